@@ -1,0 +1,15 @@
+/*
+ * libbpf itself, with a way to the descriptor of a link's perf event.
+ *
+ * A link to a tracepoint or probe has two descriptors: the kernel's link, which bpf_link__fd() gives, and the perf
+ * event. The second one is needed to drop everything in a forked child, and to close it when a link is disconnected,
+ * which libbpf leaves open for ever. It is in a struct of libbpf.c, so that file is compiled through this one.
+ */
+#include "libbpf.c"
+
+int lbc_link_perf_event_fd(const struct bpf_link *link)
+{
+	if (link->detach != bpf_link_perf_detach)
+		return -1;
+	return container_of(link, struct bpf_link_perf, link)->perf_event_fd;
+}

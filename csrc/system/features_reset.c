@@ -1,0 +1,10 @@
+/*
+ * Stands in for csrc/features_reset.c when the system's libbpf is linked: the cache of its feature probes is a static
+ * that no other object can reach, so what a probe once found missing stays missing.
+ */
+#include "libbpf.h"
+#include "cdef/lbc.h"
+
+void lbc_features_forget_missing(void)
+{
+}
