@@ -1,0 +1,160 @@
+# `make run` and `make test` do all the set-up: system packages, libbpf's sources, a virtual environment, the build.
+
+# Which Python to build with; the first of 3.10 or later that is found when it is not given.
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := build/stamps
+QUIETLY := sh tools/quietly
+
+# Warnings in our own C are errors here, see setup.py.
+export LIBBPF_CFFI_DEV := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# Loading BPF programs takes root. No file that root writes may be in the user's way later.
+AS_ROOT := $(shell [ "$$(id -u)" -eq 0 ] || echo "sudo -E env PATH='$$PATH' PYTHONDONTWRITEBYTECODE=1")
+
+# What `make run` loads, and further arguments of bpf-run: make run OBJ=tool.o ARGS="--duration 5"
+OBJ ?= examples/execve.bpf.c
+ARGS ?=
+
+# Further arguments of pytest: make unit PYTEST_ARGS="-k trace_pipe -x"
+PYTEST_ARGS ?=
+
+# Tests run in a folder of their own: in this one `python -m libbpf_cffi.run` would find the sources, not the wheel.
+TEST_DIR := build/test
+pytest = mkdir -p $(TEST_DIR) && cd $(TEST_DIR) && $(1) $(CURDIR)/$(BIN)/python -bb -m pytest \
+	-c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -o cache_dir=$(CURDIR)/$(TEST_DIR)/cache $(PYTEST_ARGS)
+
+WHEEL_SOURCES := setup.py build_ffi.py build_native.py build_dist.py pyproject.toml LICENSE $(wildcard README.md) \
+	$(shell find csrc libbpf_cffi vendor/libbpf -path vendor/libbpf/source -prune -o \
+		\( -name '*.[ch]' -o -name '*.map' -o -name '*.py' -o -name '*.pyi' -o -name py.typed -o -name pin \
+		-o -name 'LICENSE*' \) ! -path 'libbpf_cffi/include/*' -print | LC_ALL=C sort)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test lint typecheck unit pytest test-pythons sdist wheel bench corpus requirements vendor clean distclean FORCE
+
+help:
+	@echo "make run           build, then load the execve tracer of examples/ and show its trace (OBJ=file: another object)"
+	@echo "make test          build, lint, type-check and run every test; needs root"
+	@echo "make lint          ruff"
+	@echo "make typecheck     mypy"
+	@echo "make unit          the tests that need neither root nor a kernel"
+	@echo "make test-pythons  the tests on every CPython that is found, with one wheel"
+	@echo "make wheel sdist   build into dist/"
+	@echo "make bench         the benchmarks"
+	@echo "make corpus        compare with a C loader on the kernel's own BPF programs; some 20 minutes the first time"
+	@echo "make requirements  pin the newest versions of what building and testing needs"
+	@echo "make vendor        unpack libbpf's sources"
+	@echo "make clean         remove what builds leave; make distclean: the virtual environment and libbpf's sources too"
+
+# --------------------------------------------------------------------------------------------------------------
+# The main jobs
+
+run: $(VENV)/.installed
+	$(AS_ROOT) $(BIN)/bpf-run $(ARGS) $(OBJ)
+
+test: lint typecheck
+	@$(MAKE) --no-print-directory pytest
+
+# After the quick checks, so that `make -j test` does not mix their outputs.
+pytest: export LIBBPF_CFFI_NO_SKIP := 1
+pytest: $(VENV)/.installed
+	@echo "==> all tests"
+	@$(call pytest,$(AS_ROOT)) $(CURDIR)/tests
+
+lint: $(VENV)/.requirements
+	@echo "==> ruff"
+	@$(BIN)/ruff check
+
+typecheck: $(VENV)/.requirements
+	@echo "==> mypy"
+	@$(BIN)/mypy
+	@$(BIN)/mypy tests/typing
+	@$(BIN)/mypy setup.py build_ffi.py build_native.py build_dist.py vendor/libbpf/unpack.py
+
+unit: $(VENV)/.installed
+	@$(call pytest) $(CURDIR)/tests/unit
+
+test-pythons: $(STAMPS)/wheel
+	@BIN=$(BIN) sh tools/test-pythons $(PYTEST_ARGS)
+
+bench: $(VENV)/.installed
+	@set -e; for name in load startup trace_pipe; do \
+		echo "==> benchmarks/$$name.py"; $(AS_ROOT) $(BIN)/python benchmarks/$$name.py; \
+	done
+
+corpus: $(STAMPS)/installed
+	$(AS_ROOT) $(BIN)/python tests/corpus/compare.py $(ARGS)
+
+wheel: $(STAMPS)/wheel
+	@mkdir -p dist
+	@cp -v build/wheel/*.whl dist/
+
+sdist: $(VENV)/.requirements $(STAMPS)/vendor
+	@echo "==> the sdist"
+	@$(QUIETLY) $(BIN)/python -m build --sdist --no-isolation --outdir dist .
+	@ls dist/*.tar.gz
+
+# --------------------------------------------------------------------------------------------------------------
+# Set-up, each step once
+
+$(STAMPS)/system: tools/system-packages tools/find-python
+	@mkdir -p $(STAMPS)
+	@sh tools/system-packages $(PYTHON)
+	@touch $@
+
+$(STAMPS)/vendor: vendor/libbpf/pin vendor/libbpf/unpack.py | $(STAMPS)/system
+	@echo "==> libbpf's sources"
+	@$$(sh tools/find-python $(PYTHON)) vendor/libbpf/unpack.py
+	@touch $@
+
+vendor: FORCE | $(STAMPS)/system
+	@$$(sh tools/find-python $(PYTHON)) vendor/libbpf/unpack.py
+	@touch $(STAMPS)/vendor
+
+# A virtual environment whose Python is gone is made anew.
+$(VENV)/.requirements: requirements/dev.txt | $(STAMPS)/system
+	@echo "==> the virtual environment $(VENV)"
+	@$(BIN)/python -c '' 2>/dev/null || $(QUIETLY) "$$(sh tools/find-python $(PYTHON))" -m venv --clear $(VENV)
+	@$(QUIETLY) sh tools/pip-install $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# The list of the wheel's sources, rewritten only when it changes: a deleted file makes a new wheel too.
+$(STAMPS)/sources: FORCE
+	@mkdir -p $(STAMPS)
+	@printf '%s\n' $(WHEEL_SOURCES) | cmp -s - $@ || printf '%s\n' $(WHEEL_SOURCES) >$@
+
+$(STAMPS)/wheel: $(STAMPS)/sources $(VENV)/.requirements $(STAMPS)/vendor $(WHEEL_SOURCES)
+	@echo "==> the wheel"
+	@rm -rf build/wheel
+	@$(QUIETLY) $(BIN)/python -m build --wheel --no-isolation --outdir build/wheel .
+	@touch $@
+
+$(VENV)/.installed: $(STAMPS)/wheel
+	@$(QUIETLY) $(BIN)/python -m pip install --quiet --no-deps --no-index --force-reinstall build/wheel/*.whl
+	@touch $@
+
+FORCE:
+
+# --------------------------------------------------------------------------------------------------------------
+# Upkeep
+
+# uv resolves for all Pythons at once and writes markers; pip-compile would need a file a Python.
+requirements: $(VENV)/.requirements
+	@$(QUIETLY) $(BIN)/python -m venv build/uv
+	@$(QUIETLY) build/uv/bin/python -m pip install --quiet uv
+	@$(QUIETLY) build/uv/bin/uv pip compile --universal --python-version 3.10 --upgrade --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make requirements" \
+		requirements/dev.in -o requirements/dev.txt
+	@echo "requirements/dev.txt has the newest versions now"
+
+clean:
+	rm -rf build 2>/dev/null || $(AS_ROOT) rm -rf build
+	rm -rf dist *.egg-info libbpf_cffi/include libbpf_cffi/_libbpf*.so
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV) vendor/libbpf/source vendor/libbpf/.lock vendor/libbpf/.unpacking-*
