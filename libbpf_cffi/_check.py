@@ -1,0 +1,145 @@
+"""The one place where a return code or a NULL of C becomes an exception.
+
+libbpf 1.x returns ``-errno`` and sets ``errno``; a function that returns a pointer returns NULL and sets
+``errno``. Both
+`check` and `not_null` take, in words, what was being done to what.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from . import _log, _privileges
+from ._ffi import ffi, lib, wild
+from .errors import LibbpfError, LibbpfPermissionError, NotSupportedError, VerifierError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from ._libbpf import CData
+
+    Pointer = TypeVar("Pointer", bound=CData)
+    Hint = str | Callable[[int], str | None] | None
+
+__all__ = ["check", "failure", "load_logs", "not_null", "strerror"]
+
+ENOTSUPP = 524
+"""The kernel's own "not supported" (include/linux/errno.h), which is in no header of user space."""
+
+_BEGIN = ": -- BEGIN PROG LOAD LOG --\n"
+_END = "-- END PROG LOAD LOG --"
+
+
+def strerror(error: int) -> str:
+    """Give libbpf's text for an errno, or for one of its own codes from 4000 up."""
+    buffer = ffi.new("char[256]")
+    lib.libbpf_strerror(error, buffer, 256)
+    return ffi.string(buffer).decode("utf-8", "replace")
+
+
+def check(result: int, action: str, hint: Hint = None) -> int:
+    """Return `result`, or raise the `LibbpfError` that a negative one stands for; pass libbpf's messages on."""
+    if result < 0:
+        raise failure(-result, action, hint)
+    _log.take()
+    return result
+
+
+def not_null(pointer: Pointer, action: str, hint: Hint = None, error: int | None = None) -> Pointer:
+    """Return `pointer`, or raise `LibbpfError` if it is NULL or cannot be an address of this process."""
+    error = ffi.errno if error is None else error
+    if wild(pointer):
+        # A wild one leaves errno alone: what is wrong then is the file.
+        raise failure(error if not pointer and error else errno.EINVAL, action, hint)
+    _log.take()
+    return pointer
+
+
+def failure(
+    error: int,
+    action: str,
+    hint: Hint = None,
+    user_log: str = "",
+    messages: list[tuple[int, str]] | None = None,
+) -> LibbpfError:
+    """Make the exception for `error` from what libbpf has said on this thread during the call.
+
+    A verifier's log is looked for before permissions: its refusal is EACCES, EINVAL, EPERM, E2BIG or EFAULT.
+    `user_log` is the log that went to a buffer of the user's instead. `hint` may be a function of the errno.
+    `messages` are what libbpf has said, if they have been taken already.
+    """
+    messages = _log.take() if messages is None else messages
+    texts = [text for level, text in messages if level <= lib.LIBBPF_INFO and _BEGIN not in text]
+    strerror_text = strerror(error)
+    advice = (hint(error) if callable(hint) else hint) or _hint(error, texts)
+    logs = load_logs(messages)
+    if user_log and (program := _program_of(texts)):
+        logs.append((program, user_log))
+    # The last one: programs before it, with a log_level of their own, were accepted.
+    for program, log in reversed(logs):
+        refused = VerifierError(error, strerror_text, action, texts, program=program, log=log)
+        if refused.summary():
+            return refused
+    kind: type[LibbpfError] = LibbpfError
+    if error in (errno.EPERM, errno.EACCES):
+        kind = LibbpfPermissionError
+    elif error in (errno.EOPNOTSUPP, errno.ENOSYS, ENOTSUPP):
+        kind = NotSupportedError
+    return kind(error, strerror_text, action, texts, advice)
+
+
+def load_logs(messages: list[tuple[int, str]]) -> list[tuple[str, str]]:
+    """Find the verifier's logs among libbpf's messages: pairs of program and log."""
+    logs = []
+    for _, text in messages:
+        head, begin, log = text.partition(_BEGIN)
+        if begin and head.startswith("prog '"):
+            logs.append((head[len("prog '") : -1], log.removesuffix(_END)))
+    return logs
+
+
+def _program_of(texts: list[str]) -> str:
+    for text in texts:
+        if text.startswith("prog '") and "load failed" in text:
+            return text[len("prog '") :].partition("'")[0]
+    return ""
+
+
+def _hint(error: int, texts: list[str]) -> str | None:
+    """Say what to do about `error`, where that is known."""
+    said = "\n".join(texts)
+    if "is not on BPF FS" in said:
+        return "pins live on a mounted BPF file system: mount -t bpf bpf /sys/fs/bpf"
+    if error in (errno.EPERM, errno.EACCES):
+        return _permission_hint()
+    if error == errno.EMFILE:
+        return "the process is out of file descriptors: raise `ulimit -n` (RLIMIT_NOFILE) or close some"
+    if "failed to parse target BTF" in said:
+        return "the file that btf_custom_path names cannot be read, or has no BTF"
+    if "vmlinux BTF" in said or "kernel BTF" in said:
+        return (
+            "the kernel gives no BTF (CONFIG_DEBUG_INFO_BTF, /sys/kernel/btf/vmlinux): "
+            "name a file that has it with btf_custom_path="
+        )
+    if error == lib.LIBBPF_ERRNO__FORMAT:
+        return "not a BPF object file: compile it with clang -O2 -g -target bpf -c"
+    if error == lib.LIBBPF_ERRNO__ENDIAN:
+        return "compiled for the other byte order"
+    if "LIBBPF_BPF_TOKEN_PATH" in os.environ and ("BPF FS mount" in said or "token" in said):
+        return "the environment variable LIBBPF_BPF_TOKEN_PATH names a BPF file system that gives no token"
+    return None
+
+
+def _permission_hint() -> str | None:
+    lacking = _privileges.missing("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "CAP_DAC_READ_SEARCH")
+    parts = []
+    if lacking:
+        parts.append(
+            f"this process lacks {', '.join(lacking)} (tracing needs CAP_BPF and CAP_PERFMON, networking CAP_BPF and "
+            "CAP_NET_ADMIN, a tracepoint of another user's tracefs CAP_DAC_READ_SEARCH)"
+        )
+    parts += _privileges.obstacles()
+    return "; ".join(parts) or None

@@ -1,0 +1,106 @@
+"""The only importer of the compiled extension: `ffi`, `lib`, and what turns Python's values into C's and back."""
+
+from __future__ import annotations
+
+import os
+
+try:
+    from ._libbpf import ffi, lib
+except ModuleNotFoundError as error:
+    if error.name != f"{__package__}._libbpf":
+        raise
+    raise ModuleNotFoundError(
+        f"{os.path.dirname(__file__)} has no compiled extension: if this is the source tree, run Python from another "
+        "folder to use the installed package, or build here with `python setup.py build_ext --inplace`",
+        name=error.name,
+    ) from None
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._libbpf import CData
+
+__all__ = ["Options", "boolean", "c_string", "ffi", "lib", "path_bytes", "text", "unsigned", "wild"]
+
+
+def text(pointer: CData) -> str:
+    """Give the C string at `pointer` as text; NULL gives the empty string.
+
+    Names in an ELF file are bytes of no stated encoding: what is not UTF-8 comes as surrogate escapes, as
+    file names do.
+    """
+    return ffi.string(pointer).decode("utf-8", "surrogateescape") if pointer else ""
+
+
+def c_string(value: str, what: str) -> bytes:
+    """Give `value` as C's bytes; a NUL inside would end it early and is a `ValueError` that names `what`."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be str, not {type(value).__name__}")
+    if "\0" in value:
+        raise ValueError(f"{what} has a NUL character in it: {value!r}")
+    return value.encode("utf-8", "surrogateescape")
+
+
+def path_bytes(path: str | os.PathLike[str], what: str = "path") -> bytes:
+    """Give a file's path as C's bytes, in the file system's encoding."""
+    encoded = os.fsencode(path)
+    if not encoded:
+        raise ValueError(f"{what} is empty")
+    if b"\0" in encoded:
+        raise ValueError(f"{what} has a NUL character in it: {path!r}")
+    return encoded
+
+
+def unsigned(value: int, bits: int, what: str) -> int:
+    """Check that `value` is an integer that an unsigned C integer of `bits` bits can hold."""
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"{what} must be an integer, not {type(value).__name__}")
+    number = value.__index__()
+    if not 0 <= number < 1 << bits:
+        raise ValueError(f"{what} must be from 0 to {(1 << bits) - 1}, not {number}")
+    return number
+
+
+def boolean(value: object, what: str) -> bool:
+    """Check that `value` is a truth value or a number; of a string such as "no" the meaning is not its truth."""
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"{what} must be True or False, not {type(value).__name__}")
+    return bool(value)
+
+
+def wild(pointer: CData) -> bool:
+    """Tell whether a pointer cannot be one: NULL, an errno in disguise, or an address of the kernel's half.
+
+    For a malformed object libbpf's ``open`` can return a negative size as if it were a pointer.
+    """
+    address = int(ffi.cast("intptr_t", pointer))
+    return address < 1 << 16
+
+
+class Options:
+    """A zeroed option struct of libbpf with its ``sz`` and the strings and buffers that it points to.
+
+    `pointer` is valid for as long as the `Options` lives. A ``None`` leaves the field zero, which is libbpf's
+    default.
+    """
+
+    __slots__ = ("kept", "pointer")
+
+    def __init__(self, struct: str, **fields: Any) -> None:
+        self.pointer = ffi.new(f"struct {struct} *")
+        self.pointer.sz = ffi.sizeof(self.pointer[0])
+        self.kept: list[CData] = []
+        for name, value in fields.items():
+            # False and 0 are there already; an empty string is not.
+            if value or isinstance(value, bytes):
+                self.set(name, value)
+
+    def set(self, field: str, value: Any) -> None:
+        """Set one field; ``bytes`` become a C string that is kept alive."""
+        if value is None:
+            return
+        if isinstance(value, bytes):
+            value = ffi.new("char[]", value)
+            self.kept.append(value)
+        setattr(self.pointer, field, value)

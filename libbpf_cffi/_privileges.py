@@ -1,0 +1,61 @@
+"""Which capabilities this process has, and what else stands in the way of BPF; read from /proc and /sys, no C."""
+
+from __future__ import annotations
+
+__all__ = ["CAPABILITIES", "effective", "missing", "obstacles"]
+
+CAPABILITIES = {
+    "CAP_DAC_READ_SEARCH": 2,
+    "CAP_NET_ADMIN": 12,
+    "CAP_SYS_ADMIN": 21,
+    "CAP_SYS_RESOURCE": 24,
+    "CAP_PERFMON": 38,
+    "CAP_BPF": 39,
+}
+"""Bit numbers of include/uapi/linux/capability.h, for those that BPF can need."""
+
+
+def _read(path: str) -> str:
+    try:
+        # UTF-8 is built in; another codec would be imported, which a process that has just given up privileges may
+        # not be able to do.
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def effective() -> int | None:
+    """Give this thread's effective capabilities as a bit mask, or ``None`` where /proc does not say."""
+    for line in _read("/proc/thread-self/status").splitlines():
+        if line.startswith("CapEff:"):
+            return int(line.split()[1], 16)
+    return None
+
+
+def missing(*names: str) -> list[str]:
+    """List those of the capabilities `names` that this thread has not; CAP_SYS_ADMIN stands for CAP_BPF and
+    CAP_PERFMON.
+
+    The kernel's rule since 5.8 (``bpf_capable()``, ``perfmon_capable()``); CAP_NET_ADMIN has no such stand-in
+    for BPF.
+    """
+    mask = effective()
+    if mask is None:
+        return []
+    if mask >> CAPABILITIES["CAP_SYS_ADMIN"] & 1:
+        mask |= 1 << CAPABILITIES["CAP_BPF"] | 1 << CAPABILITIES["CAP_PERFMON"]
+    return [name for name in names if not mask >> CAPABILITIES[name] & 1]
+
+
+def obstacles() -> list[str]:
+    """List, in words, the system's settings that refuse BPF to a process that has the capabilities or has not."""
+    found = []
+    lockdown = _read("/sys/kernel/security/lockdown")
+    if "[confidentiality]" in lockdown:
+        found.append("the kernel is locked down (lockdown=confidentiality): no tracing")
+    elif "[integrity]" in lockdown:
+        found.append("the kernel is locked down (lockdown=integrity): it may refuse programs that steer the kernel")
+    if missing("CAP_BPF") and _read("/proc/sys/kernel/unprivileged_bpf_disabled").strip() in ("1", "2"):
+        found.append("kernel.unprivileged_bpf_disabled forbids BPF without CAP_BPF")
+    return found

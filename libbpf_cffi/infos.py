@@ -1,0 +1,212 @@
+"""What the kernel says of a program, a map or a link: the info structs of linux/bpf.h as records.
+
+Field names are the kernel's. A field that an older kernel does not know is 0 or empty. Not imported until one
+is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ._ffi import ffi, lib, text
+from .enums import AttachType, LinkType, MapType, ProgType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["LinkInfo", "MapInfo", "ProgramInfo", "link_info", "map_info", "program_info"]
+
+
+class ProgramInfo(NamedTuple):
+    """``struct bpf_prog_info``: lengths in bytes, `load_time` in nanoseconds since boot, `tag` in hexadecimal."""
+
+    type: ProgType
+    id: int
+    tag: str
+    name: str
+    jited_prog_len: int
+    xlated_prog_len: int
+    load_time: int
+    created_by_uid: int
+    map_ids: tuple[int, ...]
+    ifindex: int
+    gpl_compatible: bool
+    netns_dev: int
+    netns_ino: int
+    btf_id: int
+    run_time_ns: int
+    run_cnt: int
+    recursion_misses: int
+    verified_insns: int
+    attach_btf_obj_id: int
+    attach_btf_id: int
+
+
+class MapInfo(NamedTuple):
+    """``struct bpf_map_info``: sizes in bytes."""
+
+    type: MapType
+    id: int
+    name: str
+    key_size: int
+    value_size: int
+    max_entries: int
+    map_flags: int
+    ifindex: int
+    netns_dev: int
+    netns_ino: int
+    btf_id: int
+    btf_key_type_id: int
+    btf_value_type_id: int
+    btf_vmlinux_value_type_id: int
+    map_extra: int
+
+
+class LinkInfo(NamedTuple):
+    """``struct bpf_link_info``: `details` holds the fields of the link's own type, by the kernel's names."""
+
+    type: LinkType
+    id: int
+    prog_id: int
+    details: Mapping[str, Any]
+
+
+
+
+def program_info(raw: Callable[..., Any]) -> ProgramInfo:
+    """Make a `ProgramInfo`; a second call gets the ids of the maps, as many as the first one counted."""
+    info = raw()
+    count = info.nr_map_ids
+    map_ids = ffi.new("__u32[]", max(count, 1))
+    if count:
+        again = ffi.new("struct bpf_prog_info *")
+        again.nr_map_ids = count
+        again.map_ids = int(ffi.cast("uintptr_t", map_ids))
+        info = raw(info=again)
+        count = min(count, info.nr_map_ids)
+    return ProgramInfo(
+        type=ProgType(info.type),
+        id=info.id,
+        tag=bytes(info.tag).hex(),
+        name=text(info.name),
+        map_ids=tuple(map_ids[0:count]),
+        gpl_compatible=bool(info.gpl_compatible),
+        **{name: getattr(info, name) for name in ProgramInfo._fields if name not in _PROGRAM_OWN},
+    )
+
+
+_PROGRAM_OWN = ("type", "id", "tag", "name", "map_ids", "gpl_compatible")
+
+
+def map_info(raw: Callable[..., Any]) -> MapInfo:
+    """Make a `MapInfo`."""
+    info = raw()
+    return MapInfo(
+        type=MapType(info.type),
+        name=text(info.name),
+        **{name: getattr(info, name) for name in MapInfo._fields if name not in ("type", "name")},
+    )
+
+
+PATH_MAX = 4096
+
+
+def link_info(raw: Callable[..., Any]) -> LinkInfo:
+    """Make a `LinkInfo`; a second call gets the names, for which the first one tells where they go."""
+    info = raw()
+    kind = LinkType(info.type)
+    details: dict[str, Any] = {}
+    member = _MEMBERS.get(info.type)
+    if member is not None:
+        # The kernel writes names to buffers of ours, and which field holds the buffer depends on what it said first.
+        buffer = ffi.new("char[]", PATH_MAX)
+        named = _name_field(info, member)
+        if named is not None:
+            again = ffi.new("struct bpf_link_info *")
+            if member == "perf_event":
+                again.perf_event.type = info.perf_event.type
+            struct, pointer, size = _name_field(again, member, info)  # type: ignore[misc]
+            setattr(struct, pointer, int(ffi.cast("uintptr_t", buffer)))
+            setattr(struct, size, PATH_MAX)
+            info = raw(info=again)
+        details = _decode(getattr(info, member))
+        if member == "perf_event":
+            details = _perf_event(info.perf_event)
+        if named is not None:
+            details = {name: value for name, value in details.items() if name not in (named[1], named[2])}
+            details[named[1]] = text(buffer)
+        if "attach_type" in details:
+            details["attach_type"] = AttachType(details["attach_type"])
+    return LinkInfo(kind, info.id, info.prog_id, details)
+
+
+_MEMBERS = {
+    lib.BPF_LINK_TYPE_RAW_TRACEPOINT: "raw_tracepoint",
+    lib.BPF_LINK_TYPE_TRACING: "tracing",
+    lib.BPF_LINK_TYPE_CGROUP: "cgroup",
+    lib.BPF_LINK_TYPE_ITER: "iter",
+    lib.BPF_LINK_TYPE_NETNS: "netns",
+    lib.BPF_LINK_TYPE_XDP: "xdp",
+    lib.BPF_LINK_TYPE_STRUCT_OPS: "struct_ops",
+    lib.BPF_LINK_TYPE_NETFILTER: "netfilter",
+    lib.BPF_LINK_TYPE_KPROBE_MULTI: "kprobe_multi",
+    lib.BPF_LINK_TYPE_UPROBE_MULTI: "uprobe_multi",
+    lib.BPF_LINK_TYPE_PERF_EVENT: "perf_event",
+    lib.BPF_LINK_TYPE_TCX: "tcx",
+    lib.BPF_LINK_TYPE_NETKIT: "netkit",
+    lib.BPF_LINK_TYPE_SOCKMAP: "sockmap",
+}
+"""Which member of the union a link's type fills (struct bpf_link_info, linux/bpf.h)."""
+
+_PERF_EVENTS = {
+    lib.BPF_PERF_EVENT_UPROBE: ("uprobe", "file_name"),
+    lib.BPF_PERF_EVENT_URETPROBE: ("uprobe", "file_name"),
+    lib.BPF_PERF_EVENT_KPROBE: ("kprobe", "func_name"),
+    lib.BPF_PERF_EVENT_KRETPROBE: ("kprobe", "func_name"),
+    lib.BPF_PERF_EVENT_TRACEPOINT: ("tracepoint", "tp_name"),
+    lib.BPF_PERF_EVENT_EVENT: ("event", None),
+}
+
+
+def _name_field(target: Any, member: str, told: Any = None) -> tuple[Any, str, str] | None:
+    """Find where a link of this kind has its name: the struct, its pointer field, its length field."""
+    struct = getattr(target, member)
+    if member == "raw_tracepoint":
+        return struct, "tp_name", "tp_name_len"
+    if member == "iter":
+        return struct, "target_name", "target_name_len"
+    if member == "uprobe_multi":
+        return struct, "path", "path_size"
+    if member == "perf_event":
+        inner, name = _PERF_EVENTS.get((told or target).perf_event.type, (None, None))
+        if inner is not None and name is not None:
+            return getattr(struct, inner), name, "name_len"
+    return None
+
+
+def _perf_event(struct: Any) -> dict[str, Any]:
+    inner, _ = _PERF_EVENTS.get(struct.type, (None, None))
+    details = {"perf_event_type": struct.type}
+    if inner is not None:
+        details.update(_decode(getattr(struct, inner)))
+    return details
+
+
+def _decode(struct: Any) -> dict[str, Any]:
+    """Give a C struct's integer fields, those of nested structs as dictionaries, those of anonymous ones as its own."""
+    return {name: _value(getattr(struct, name), kind) for name, kind in _fields(ffi.typeof(struct))}
+
+
+def _value(value: Any, kind: str) -> Any:
+    return value if kind == "primitive" else _decode(value)
+
+
+def _fields(ctype: Any) -> list[tuple[str, str]]:
+    found = []
+    for name, field in ctype.fields or ():
+        if not name:
+            found += _fields(field.type)
+        elif field.type.kind in ("primitive", "struct", "union"):
+            found.append((name, field.type.kind))
+    return found

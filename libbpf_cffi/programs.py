@@ -1,0 +1,295 @@
+"""Programs of an object: what they are, what may be set before load, and attaching them."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from . import _log, tracefs
+from ._check import check
+from ._ffi import boolean, ffi, lib, text, unsigned
+from ._handle import ObjectHandle
+from ._pins import Folders, pin_path
+from .errors import StateError
+from .links import Link
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ._libbpf import CData, bpf_program
+    from .enums import AttachType, ProgFlags, ProgType
+    from .infos import ProgramInfo
+
+__all__ = ["Program"]
+
+UNLOADED = (ObjectHandle.OPEN, ObjectHandle.PREPARED)
+
+
+class Program:
+    """A program of an object, borrowed from it: it keeps the object, and is as closed as the object is.
+
+    It may be configured between open and load; later that raises `StateError`. *Wraps* ``struct
+    bpf_program``.
+    """
+
+    __slots__ = ("__weakref__", "_handle", "_logs", "_name", "_owner", "_program", "_section_name")
+
+    def __init__(self, owner: object, handle: ObjectHandle, pointer: bpf_program, logs: dict[str, str]) -> None:
+        self._owner = owner
+        self._handle = handle
+        self._program = pointer
+        self._logs = logs
+        with handle.lock:
+            handle.check()
+            self._name = text(lib.bpf_program__name(pointer))
+            self._section_name = text(lib.bpf_program__section_name(pointer))
+
+    @property
+    def name(self) -> str:
+        """The C function's name; stays known after close. *Wraps* ``bpf_program__name()``."""
+        return self._name
+
+    @property
+    def section_name(self) -> str:
+        """The ``SEC()``, such as ``tracepoint/syscalls/sys_enter_execve``; stays known after close.
+
+        *Wraps* ``bpf_program__section_name()``.
+        """
+        return self._section_name
+
+    @property
+    def _pointer(self) -> bpf_program:
+        self._handle.check()
+        return self._program
+
+    def _get(self, function: Callable[[bpf_program], Any]) -> Any:
+        with self._handle.lock:
+            return function(self._pointer)
+
+    def _set(self, what: str, function: Callable[..., int], value: int) -> None:
+        action = f"set {what} of program {self.name!r}"
+        with self._handle.lock:
+            pointer = self._pointer
+            self._handle.require(action, *UNLOADED)
+            _log.listen()
+            check(function(pointer, value), action)
+
+    @property
+    def type(self) -> ProgType:
+        """The type; settable before load. *Wraps* ``bpf_program__type()``, ``bpf_program__set_type()``.
+
+        A program whose type has been changed is attached by none of its section's rules.
+        """
+        from .enums import ProgType
+
+        return ProgType(self._get(lib.bpf_program__type))
+
+    @type.setter
+    def type(self, value: ProgType | int) -> None:
+        self._set("type", lib.bpf_program__set_type, unsigned(value, 31, "type"))
+
+    @property
+    def expected_attach_type(self) -> AttachType:
+        """What the program will be attached to; settable before load.
+
+        *Wraps* ``bpf_program__expected_attach_type()``, ``bpf_program__set_expected_attach_type()``.
+        """
+        from .enums import AttachType
+
+        return AttachType(self._get(lib.bpf_program__expected_attach_type))
+
+    @expected_attach_type.setter
+    def expected_attach_type(self, value: AttachType | int) -> None:
+        number = unsigned(value, 31, "expected_attach_type")
+        self._set("expected_attach_type", lib.bpf_program__set_expected_attach_type, number)
+
+    @property
+    def flags(self) -> ProgFlags:
+        """The flags of load; settable before load.
+
+        *Wraps* ``bpf_program__flags()``, ``bpf_program__set_flags()``.
+        """
+        from .enums import ProgFlags
+
+        return ProgFlags(self._get(lib.bpf_program__flags))
+
+    @flags.setter
+    def flags(self, value: ProgFlags | int) -> None:
+        self._set("flags", lib.bpf_program__set_flags, unsigned(value, 32, "flags"))
+
+    @property
+    def autoload(self) -> bool:
+        """Whether load loads the program; settable before load.
+
+        *Wraps* ``bpf_program__autoload()``, ``bpf_program__set_autoload()``.
+        """
+        return bool(self._get(lib.bpf_program__autoload))
+
+    @autoload.setter
+    def autoload(self, value: bool) -> None:
+        self._set("autoload", lib.bpf_program__set_autoload, boolean(value, "autoload"))
+
+    @property
+    def autoattach(self) -> bool:
+        """Whether `Object.attach` attaches the program; settable at any time.
+
+        *Wraps* ``bpf_program__autoattach()``, ``bpf_program__set_autoattach()``.
+        """
+        return bool(self._get(lib.bpf_program__autoattach))
+
+    @autoattach.setter
+    def autoattach(self, value: bool) -> None:
+        with self._handle.lock:
+            lib.bpf_program__set_autoattach(self._pointer, boolean(value, "autoattach"))
+
+    @property
+    def log_level(self) -> int:
+        """How much the verifier tells: 1 for branches, 2 for every instruction, 4 for statistics, added up;
+        settable before load.
+
+        What it told is in `log` afterwards. *Wraps* ``bpf_program__log_level()``,
+        ``bpf_program__set_log_level()``.
+        """
+        return int(self._get(lib.bpf_program__log_level))
+
+    @log_level.setter
+    def log_level(self, value: int) -> None:
+        self._set("log_level", lib.bpf_program__set_log_level, unsigned(value, 32, "log_level"))
+
+    @property
+    def log(self) -> str:
+        """The verifier's log of the load, whole; empty if `log_level` was 0 and the program was accepted."""
+        return self._logs.get(self.name, "")
+
+    @property
+    def insn_cnt(self) -> int:
+        """How many instructions the program has; load adds those of its subprograms.
+
+        *Wraps* ``bpf_program__insn_cnt()``.
+        """
+        return int(self._get(lib.bpf_program__insn_cnt))
+
+    @property
+    def insns(self) -> bytes:
+        """The instructions as they are now, 8 bytes each (``struct bpf_insn``); load relocates them.
+
+        *Wraps* ``bpf_program__insns()``.
+        """
+        with self._handle.lock:
+            pointer = self._pointer
+            insns = lib.bpf_program__insns(pointer)
+            count = lib.bpf_program__insn_cnt(pointer)
+            return ffi.buffer(insns, count * ffi.sizeof("struct bpf_insn"))[:] if insns else b""
+
+    @property
+    def fd(self) -> int:
+        """The descriptor, which stays the program's own; `StateError` if the program is not loaded.
+
+        *Wraps* ``bpf_program__fd()``.
+        """
+        with self._handle.lock:
+            return self._loaded(f"use program {self.name!r}")
+
+    def _loaded(self, action: str) -> int:
+        pointer = self._pointer
+        self._handle.require(action, ObjectHandle.LOADED)
+        fd = lib.bpf_program__fd(pointer)
+        if fd < 0:
+            why = "its autoload is False" if not lib.bpf_program__autoload(pointer) else "load left it out"
+            raise StateError(f"cannot {action}: it was not loaded, {why}")
+        return fd
+
+    @property
+    def id(self) -> int:
+        """The kernel's number for the program, unique until reboot."""
+        return self.info.id
+
+    @property
+    def tag(self) -> str:
+        """The kernel's hash of the instructions, in hexadecimal: equal programs have equal tags."""
+        return self.info.tag
+
+    @property
+    def info(self) -> ProgramInfo:
+        """What the kernel says of the program. *Wraps* ``bpf_prog_get_info_by_fd()``. Linux 4.13."""
+        self._handle.check()
+        from .infos import program_info
+
+        return program_info(self._raw_info)
+
+    def _raw_info(self, info: CData | None = None) -> CData:
+        if info is None:
+            info = ffi.new("struct bpf_prog_info *")
+        size = ffi.new("__u32 *", ffi.sizeof("struct bpf_prog_info"))
+        with self._handle.lock:
+            check(lib.bpf_prog_get_info_by_fd(self.fd, info, size), f"get the info of program {self.name!r}")
+        return info
+
+    def attach(self) -> Link:
+        """Attach the program to what its section names, and return the link.
+
+        *Wraps* ``bpf_program__attach()``. `NotSupportedError` if the section does not say enough, such as
+        ``SEC("xdp")``: then the target goes to the ``bpf_program__attach_…()`` of that kind in `lib`. The object
+        keeps the link, so that the program stays attached until the link or the object is closed.
+        """
+        action = f"attach program {self.name!r} (section {self.section_name!r})"
+        with self._handle.lock:
+            pointer = self._pointer
+            self._loaded(action)
+            _log.listen()
+            return Link._make(
+                lib.bpf_program__attach,
+                pointer,
+                action=action,
+                name=f"the link of program {self.name!r}",
+                hint=self._attach_hint,
+                parent=self._handle,
+                owner=self._owner,
+            )
+
+    def _attach_hint(self, error: int) -> str | None:
+        kind, _, target = self.section_name.partition("/")
+        if error == errno.EOPNOTSUPP:
+            what = f"section {self.section_name!r} does not say what to attach to"
+            return f"{what}; a call of lib such as bpf_program__attach_xdp() takes the target (see pointer())"
+        if error == errno.EEXIST:
+            return "this program is attached there already: close that link first"
+        if kind.lstrip("?") not in ("tp", "tracepoint") or error not in (errno.ENOENT, errno.EACCES):
+            return None
+        try:
+            folder = tracefs.find_tracefs()
+        except tracefs.TracefsError as trouble:
+            return str(trouble)
+        if error == errno.ENOENT and not os.path.isdir(os.path.join(folder, "events", target)):
+            return f"this kernel has no tracepoint {target!r}: {folder}/available_events lists them"
+        return None
+
+    def pin(self, path: str | os.PathLike[str]) -> None:
+        """Pin the program at `path`: it outlives the process until the pin is removed.
+
+        Missing folders are made with mode 0700; a path through a folder or symbolic link of another user, or
+        one that others can write, is refused (EPERM). A pinned program is kept, not attached: for that pin
+        its link. *Wraps* ``bpf_program__pin()``.
+        """
+        action = f"pin program {self.name!r} at {os.fspath(path)!r}"
+        absolute, encoded = pin_path(path, action)
+        with self._handle.lock:
+            self._loaded(action)
+            _log.listen()
+            with Folders(action, os.path.dirname(absolute)):
+                check(lib.bpf_program__pin(self._pointer, encoded), action)
+
+    def unpin(self, path: str | os.PathLike[str]) -> None:
+        """Remove the program's pin at `path`. *Wraps* ``bpf_program__unpin()``."""
+        action = f"unpin program {self.name!r} from {os.fspath(path)!r}"
+        _, encoded = pin_path(path, action)
+        with self._handle.lock:
+            self._loaded(action)
+            _log.listen()
+            check(lib.bpf_program__unpin(self._pointer, encoded), action)
+
+    def __repr__(self) -> str:
+        closed = " (closed)" if self._handle.closed else ""
+        return f"<Program {self.name!r} ({self.section_name}) of {self._handle.name}{closed}>"

@@ -1,0 +1,165 @@
+"""What every test has: BPF objects compiled from sources, mounted file systems, and a check that nothing leaks.
+
+``LIBBPF_CFFI_NO_SKIP=1`` turns every skip into a failure. ``LIBBPF_CFFI_LEAK_CHECK=own`` looks for leaks in this
+process alone, for a machine on which others load programs meanwhile.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import gc
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TESTS = Path(__file__).resolve().parent
+SOURCES = TESTS / "bpf"
+
+CLONE_NEWNS = 0x00020000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Fail what is skipped, when asked to; an expected failure is reported as a skip and stays one."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and os.environ.get("LIBBPF_CFFI_NO_SKIP") == "1" and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but skips are failures here: {report.longrepr}"
+
+
+@pytest.fixture(scope="session")
+def root() -> None:
+    """Skip what needs root."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+
+
+@pytest.fixture(scope="session")
+def private_mounts(root: None) -> None:
+    """Give this process mounts of its own, so that what tests mount ends with it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS) or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None):
+        error = ctypes.get_errno()
+        pytest.skip(f"no mount namespace of our own: {os.strerror(error)}")
+
+
+@pytest.fixture(scope="session")
+def tracefs(private_mounts: None) -> str:
+    """Mount tracefs at its usual place."""
+    return _mount("tracefs", "/sys/kernel/tracing", "trace_pipe")
+
+
+@pytest.fixture(scope="session")
+def bpffs(private_mounts: None) -> str:
+    """Mount a BPF file system of our own at its usual place, over the machine's."""
+    return _mount("bpf", "/sys/fs/bpf", None)
+
+
+def _mount(kind: str, where: str, has: str | None) -> str:
+    if has is None or not os.path.exists(os.path.join(where, has)):
+        subprocess.run(["mount", "-t", kind, kind, where], check=True)
+    return where
+
+
+@pytest.fixture
+def pins(bpffs: str) -> Iterator[Path]:
+    """Give a folder for pins, and take away what is pinned there."""
+    folder = Path(bpffs, f"test-{os.getpid()}")
+    folder.mkdir(mode=0o700)
+    yield folder
+    subprocess.run(["rm", "-rf", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Compile a source of tests/bpf or examples by its name, once; return the object's path."""
+    from libbpf_cffi import compile_object
+
+    folder = tmp_path_factory.mktemp("objects")
+
+    def compile_source(name: str) -> Path:
+        output = folder / f"{name}.bpf.o"
+        if not output.exists():
+            source = SOURCES / f"{name}.bpf.c"
+            if not source.exists():
+                source = TESTS.parent / "examples" / f"{name}.bpf.c"
+            output.write_bytes(compile_object(source))
+        return output
+
+    return compile_source
+
+
+def descriptors() -> dict[int, str]:
+    """What this process has open."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            continue  # listdir()'s own
+        # pytest's own captures and the pools of other libraries come and go; BPF's and files do not.
+        found[int(name)] = target
+    return found
+
+
+def kernel_ids() -> dict[str, set[int]]:
+    """The ids of all programs, maps and links in the kernel."""
+    from libbpf_cffi import ffi, lib
+
+    found = {}
+    following = ffi.new("__u32 *")
+    for kind, step in (
+        ("program", lib.bpf_prog_get_next_id),
+        ("map", lib.bpf_map_get_next_id),
+        ("link", lib.bpf_link_get_next_id),
+    ):
+        ids: set[int] = set()
+        at = 0
+        while step(at, following) == 0:
+            at = following[0]
+            ids.add(at)
+        if ffi.errno != errno.ENOENT:
+            # Without CAP_SYS_ADMIN nobody may look.
+            ids.clear()
+        found[kind] = ids
+    return found
+
+
+LEAK_DEADLINE = 30.0
+"""Seconds: the kernel frees programs and maps some RCU grace periods after their last user has gone; nobody is told."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a descriptor, a program, a map or a link behind."""
+    if "kernel" not in request.path.parts or request.node.get_closest_marker("may_leak"):
+        yield
+        return
+    everywhere = os.environ.get("LIBBPF_CFFI_LEAK_CHECK") != "own"
+    before = descriptors()
+    ids = kernel_ids() if everywhere else {}
+    yield
+    gc.collect()
+    after = descriptors()
+    leaked = {fd: target for fd, target in after.items() if before.get(fd) != target}
+    assert not leaked, f"the test left descriptors open: {leaked}"
+    if not everywhere:
+        return
+    deadline = time.monotonic() + LEAK_DEADLINE
+    while True:
+        now = kernel_ids()
+        left = {kind: sorted(now[kind] - ids[kind]) for kind in ids if now[kind] - ids[kind]}
+        if not left:
+            return
+        assert time.monotonic() < deadline, f"the test left these in the kernel: {left}"
+        time.sleep(0.01)

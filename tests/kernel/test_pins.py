@@ -1,0 +1,446 @@
+"""Pins: made below folders that nobody else can change, taken away again, and found by the next process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+import libbpf_cffi as bpf
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def things(loaded):
+    """A program, a map and a link of one object, each with the names of what pins and unpins it."""
+    obj = loaded("basic")
+    return {
+        "program": obj.programs["on_raw"],
+        "map": obj.maps["events"],
+        "link": obj.programs["on_raw"].attach(),
+    }
+
+
+def unpin(kind, thing, path):
+    """Remove a pin: a link knows where it is."""
+    thing.unpin(*([] if kind == "link" else [path]))
+
+
+KINDS = pytest.mark.parametrize("kind", ["program", "map", "link"])
+
+
+# Pinning one thing
+
+
+@KINDS
+def test_pin_makes_a_file_that_only_root_may_use(things, pins, kind):
+    things[kind].pin(pins / "pin")
+    assert stat.S_IMODE((pins / "pin").stat().st_mode) == 0o600
+
+
+@KINDS
+def test_unpin_takes_the_file_away(things, pins, kind):
+    things[kind].pin(pins / "pin")
+    unpin(kind, things[kind], pins / "pin")
+    assert list(pins.iterdir()) == []
+
+
+@KINDS
+def test_a_path_may_be_text_or_pathlike(things, pins, kind):
+    things[kind].pin(str(pins / "pin"))
+    assert (pins / "pin").exists()
+
+
+@KINDS
+def test_missing_folders_are_made_for_root_alone(things, pins, kind):
+    things[kind].pin(pins / "one" / "two" / "pin")
+    assert stat.S_IMODE((pins / "one").stat().st_mode) == 0o700
+    assert stat.S_IMODE((pins / "one" / "two").stat().st_mode) == 0o700
+
+
+@KINDS
+def test_folders_that_were_made_are_removed_again_when_pinning_fails(things, pins, kind):
+    with pytest.raises(bpf.LibbpfError) as caught:
+        things[kind].pin(pins / "one" / "two" / ("long" * 64))
+    assert caught.value.errno == errno.ENAMETOOLONG
+    assert list(pins.iterdir()) == []
+
+
+def test_folders_that_were_made_stay_when_something_is_in_them(things, pins):
+    things["map"].pin(pins / "one" / "kept")
+    with pytest.raises(bpf.LibbpfError):
+        things["program"].pin(pins / "one" / "kept")
+    assert (pins / "one" / "kept").exists()
+
+
+@KINDS
+def test_where_something_is_pinned_already_nothing_is(things, pins, kind):
+    things["map"].pin(pins / "pin")
+    before = (pins / "pin").stat().st_ino
+    other = things["program"] if kind == "map" else things[kind]
+    with pytest.raises(bpf.LibbpfError) as caught:
+        other.pin(pins / "pin")
+    assert caught.value.errno == errno.EEXIST
+    assert (pins / "pin").stat().st_ino == before
+
+
+@pytest.mark.parametrize("kind", ["program", "map"])
+def test_to_unpin_what_is_not_pinned_is_an_error(things, pins, kind):
+    with pytest.raises(bpf.LibbpfError) as caught:
+        things[kind].unpin(pins / "pin")
+    assert caught.value.errno == errno.ENOENT
+
+
+@pytest.mark.parametrize("kind", ["program", "map"])
+def test_to_unpin_twice_is_an_error(things, pins, kind):
+    things[kind].pin(pins / "pin")
+    things[kind].unpin(pins / "pin")
+    with pytest.raises(bpf.LibbpfError) as caught:
+        things[kind].unpin(pins / "pin")
+    assert caught.value.errno == errno.ENOENT
+
+
+@KINDS
+def test_outside_a_bpf_file_system_nothing_is_made(things, tmp_path, kind):
+    with pytest.raises(bpf.LibbpfError, match="mount -t bpf"):
+        things[kind].pin(tmp_path / "folder" / "pin")
+    assert list(tmp_path.iterdir()) == []
+
+
+@KINDS
+@pytest.mark.parametrize("name", ["a.b", ".hidden", "x/a.b", "a.b/x"])
+def test_a_dot_in_a_name_is_a_value_error(things, pins, kind, name):
+    with pytest.raises(ValueError, match=r"'\.'"):
+        things[kind].pin(pins / name)
+    assert list(pins.iterdir()) == []
+
+
+@KINDS
+@pytest.mark.parametrize("path", ["", "a\0b", None, 5])
+def test_what_cannot_be_a_path_is_refused(things, kind, path):
+    with pytest.raises((TypeError, ValueError)):
+        things[kind].pin(path)
+
+
+def test_a_map_without_a_pin_path_needs_one(things):
+    with pytest.raises(ValueError, match="pin_path"):
+        things["map"].pin()
+
+
+# Who may have been there
+
+
+@KINDS
+def test_a_folder_of_another_user_is_refused(things, pins, kind):
+    (pins / "theirs").mkdir(mode=0o700)
+    os.chown(pins / "theirs", NOBODY, NOBODY)
+    with pytest.raises(bpf.LibbpfPermissionError, match="65534") as caught:
+        things[kind].pin(pins / "theirs" / "pin")
+    assert caught.value.errno == errno.EPERM
+    assert list((pins / "theirs").iterdir()) == []
+
+
+@KINDS
+def test_a_folder_of_another_user_anywhere_on_the_way_is_refused(things, pins, kind):
+    (pins / "theirs" / "ours").mkdir(mode=0o700, parents=True)
+    os.chown(pins / "theirs", NOBODY, NOBODY)
+    with pytest.raises(bpf.LibbpfPermissionError, match="theirs'"):
+        things[kind].pin(pins / "theirs" / "ours" / "new" / "pin")
+    assert list((pins / "theirs" / "ours").iterdir()) == []
+
+
+@KINDS
+def test_a_symbolic_link_of_another_user_is_refused(things, pins, kind):
+    (pins / "ours").mkdir(mode=0o700)
+    (pins / "link").symlink_to(pins / "ours")
+    os.chown(pins / "link", NOBODY, NOBODY, follow_symlinks=False)
+    with pytest.raises(bpf.LibbpfPermissionError, match="link"):
+        things[kind].pin(pins / "link" / "pin")
+    assert list((pins / "ours").iterdir()) == []
+
+
+@KINDS
+def test_a_symbolic_link_of_ours_to_a_folder_of_another_user_is_refused(things, pins, kind):
+    (pins / "theirs").mkdir(mode=0o700)
+    os.chown(pins / "theirs", NOBODY, NOBODY)
+    (pins / "link").symlink_to(pins / "theirs")
+    with pytest.raises(bpf.LibbpfPermissionError, match="theirs"):
+        things[kind].pin(pins / "link" / "pin")
+
+
+@KINDS
+def test_a_symbolic_link_of_ours_to_a_folder_of_ours_is_followed(things, pins, kind):
+    (pins / "ours").mkdir(mode=0o700)
+    (pins / "link").symlink_to("ours")
+    things[kind].pin(pins / "link" / "pin")
+    assert (pins / "ours" / "pin").exists()
+
+
+@KINDS
+@pytest.mark.parametrize("mode", [0o770, 0o702, 0o777])
+def test_a_folder_that_others_can_write_is_refused(things, pins, kind, mode):
+    (pins / "open").mkdir()
+    (pins / "open").chmod(mode)
+    with pytest.raises(bpf.LibbpfPermissionError, match=f"{mode:04o}"):
+        things[kind].pin(pins / "open" / "pin")
+    assert list((pins / "open").iterdir()) == []
+
+
+@KINDS
+def test_a_sticky_folder_that_others_can_write_is_like_the_root_of_a_bpf_file_system(things, pins, kind):
+    (pins / "sticky").mkdir()
+    (pins / "sticky").chmod(0o1777)
+    things[kind].pin(pins / "sticky" / "pin")
+    assert (pins / "sticky" / "pin").exists()
+
+
+def test_symbolic_links_that_lead_to_each_other_are_an_error(things, pins):
+    (pins / "a").symlink_to("b")
+    (pins / "b").symlink_to("a")
+    with pytest.raises(bpf.LibbpfError) as caught:
+        things["map"].pin(pins / "a" / "pin")
+    assert caught.value.errno == errno.ELOOP
+
+
+def test_a_file_on_the_way_is_an_error(things, pins):
+    things["map"].pin(pins / "file")
+    with pytest.raises(bpf.LibbpfError):
+        things["program"].pin(pins / "file" / "pin")
+
+
+def test_a_relative_path_is_below_the_working_folder(things, pins, monkeypatch):
+    monkeypatch.chdir(pins)
+    things["map"].pin("below/pin")
+    assert (pins / "below" / "pin").exists()
+    assert things["map"].pin_path == str(pins / "below" / "pin")
+
+
+def test_a_path_with_two_dots_is_the_folder_above(things, pins):
+    things["map"].pin(f"{pins}/no-such-folder/../pin")
+    assert (pins / "pin").exists()
+
+
+def test_the_folder_of_pins_by_name_is_checked_before_load_too(opened, pins):
+    (pins / "theirs").mkdir()
+    os.chown(pins / "theirs", NOBODY, NOBODY)
+    obj = opened("options", pin_root_path=pins / "theirs")
+    with pytest.raises(bpf.LibbpfPermissionError, match="theirs"):
+        obj.load()
+
+
+def test_a_planted_link_in_place_of_a_pin_by_name_is_refused(loaded, opened, pins):
+    # Anybody may plant one in a sticky folder: the map that load would share is then of their choice.
+    loaded("options", pin_root_path=pins / "ours")
+    (pins / "sticky").mkdir()
+    (pins / "sticky").chmod(0o1777)
+    (pins / "sticky" / "shared").symlink_to(pins / "ours" / "shared")
+    os.chown(pins / "sticky" / "shared", NOBODY, NOBODY, follow_symlinks=False)
+    obj = opened("options", pin_root_path=pins / "sticky")
+    with pytest.raises(bpf.LibbpfPermissionError, match="shared"):
+        obj.load()
+
+
+def test_a_load_that_failed_over_a_folder_can_be_tried_again(opened, pins):
+    (pins / "theirs").mkdir()
+    os.chown(pins / "theirs", NOBODY, NOBODY)
+    obj = opened("options", pin_root_path=pins / "theirs")
+    with pytest.raises(bpf.LibbpfPermissionError):
+        obj.load()
+    os.chown(pins / "theirs", 0, 0)
+    obj.load()
+
+
+# Maps
+
+
+def test_a_pinned_map_knows_where(things, pins):
+    assert not things["map"].is_pinned
+    things["map"].pin(pins / "pin")
+    assert things["map"].is_pinned
+    assert things["map"].pin_path == str(pins / "pin")
+
+
+def test_a_map_is_pinned_at_its_pin_path_by_load(opened, pins):
+    obj = opened("basic")
+    obj.maps["events"].pin_path = pins / "folder" / "events"
+    assert obj.maps["events"].pin_path == str(pins / "folder" / "events")
+    obj.load()
+    assert obj.maps["events"].is_pinned
+    assert (pins / "folder" / "events").exists()
+
+
+def test_a_pin_path_may_be_taken_back(opened, pins):
+    obj = opened("basic")
+    obj.maps["events"].pin_path = pins / "events"
+    obj.maps["events"].pin_path = None
+    assert obj.maps["events"].pin_path is None
+    obj.load()
+    assert list(pins.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.b", ".hidden"])
+def test_a_pin_path_with_a_dot_is_a_value_error(opened, pins, name):
+    with pytest.raises(ValueError, match=r"'\.'"):
+        opened("basic").maps["events"].pin_path = pins / name
+
+
+def test_a_map_is_reused_by_another_object_at_its_pin_path(opened, pins):
+    objects = [opened("basic"), opened("basic")]
+    for obj in objects:
+        obj.maps["raw_hits"].pin_path = pins / "shared"
+        obj.load()
+    assert objects[0].maps["raw_hits"].id == objects[1].maps["raw_hits"].id
+    assert objects[0].maps["events"].id != objects[1].maps["events"].id
+
+
+def test_a_pinned_map_outlives_its_object(opened, pins):
+    obj = opened("basic")
+    obj.load()
+    obj.maps["raw_hits"].pin(pins / "kept")
+    number = obj.maps["raw_hits"].id
+    obj.close()
+    again = opened("basic")
+    again.maps["raw_hits"].pin_path = pins / "kept"
+    again.load()
+    assert again.maps["raw_hits"].id == number
+
+
+def test_a_load_that_fails_takes_its_pins_away_again(opened, pins):
+    obj = opened("options", pin_root_path=pins / "made", kconfig="CONFIG_HZ=7\n")
+    obj.programs["read_options"].flags = 1 << 31
+    with pytest.raises(bpf.LibbpfError):
+        obj.load()
+    assert list(pins.iterdir()) == []
+
+
+def test_a_map_whose_pin_failed_can_be_pinned_elsewhere(things, pins):
+    things["program"].pin(pins / "taken")
+    with pytest.raises(bpf.LibbpfError):
+        things["map"].pin(pins / "taken")
+    assert things["map"].pin_path is None
+    things["map"].pin(pins / "free")
+    assert things["map"].is_pinned
+
+
+def test_a_map_is_unpinned_from_where_it_is(things, pins):
+    things["map"].pin(pins / "pin")
+    things["map"].unpin()
+    assert not things["map"].is_pinned
+    assert list(pins.iterdir()) == []
+
+
+def test_a_map_is_not_unpinned_from_where_it_is_not(things, pins):
+    things["map"].pin(pins / "pin")
+    with pytest.raises(bpf.LibbpfError):
+        things["map"].unpin(pins / "other")
+    assert (pins / "pin").exists()
+
+
+# Objects
+
+
+def names(folder):
+    """What is in a folder, sorted."""
+    return sorted(each.name for each in Path(folder).iterdir())
+
+
+PROGRAMS = ["on_raw", "on_tracepoint", "pass"]
+MAPS = ["basic_bss", "basic_rodata", "events", "raw_hits", "tracepoint_hits"]
+
+
+def test_an_object_is_pinned_whole_by_names_without_dots(opened, pins):
+    obj = opened("basic")
+    obj.programs["optional"].autoload = True
+    obj.load()
+    obj.pin(pins / "all")
+    assert names(pins / "all") == sorted([*PROGRAMS, "optional", *MAPS])
+    obj.unpin(pins / "all")
+    assert names(pins / "all") == []
+
+
+def test_an_object_with_a_program_that_was_not_loaded_is_not_pinned(loaded, pins):
+    with pytest.raises(bpf.LibbpfError, match="'optional': can't pin program that wasn't loaded"):
+        loaded("basic").pin(pins / "all")
+    assert names(pins) == []
+
+
+def test_maps_are_pinned_without_programs(loaded, pins):
+    obj = loaded("basic")
+    obj.pin_maps(pins / "maps")
+    assert names(pins / "maps") == MAPS
+    obj.unpin_maps(pins / "maps")
+    assert names(pins / "maps") == []
+
+
+def test_maps_can_be_pinned_once_they_are_prepared(opened, pins):
+    obj = opened("basic")
+    obj.prepare()
+    obj.pin_maps(pins / "maps")
+    assert names(pins / "maps") == MAPS
+
+
+def test_programs_are_pinned_without_maps(opened, pins):
+    obj = opened("basic")
+    obj.programs["optional"].autoload = True
+    obj.load()
+    obj.pin_programs(pins / "programs")
+    assert names(pins / "programs") == sorted([*PROGRAMS, "optional"])
+    obj.unpin_programs(pins / "programs")
+    assert names(pins / "programs") == []
+
+
+def test_maps_without_a_path_are_pinned_where_each_wants(loaded, pins):
+    obj = loaded("options", pin_root_path=pins / "by_name")
+    obj.unpin_maps()
+    assert names(pins / "by_name") == []
+    obj.pin_maps()
+    assert names(pins / "by_name") == ["shared"]
+
+
+def test_an_object_that_cannot_be_pinned_whole_is_not_pinned_at_all(opened, pins):
+    obj = opened("basic")
+    obj.programs["optional"].autoload = True
+    obj.load()
+    (pins / "all").mkdir(mode=0o700)
+    obj.programs["pass"].pin(pins / "all" / "pass")
+    with pytest.raises(bpf.LibbpfError) as caught:
+        obj.pin(pins / "all")
+    assert caught.value.errno == errno.EEXIST
+    assert names(pins / "all") == ["pass"]
+    assert not any(each.is_pinned for each in obj.maps.values())
+
+
+def test_a_folder_of_another_user_is_refused_for_a_whole_object(loaded, pins):
+    (pins / "theirs").mkdir()
+    os.chown(pins / "theirs", NOBODY, NOBODY)
+    for verb in ("pin", "pin_maps", "pin_programs"):
+        with pytest.raises(bpf.LibbpfPermissionError, match="theirs"):
+            getattr(loaded("basic"), verb)(pins / "theirs")
+    assert names(pins / "theirs") == []
+
+
+def test_a_folder_with_a_dot_is_a_value_error_for_a_whole_object(loaded, pins):
+    with pytest.raises(ValueError, match=r"'\.'"):
+        loaded("basic").pin(pins / "a.b")
+
+
+def test_pins_outlive_a_process(python, compiled, pins, exists):
+    said = python(
+        """
+import sys
+import libbpf_cffi as bpf
+with bpf.Object.open(sys.argv[1]) as obj:
+    obj.load()
+    obj.programs["on_raw"].attach().pin(sys.argv[2] + "/link")
+    print(obj.programs["on_raw"].id)
+""",
+        compiled("basic"),
+        pins,
+    )
+    assert exists(int(said))
+    with bpf.Link.open(pins / "link") as link:
+        assert link.info.prog_id == int(said)

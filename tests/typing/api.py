@@ -1,0 +1,90 @@
+"""What type checkers see of the public names. Checked by mypy --strict, never run.
+
+A wrong use carries the error that it must give; mypy complains of an `ignore` that is not needed, so that each of
+them is a test.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from typing_extensions import assert_type
+
+import libbpf_cffi as bpf
+from libbpf_cffi import ffi, lib
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from libbpf_cffi._libbpf import bpf_link, bpf_map, bpf_object, bpf_program
+
+
+def objects(path: Path, data: bytes) -> None:
+    obj = bpf.Object.open(path, object_name="x", relaxed_maps=True, kernel_log_size=4096)
+    assert_type(bpf.Object.open(data), bpf.Object)
+    bpf.Object.open(5)  # type: ignore[arg-type]
+    bpf.Object.open(path, name="x")  # type: ignore[call-arg]
+    assert_type(obj.programs["a"], bpf.Program)
+    assert_type(obj.maps.get("a"), bpf.Map | None)
+    assert_type(obj.attach(), dict[str, bpf.Link])
+    assert_type(obj.btf_fd, int | None)
+    obj.name = "y"  # type: ignore[misc]
+    with obj as same:
+        assert_type(same, bpf.Object)
+
+
+def programs(program: bpf.Program) -> None:
+    assert_type(program.type, bpf.ProgType)
+    program.type = bpf.ProgType.XDP
+    program.autoload = False
+    assert_type(program.info, bpf.ProgramInfo)
+    assert_type(program.info.map_ids, tuple[int, ...])
+    with program.attach() as link:
+        assert_type(link, bpf.Link)
+        link.update_program(program)
+        assert_type(link.disconnect(), int)
+        link.update_program(link)  # type: ignore[arg-type]
+
+
+def maps(each: bpf.Map) -> None:
+    each.type = bpf.MapType.HASH
+    each.max_entries = "many"  # type: ignore[assignment]
+    assert_type(each.map_flags, bpf.MapFlags)
+    assert_type(each.pin_path, str | None)
+
+
+def errors(error: bpf.VerifierError) -> None:
+    assert_type(error.log, str)
+    assert_type(error.messages, tuple[str, ...])
+    assert_type(error.hint, str | None)
+    permission: PermissionError = bpf.LibbpfPermissionError(1, "", "")
+    os_error: OSError = error
+    del permission, os_error
+
+
+def pointers(obj: bpf.Object, program: bpf.Program, each: bpf.Map, link: bpf.Link) -> None:
+    with bpf.pointer(obj) as a, bpf.pointer(program) as b, bpf.pointer(each) as c, bpf.pointer(link) as d:
+        assert_type(a, bpf_object)
+        assert_type(b, bpf_program)
+        assert_type(c, bpf_map)
+        assert_type(d, bpf_link)
+        lib.bpf_program__set_autoload(b, True)
+        lib.bpf_program__set_autoload(c, True)  # type: ignore[arg-type]
+        lib.bpf_link__fd(b)  # type: ignore[arg-type]
+    lib.bpf_program__no_such_function(ffi.NULL)  # type: ignore[attr-defined]
+
+
+def trace() -> None:
+    with bpf.TracePipe(instance=True) as pipe:
+        for line in pipe:
+            assert_type(line, bpf.TraceLine)
+            assert_type(line.timestamp, float)
+
+
+async def trace_async(pipe: bpf.TracePipe) -> None:
+    async for line in pipe:
+        assert_type(line.message, str)
+
+
+def compiled() -> None:
+    assert_type(bpf.compile_object("x.bpf.c"), bytes)

@@ -1,0 +1,151 @@
+"""Return codes made into exceptions: which one, and what of libbpf's words goes where."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from libbpf_cffi import LibbpfError, LibbpfPermissionError, NotSupportedError, VerifierError, _check, ffi, lib
+from libbpf_cffi._check import check, failure, load_logs, not_null, strerror
+
+WARN = lib.LIBBPF_WARN
+DEBUG = lib.LIBBPF_DEBUG
+
+
+def load_log(program: str, log: str) -> str:
+    """Give a message as libbpf's bpf_object_load_prog() words it, less the newline that is taken off."""
+    return f"prog '{program}': -- BEGIN PROG LOAD LOG --\n{log}-- END PROG LOAD LOG --"
+
+
+@pytest.fixture
+def says(monkeypatch):
+    """Let libbpf have said something during the call."""
+
+    def said(*messages):
+        monkeypatch.setattr(_check._log, "take", lambda: list(messages))
+
+    return said
+
+
+@pytest.mark.parametrize("result", [0, 1, 1 << 30])
+def test_what_is_not_negative_is_returned(result):
+    assert check(result, "do it") == result
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (errno.EINVAL, LibbpfError),
+        (errno.ENOENT, LibbpfError),
+        (errno.E2BIG, LibbpfError),
+        (errno.EMFILE, LibbpfError),
+        (errno.EPERM, LibbpfPermissionError),
+        (errno.EACCES, LibbpfPermissionError),
+        (errno.EOPNOTSUPP, NotSupportedError),
+        (errno.ENOSYS, NotSupportedError),
+        (524, NotSupportedError),
+        (lib.LIBBPF_ERRNO__FORMAT, LibbpfError),
+    ],
+)
+def test_the_errno_decides_the_kind(says, error, kind):
+    says()
+    with pytest.raises(LibbpfError) as caught:
+        check(-error, "do it to 'x'")
+    assert type(caught.value) is kind
+    assert caught.value.errno == error
+    assert caught.value.action == "do it to 'x'"
+    assert caught.value.strerror == strerror(error)
+
+
+CODES = [name for name in dir(lib) if name.startswith("LIBBPF_ERRNO__") and not name.endswith(("START", "END"))]
+
+
+@pytest.mark.parametrize("code", [getattr(lib, name) for name in CODES], ids=CODES)
+def test_libbpfs_own_codes_have_libbpfs_own_words(code):
+    assert code >= 4000
+    assert not strerror(code).startswith("Unknown")
+
+
+@pytest.mark.parametrize("error", [0, 1, 133, 524, 3999, 5000, 1 << 30])
+def test_any_number_has_words(error):
+    assert strerror(error)
+
+
+def test_what_cannot_be_a_pointer_is_an_error_of_its_errno():
+    ffi.errno = errno.ENOENT
+    with pytest.raises(LibbpfError) as caught:
+        not_null(ffi.NULL, "open it")
+    assert caught.value.errno == errno.ENOENT
+
+
+def test_a_wild_pointer_says_nothing_of_errno():
+    ffi.errno = errno.ENOENT
+    with pytest.raises(LibbpfError) as caught:
+        not_null(ffi.cast("void *", 0xFFFFFFFFFF000004), "open it")
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_a_null_without_an_errno_is_einval():
+    ffi.errno = 0
+    with pytest.raises(LibbpfError) as caught:
+        not_null(ffi.NULL, "open it")
+    assert caught.value.errno == errno.EINVAL
+
+
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EPERM, errno.EINVAL, errno.E2BIG, errno.EFAULT])
+def test_a_log_makes_a_refusal_of_any_errno(says, error):
+    says((WARN, "prog 'p': BPF program load failed"), (WARN, load_log("p", "0: (95) exit\nR0 !read_ok\n")))
+    refused = failure(error, "load it")
+    assert type(refused) is VerifierError
+    assert refused.program == "p"
+    assert refused.log == "0: (95) exit\nR0 !read_ok\n"
+
+
+def test_the_last_log_is_the_refusals(says):
+    says((DEBUG, load_log("first", "0: exit\n")), (WARN, load_log("second", "R1 invalid\n")))
+    assert failure(errno.EACCES, "load it").program == "second"
+
+
+def test_a_log_that_says_nothing_is_no_refusal(says):
+    says((WARN, load_log("p", "processed 0 insns (limit 1000000) max_states_per_insn 0\n\n")))
+    assert type(failure(errno.EPERM, "load it")) is LibbpfPermissionError
+
+
+def test_debug_messages_are_not_in_the_exception(says):
+    says((DEBUG, "noise"), (WARN, "prog 'p': failed"), (lib.LIBBPF_INFO, "info"))
+    assert failure(errno.EINVAL, "load it").messages == ("prog 'p': failed", "info")
+
+
+def test_a_log_that_went_to_the_users_buffer_is_the_refusals(says):
+    says((WARN, "prog 'p': BPF program load failed: -EACCES"))
+    refused = failure(errno.EACCES, "load it", user_log="R1 invalid\n")
+    assert (refused.program, refused.log) == ("p", "R1 invalid\n")
+
+
+def test_a_users_buffer_is_no_refusal_when_no_program_was_refused(says):
+    says((WARN, "map 'm': failed to create: -EINVAL"))
+    assert type(failure(errno.EINVAL, "load it", user_log="magic: 0xeb9f")) is LibbpfError
+
+
+@pytest.mark.parametrize("name", ["p", "it's", "a b", "", "x': -- y"])
+def test_the_name_in_a_log_is_taken_whole(name):
+    assert load_logs([(WARN, load_log(name, "said\n"))]) == [(name, "said\n")]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "prog 'p': failed", "-- BEGIN PROG LOAD LOG --", "BTF: -- BEGIN PROG LOAD LOG --\nx"]
+)
+def test_other_messages_are_no_logs(text):
+    assert load_logs([(WARN, text)]) == []
+
+
+def test_a_hint_may_depend_on_the_errno(says):
+    says()
+    assert failure(errno.ENOENT, "do it", lambda error: f"number {error}").hint == f"number {errno.ENOENT}"
+
+
+def test_a_hint_that_the_caller_gives_comes_first(says):
+    says()
+    assert failure(errno.EMFILE, "do it", "this").hint == "this"
+    assert "ulimit" in failure(errno.EMFILE, "do it").hint

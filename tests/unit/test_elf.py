@@ -1,0 +1,75 @@
+"""The reader of one ELF section, on files made here byte by byte."""
+
+from __future__ import annotations
+
+import struct
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libbpf_cffi._elf import section
+
+
+def elf(order: str = "<", *, content: bytes = b"GPL\0", name: bytes = b"license", extended: bool = False) -> bytes:
+    """Make an ELF file with two sections: its string table and one called `name`."""
+    strings = b"\0.shstrtab\0" + name + b"\0"
+    body = strings + content
+    headers_at = 64 + len(body)
+    null = struct.pack(order + "IIQQQQIIQQ", 0, 0, 0, 0, 0, 3 if extended else 0, 1 if extended else 0, 0, 0, 0)
+    table = struct.pack(order + "IIQQQQIIQQ", 1, 3, 0, 0, 64, len(strings), 0, 0, 1, 0)
+    wanted = struct.pack(order + "IIQQQQIIQQ", 11, 1, 0, 0, 64 + len(strings), len(content), 0, 0, 1, 0)
+    ident = b"\x7fELF" + bytes([2, 1 if order == "<" else 2, 1]) + bytes(9)
+    count, names = (0, 0xFFFF) if extended else (3, 1)
+    head = struct.pack(order + "HHIQQQIHHHHHH", 1, 247, 1, 0, 0, headers_at, 0, 64, 0, 0, 64, count, names)
+    return ident + head + body + null + table + wanted
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("extended", [False, True])
+def test_a_section_is_found_by_its_name(order: str, extended: bool) -> None:
+    """Both byte orders, and files whose numbers of sections do not fit 16 bits."""
+    assert section(elf(order, extended=extended), "license") == b"GPL\0"
+
+
+def test_a_missing_section_is_none() -> None:
+    """No section of that name, or a name that only begins so, is no section."""
+    assert section(elf(), "version") is None
+    assert section(elf(name=b"license2"), "license") is None
+
+
+@pytest.mark.parametrize("length", range(0, len(elf()), 7))
+def test_a_truncated_file_has_no_section(length: int) -> None:
+    """Every prefix is answered, never an error."""
+    assert section(elf()[:length], "license") is None
+
+
+def test_another_class_has_no_sections() -> None:
+    """A 32-bit file is none of ours."""
+    data = bytearray(elf())
+    data[4] = 1
+    assert section(data, "license") is None
+
+
+@given(data=st.data())
+def test_any_mutation_is_answered(data: st.DataObject) -> None:
+    """Whatever the headers say, the answer is bytes of the file or ``None``, and comes at once."""
+    mutant = bytearray(elf())
+    for _ in range(data.draw(st.integers(1, 8))):
+        mutant[data.draw(st.integers(4, len(mutant) - 1))] = data.draw(st.integers(0, 255))
+    found = section(mutant, "license")
+    assert found is None or found in bytes(mutant)
+
+
+def test_this_python_has_no_license_section() -> None:
+    """A real, large ELF file is read to its end."""
+    with open(sys.executable, "rb") as file:
+        assert section(file.read(), "no such section") is None
+
+
+def test_section_headers_of_no_size_are_refused() -> None:
+    """An entry size of 0 would divide by zero, or never end."""
+    data = bytearray(elf())
+    struct.pack_into("<H", data, 0x3A, 0)
+    assert section(data, "license") is None

@@ -1,0 +1,83 @@
+"""The enumerations against the constants that the compiler saw, both ways."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+
+from libbpf_cffi import enums, lib
+from libbpf_cffi.enums import AttachType, LinkType, MapFlags, MapType, ProgFlags, ProgType
+
+COUNTS = {"__MAX_BPF_MAP_TYPE", "__MAX_BPF_PROG_TYPE", "__MAX_BPF_ATTACH_TYPE", "MAX_BPF_LINK_TYPE"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "prefix"),
+    [(MapType, "BPF_MAP_TYPE_"), (ProgType, "BPF_PROG_TYPE_"), (LinkType, "BPF_LINK_TYPE_")],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_members_are_those_of_c(kind: type[MapType | ProgType | LinkType], prefix: str) -> None:
+    """Each constant has a member of the same value, and no member is invented."""
+    constants = {name.removeprefix(prefix): getattr(lib, name) for name in dir(lib) if name.startswith(prefix)}
+    assert {name: member.value for name, member in kind.__members__.items()} == constants
+
+
+def test_attach_types_are_complete() -> None:
+    """Every number below the kernel's count has a member, whose name is C's without the prefix."""
+    assert {member.value for member in AttachType} == set(range(lib.__MAX_BPF_ATTACH_TYPE))
+    for name, member in AttachType.__members__.items():
+        assert getattr(lib, f"BPF_{name}") == member.value
+
+
+HEADER = Path(__file__).resolve().parents[2] / "vendor" / "libbpf" / "source" / "include" / "uapi" / "linux" / "bpf.h"
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "last"),
+    [
+        (MapFlags, "/* flags for BPF_MAP_CREATE command */", "};"),
+        (ProgFlags, "/* If BPF_F_STRICT_ALIGNMENT is used", "/* link_create.kprobe_multi"),
+    ],
+)
+def test_flags_are_those_of_the_kernels_header(kind: type[MapFlags | ProgFlags], first: str, last: str) -> None:
+    """Each flag that the header defines for the command has a member, and no member is invented."""
+    assert HEADER.exists(), "vendor/libbpf/source is not there: run vendor/libbpf/unpack.py, or build the package"
+    part = HEADER.read_text(encoding="utf-8").partition(first)[2].partition(last)[0]
+    flags = set(re.findall(r"BPF_F_(\w+)\s*=|#define BPF_F_(\w+)", part))
+    names = {either or other for either, other in flags}
+    if kind is ProgFlags:
+        # The one flag that both commands have is defined with the other's.
+        names.add("TOKEN_FD")
+    assert set(kind.__members__) == names
+
+
+@pytest.mark.parametrize("kind", [MapFlags, ProgFlags])
+def test_flags_have_the_values_of_c(kind: type[MapFlags | ProgFlags]) -> None:
+    """A flag is the constant of its name."""
+    for name, member in kind.__members__.items():
+        assert getattr(lib, f"BPF_F_{name}") == member.value
+
+
+@pytest.mark.parametrize("kind", [MapType, ProgType, AttachType, LinkType])
+def test_an_unknown_value_is_kept(kind: type[MapType]) -> None:
+    """A newer kernel's value is a member called UNKNOWN_n, equal to its number."""
+    member = kind(4711)
+    assert member == 4711
+    assert member.name == "UNKNOWN_4711"
+    assert isinstance(member, kind)
+    assert pickle.loads(pickle.dumps(member)) == member
+
+
+def test_what_is_no_number_is_refused() -> None:
+    """A string is no value of an enumeration."""
+    with pytest.raises(ValueError, match="is not a valid MapType"):
+        MapType("hash")
+
+
+def test_the_module_exports_its_enumerations() -> None:
+    """``__all__`` is what is defined."""
+    defined = {name for name, value in vars(enums).items() if getattr(value, "__module__", "") == enums.__name__}
+    assert defined - {"_Open"} == set(enums.__all__)

@@ -1,0 +1,85 @@
+"""The exceptions: what they are, what they say, and that they survive pickling."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from libbpf_cffi import (
+    ClosedError,
+    Error,
+    LibbpfError,
+    LibbpfPermissionError,
+    NotSupportedError,
+    StateError,
+    VerifierError,
+)
+
+LOG = "".join(f"{number}: insn\n" for number in range(40)) + "R1 invalid\nprocessed 3 insns (limit 1000000)\n"
+
+
+def refused(log: str = LOG) -> VerifierError:
+    return VerifierError(13, "Permission denied", "load object 'x'", ["said"], "try this", program="prog", log=log)
+
+
+@pytest.mark.parametrize(
+    ("kind", "builtin"),
+    [
+        (LibbpfError, OSError),
+        (VerifierError, OSError),
+        (LibbpfPermissionError, PermissionError),
+        (NotSupportedError, OSError),
+        (StateError, RuntimeError),
+        (ClosedError, ValueError),
+    ],
+)
+def test_an_exception_is_also_a_builtin_one(kind: type[Exception], builtin: type[Exception]) -> None:
+    """Each is an `Error`, and what Python calls such a thing."""
+    assert issubclass(kind, Error)
+    assert issubclass(kind, builtin)
+
+
+def test_an_error_says_action_errno_messages_and_hint() -> None:
+    """The text has a line each for what failed, what libbpf said and what to do."""
+    error = LibbpfError(2, "No such file or directory", "attach program 'p'", ["one\ntwo"], "look there")
+    assert str(error).splitlines() == [
+        "cannot attach program 'p': No such file or directory (errno 2)",
+        "  libbpf: one",
+        "  libbpf: two",
+        "  hint: look there",
+    ]
+
+
+def test_a_refusal_shows_the_last_lines_and_counts_the_rest() -> None:
+    """Ten lines that say something, the closing statistics left out, and how many came before."""
+    lines = str(refused()).splitlines()
+    assert lines[0] == "cannot load object 'x': the verifier refused program 'prog': Permission denied (errno 13)"
+    assert lines[1] == "  verifier: (31 line(s) of the verifier's log omitted: see .log)"
+    assert lines[2] == "  verifier: 31: insn"
+    assert lines[-2:] == ["  verifier: R1 invalid", "  hint: try this"]
+
+
+def test_a_short_log_is_shown_whole() -> None:
+    """Nothing is left out of ten lines."""
+    assert refused("a\nb\n").summary() == "a\nb"
+
+
+@pytest.mark.parametrize("lines", [0, -1])
+def test_a_summary_of_no_lines_is_only_the_count(lines: int) -> None:
+    """A number of lines that makes no sense shows none."""
+    assert refused("a\nb\n").summary(lines) == "(2 line(s) of the verifier's log omitted: see .log)"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [refused(), LibbpfPermissionError(1, "Not permitted", "load", ["a"], "h"), NotSupportedError(95, "x", "y")],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_survives_pickling(error: LibbpfError) -> None:
+    """Type, text and every attribute come back: errors cross processes."""
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
+    assert (again.errno, again.strerror) == (error.errno, error.strerror)

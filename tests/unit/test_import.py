@@ -1,0 +1,57 @@
+"""What `import libbpf_cffi` brings in: it is in the start-up time of every tool."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+DEAR = {
+    "argparse",
+    "asyncio",
+    "ctypes",
+    "dataclasses",
+    "difflib",
+    "enum",
+    "inspect",
+    "json",
+    "logging",
+    "numpy",
+    "pathlib",
+    "re",
+    "shutil",
+    "socket",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "typing",
+    "urllib",
+}
+"""Each of these costs a millisecond or much more; whoever needs one imports it when it is used."""
+
+
+def modules(code: str) -> set[str]:
+    """The modules that are loaded after running `code` in an interpreter without site-packages' own imports."""
+    show = "print(*sorted(set(sys.modules) - before))"
+    program = f"import sys; before = set(sys.modules)\n{code}\n{show}"
+    out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    return set(out.stdout.split())
+
+
+def test_nothing_dear_is_imported() -> None:
+    """The package itself is all that an import costs."""
+    assert modules("import libbpf_cffi") & DEAR == set()
+
+
+def test_the_trace_reader_imports_nothing_dear_but_its_regular_expressions() -> None:
+    """A `TracePipe` needs no asyncio, threading or logging."""
+    assert modules("import libbpf_cffi; libbpf_cffi.TracePipe") & (DEAR - {"re", "enum"}) == set()
+
+
+@pytest.mark.parametrize("name", ["MapType", "TracePipe", "compile_object"])
+def test_lazy_names_are_not_imported_before_they_are_asked_for(name: str) -> None:
+    """Their modules come with the first use."""
+    module = f"libbpf_cffi.{ {'MapType': 'enums', 'TracePipe': 'trace_pipe', 'compile_object': 'compile'}[name] }"
+    assert module not in modules("import libbpf_cffi")
+    assert module in modules(f"import libbpf_cffi; libbpf_cffi.{name}")

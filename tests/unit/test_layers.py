@@ -1,0 +1,123 @@
+"""A module imports only from rows above its own; this is the table."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent.parent / "libbpf_cffi"
+
+ROWS = (
+    {"_libbpf", "errors", "_privileges", "_elf"},
+    {"tracefs", "_ffi", "_named"},
+    {"tracepoints", "_handle", "enums", "_log"},
+    {"_check", "infos"},
+    {"_pins", "_trace_lines", "_trace_held"},
+    {"_vmlinux", "links", "trace_pipe"},
+    {"_clang", "maps"},
+    {"programs"},
+    {"objects"},
+    {"compile"},
+    {"__init__"},
+    {"_run_io", "_run_options"},
+    {"_run_child", "_run_facts", "_run_pins"},
+    {"_run_trace"},
+    {"_run_job"},
+    {"run"},
+)
+"""The modules by row; the first rows know nothing of the later ones. What is private stands as low as it can."""
+
+ROW_OF = {module: row for row, modules in enumerate(ROWS) for module in modules}
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+
+COMMANDS = {"run", "compile"}
+"""The modules that are commands; `compile` is a library as well."""
+
+
+def imports(module: str) -> set[str]:
+    """The package's modules that a module imports, lazily or not; what only a type checker sees is left out."""
+    found: set[str] = set()
+    _collect(ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8")), found)
+    return found
+
+
+def _collect(node: ast.AST, found: set[str]) -> None:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+            for other in child.orelse:
+                _collect(other, found)
+            continue
+        if isinstance(child, ast.ImportFrom):
+            absolute = (child.module or "").split(".")
+            if child.level == 1 and child.module is None:
+                found.update(alias.name for alias in child.names)
+            elif child.level == 1:
+                found.add(absolute[0])
+            elif absolute[0] == PACKAGE.name:
+                names = {alias.name for alias in child.names}
+                found.update(absolute[1:2] or ({*names & set(MODULES), "__init__"}))
+        elif isinstance(child, ast.Import):
+            found.update("__init__" for alias in child.names if alias.name.split(".")[0] == PACKAGE.name)
+        _collect(child, found)
+
+
+def test_the_table_names_every_module() -> None:
+    """A new module gets a row, and a row names no module that is gone."""
+    assert sorted(ROW_OF) == sorted([*MODULES, "_libbpf"])
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_rows_above(module: str) -> None:
+    """What a module imports stands in a row above its own."""
+    if module == "__init__":
+        # `import libbpf_cffi` is what the rows below have; the lazy names are checked by test_names.py.
+        return
+    known = imports(module) & set(ROW_OF)
+    wrong = {name for name in known if ROW_OF[name] >= ROW_OF[module]}
+    assert not wrong, f"{module} (row {ROW_OF[module]}) imports {wrong}"
+
+
+def test_one_module_imports_the_extension() -> None:
+    """`_ffi` is the only importer of `_libbpf`."""
+    assert [module for module in MODULES if "_libbpf" in imports(module)] == ["_ffi"]
+
+
+@pytest.mark.parametrize("module", ["run", *(name for name in MODULES if name.startswith("_run_"))])
+def test_the_command_uses_only_what_the_package_offers(module: str) -> None:
+    """The command is written as any tool on this package could be: no private module of the library."""
+    library = {name for name in imports(module) if name.startswith("_") and not name.startswith("_run_")}
+    assert library <= {"__init__"}
+
+
+PRINTERS = {*COMMANDS, "_vmlinux"}
+"""The commands, and what a child process answers by its stdout."""
+
+LIBRARY = [name for name in MODULES if name not in PRINTERS and not name.startswith("_run_")]
+
+
+@pytest.mark.parametrize("module", LIBRARY)
+def test_the_library_prints_nothing(module: str) -> None:
+    """No `print`, `sys.stdout` or `sys.stderr` outside the commands."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        assert not (isinstance(node, ast.Name) and node.id == "print"), f"{module}:{node.lineno}"
+        assert not (isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr") and _is_sys(node.value))
+
+
+def _is_sys(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "sys"
+
+
+def test_two_functions_make_every_libbpf_error() -> None:
+    """Outside `_check` nothing builds a `LibbpfError`, but what hands on the one of a child process."""
+    kinds = {"LibbpfError", "VerifierError", "LibbpfPermissionError", "NotSupportedError"}
+    for module in MODULES:
+        if module in ("_check", "errors", "_vmlinux"):
+            continue
+        tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+        made = {
+            node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+        assert not made & kinds, module
