@@ -1,0 +1,234 @@
+"""What the command shows of objects, programs, maps and links.
+
+Before the first attach nothing here imports `infos` and `enums`, which would take longer than load and attach
+together.
+"""
+
+from __future__ import annotations
+
+import libbpf_cffi as bpf
+from libbpf_cffi import ffi, lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from ._run_io import Reporter
+
+__all__ = ["attached", "found", "loaded", "needs", "prints", "skipped", "type_name"]
+
+
+def type_name(program: bpf.Program) -> str:
+    """Give libbpf's name for the type of a program, such as ``tracepoint``."""
+    with bpf.pointer(program) as pointer:
+        return _text(lib.libbpf_bpf_prog_type_str(lib.bpf_program__type(pointer)))
+
+
+def _map_type_name(each: bpf.Map) -> str:
+    with bpf.pointer(each) as pointer:
+        return _text(lib.libbpf_bpf_map_type_str(lib.bpf_map__type(pointer)))
+
+
+def _text(pointer: Any) -> str:
+    return ffi.string(pointer).decode() if pointer else "unknown"
+
+
+def found(report: Reporter, path: str, obj: bpf.Object) -> None:
+    """Tell what is in an object file."""
+    licence = obj.license or "none"
+    programs = [
+        (
+            program.name,
+            type_name(program),
+            str(program.insn_cnt),
+            licence,
+            program.section_name,
+            "" if program.autoload else "no",
+        )
+        for program in obj.programs.values()
+    ]
+    maps = [
+        (each.name, _map_type_name(each), str(each.key_size), str(each.value_size), str(each.max_entries))
+        for each in obj.maps.values()
+    ]
+    report.fact(f"object {path}: {_count(programs, 'program')}, {_count(maps, 'map')}, licence {licence}")
+    report.table("", ("program", "type", "instructions", "licence", "section", "loaded"), programs)
+    report.table("", ("map", "type", "key", "value", "entries"), maps)
+
+
+def _count(things: list[Any], noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def loaded(report: Reporter, obj: bpf.Object) -> None:
+    """Tell what the kernel has made of an object."""
+    programs = []
+    for program in obj.programs.values():
+        with bpf.pointer(program) as pointer:
+            fd = lib.bpf_program__fd(pointer)
+        if fd >= 0:
+            number, tag = _program_id(fd)
+            programs.append((program.name, str(fd), number, tag))
+    maps = [(each.name, str(each.fd), _map_id(each.fd)) for each in obj.maps.values() if each.autocreate]
+    report.table("loaded", ("program", "fd", "id", "tag"), programs)
+    report.table("created", ("map", "fd", "id"), maps)
+
+
+def _program_id(fd: int) -> tuple[str, str]:
+    info = ffi.new("struct bpf_prog_info *")
+    size = ffi.new("__u32 *", ffi.sizeof("struct bpf_prog_info"))
+    if lib.bpf_prog_get_info_by_fd(fd, info, size) < 0:
+        return "", ""  # before Linux 4.13 programs have none
+    return str(info.id), bytes(info.tag).hex()
+
+
+def _map_id(fd: int) -> str:
+    info = ffi.new("struct bpf_map_info *")
+    size = ffi.new("__u32 *", ffi.sizeof("struct bpf_map_info"))
+    if lib.bpf_map_get_info_by_fd(fd, info, size) < 0:
+        return ""
+    return str(info.id)
+
+
+def attached(report: Reporter, obj: bpf.Object, links: dict[str, bpf.Link]) -> None:
+    """Tell what the programs (and struct_ops maps) of an object are attached to."""
+    if report.quiet:
+        return
+    rows = []
+    for name, link in links.items():
+        program = obj.programs.get(name)
+        number, to = _target(link, program.section_name if program is not None else "struct_ops")
+        rows.append((name, number, to))
+    report.table("attached", ("program", "link", "to"), rows)
+
+
+def _target(link: bpf.Link, section: str) -> tuple[str, str]:
+    """Give a link's id and, in words, what it is attached to: by the kernel, or else by the section."""
+    kind, _, rest = section.lstrip("?").partition("/")
+    if kind in {"tp", "tracepoint"} and "/" in rest:
+        to = _tracepoint(*rest.split("/", 1))
+    else:
+        to = f"{_KINDS.get(kind, kind)} {rest}".rstrip()
+    try:
+        info = link.info
+    except bpf.Error:
+        # A link of several parts (USDT) has no descriptor, and before Linux 5.15 a tracepoint's is no link's.
+        return "", to
+    details = info.details
+    if details.get("func_name"):
+        offset = details.get("offset", 0)
+        to = f"{_KINDS.get(kind, kind)} {details['func_name']}{f'+{offset:#x}' if offset else ''}"
+    elif details.get("file_name"):
+        to = f"{_KINDS.get(kind, kind)} {details['file_name']}+{details.get('offset', 0):#x}"
+    elif info.type == bpf.LinkType.RAW_TRACEPOINT and details.get("tp_name"):
+        to = f"raw tracepoint {details['tp_name']}"
+    elif details.get("path"):
+        to += f" ({details.get('count', 0)} places in {details['path']})"
+    elif info.type == bpf.LinkType.KPROBE_MULTI:
+        to += f" ({details.get('count', 0)} functions)"
+    return str(info.id), to
+
+
+_KINDS = {
+    "kprobe": "function",
+    "kretprobe": "return of function",
+    "ksyscall": "system call",
+    "kretsyscall": "return of system call",
+    "uprobe": "user function",
+    "uretprobe": "return of user function",
+    "uprobe.s": "user function",
+    "uretprobe.s": "return of user function",
+    "usdt": "user probe",
+    "raw_tp": "raw tracepoint",
+    "raw_tracepoint": "raw tracepoint",
+    "tp_btf": "tracepoint with BTF",
+    "fentry": "entry of",
+    "fentry.s": "entry of",
+    "fexit": "exit of",
+    "fexit.s": "exit of",
+    "fmod_ret": "return value of",
+    "lsm": "security hook",
+    "lsm.s": "security hook",
+    "iter": "iterator over",
+    "iter.s": "iterator over",
+}
+"""What libbpf's sections attach to, in words."""
+
+
+def _tracepoint(category: str, name: str) -> str:
+    from libbpf_cffi import tracepoints
+
+    try:
+        return f"tracepoint {category}/{name} (id {tracepoints.tracepoint_id(category, name)})"
+    except (bpf.Error, ValueError):
+        return f"tracepoint {category}/{name}"
+
+
+def skipped(report: Reporter, obj: bpf.Object) -> None:
+    """Warn of programs that could not be attached, and say what they need."""
+    for name, error in obj.skipped.items():
+        program = obj.programs[name]
+        report.warning(
+            f"program {name} is loaded but not attached: its section {program.section_name!r} does not say "
+            f"to what; it needs {needs(type_name(program), error)}"
+        )
+
+
+def needs(kind: str, error: bpf.LibbpfError | None = None) -> str:
+    """Say, in words, what a program of this type (libbpf's name for it) needs to be attached."""
+    if kind in _NEEDS:
+        return _NEEDS[kind]
+    if kind.startswith("cgroup_"):
+        return "a cgroup"
+    if kind.startswith("lwt_"):
+        return "a route"
+    hint = error.hint if error is not None else None
+    return hint or "something that only a program of its own can give it"
+
+
+_NEEDS = {
+    "xdp": "a network device",
+    "sched_cls": "a network device, and a direction",
+    "sched_act": "a network device, and a direction",
+    "socket_filter": "a socket",
+    "sk_reuseport": "a group of sockets",
+    "sk_skb": "a map of sockets",
+    "sk_msg": "a map of sockets",
+    "sock_ops": "a cgroup",
+    "flow_dissector": "a network namespace",
+    "sk_lookup": "a network namespace",
+    "perf_event": "a perf event",
+    "lirc_mode2": "an infrared device",
+    "netfilter": "a netfilter hook and a priority",
+    "syscall": "to be run, not attached",
+    "struct_ops": "its struct_ops map to be attached",
+    "kprobe": 'a function in its section, as in SEC("kprobe/FUNCTION") or SEC("uprobe/PROGRAM:FUNCTION")',
+    "tracepoint": 'a tracepoint in its section, as in SEC("tracepoint/CATEGORY/NAME")',
+    "raw_tracepoint": 'a tracepoint in its section, as in SEC("raw_tp/NAME")',
+    "raw_tracepoint_writable": 'a tracepoint in its section, as in SEC("raw_tp.w/NAME")',
+    "tracing": 'a function in its section, as in SEC("fentry/FUNCTION")',
+    "lsm": 'a security hook in its section, as in SEC("lsm/HOOK")',
+    "ext": 'a program to replace, as in SEC("freplace/FUNCTION")',
+}
+"""What a section of a type would have had to name, or what no section can."""
+
+CALL = 0x85
+"""``BPF_JMP | BPF_CALL`` (linux/bpf.h); the upper half of the next byte says what is called, 0 a helper."""
+
+PRINTK = frozenset({6, 177})
+"""The helpers ``bpf_trace_printk()`` and ``bpf_trace_vprintk()`` (``enum bpf_func_id`` of linux/bpf.h)."""
+
+
+def prints(objects: Iterable[bpf.Object]) -> bool:
+    """Tell whether any program that is loaded calls ``bpf_printk()``."""
+    import sys
+
+    for obj in objects:
+        for program in obj.programs.values():
+            insns = program.insns if program.autoload else b""
+            for at in range(0, len(insns), 8):
+                helper = insns[at] == CALL and insns[at + 1] & 0xF0 == 0
+                if helper and int.from_bytes(insns[at + 4 : at + 8], sys.byteorder) in PRINTK:
+                    return True
+    return False

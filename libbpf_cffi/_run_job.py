@@ -1,0 +1,320 @@
+"""One run of the command, step by step, and its way back from wherever it got to."""
+
+from __future__ import annotations
+
+import errno
+import os
+from time import monotonic
+
+import libbpf_cffi as bpf
+from libbpf_cffi import tracefs
+
+from . import _run_facts as facts
+from ._run_io import Interrupted, ReaderGoneError, wants_colour
+from ._run_options import UsageError, object_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._run_child import Child
+    from ._run_io import Reporter, Stopper
+    from ._run_options import Options
+    from ._run_pins import Pins
+    from ._run_trace import Trace
+
+__all__ = ["Job"]
+
+
+class Job:
+    """What one command line asks for: `go` does it, `close` undoes what must not stay."""
+
+    def __init__(self, options: Options, stopper: Stopper, report: Reporter) -> None:
+        self._options = options
+        self._stopper = stopper
+        self._report = report
+        self._objects: dict[str, bpf.Object] = {}
+        self._links: dict[str, dict[str, bpf.Link]] = {}
+        self._pins: Pins | None = None
+        self._child: Child | None = None
+        self._command_path = ""
+        self._trace: Trace | None = None
+        self._set_up = False
+        self._show_rest = True
+
+    def go(self) -> None:
+        """Do it all, until there is a reason to end; `Interrupted` by a signal."""
+        self._check()
+        self._open()
+        self._configure()
+        for path, obj in self._objects.items():
+            facts.found(self._report, path, obj)
+        self._prepare_pins()
+        self._load()
+        if not self._options.load_only:
+            self._attach()
+            self._stay()
+        else:
+            self._set_up = True
+
+    # Steps
+
+    def _check(self) -> None:
+        """Look at what can be wrong before anything is loaded."""
+        for pid in self._options.pid:
+            if not os.path.isdir(f"/proc/{pid}/task"):
+                raise OSError(errno.ESRCH, f"there is no process {pid}")
+        if self._options.command:
+            from ._run_child import find_command
+
+            self._command_path = find_command(self._options.command[0])
+
+    def _open(self) -> None:
+        for path in self._options.objects:
+            self._stopper.check()
+            if path in self._objects:
+                raise UsageError(f"{path!r} is named twice")
+            if path.endswith(".c"):
+                self._objects[path] = bpf.Object.open(self._compile(path), object_name=object_name(path))
+            else:
+                self._objects[path] = bpf.Object.open(path)
+
+    def _compile(self, path: str) -> bytes:
+        import warnings
+        from pathlib import PurePath
+
+        from libbpf_cffi.compile import CompileWarning
+
+        self._report.fact(f"compiling {path}")
+        defines = {}
+        for each in self._options.define:
+            macro, sign, value = each.partition("=")
+            defines[macro] = value if sign else None
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", CompileWarning)
+            # This is the one step that may take seconds: a signal ends it.
+            with self._stopper:
+                self._stopper.check()
+                compiled = bpf.compile_object(
+                    PurePath(path),  # never taken for a text
+                    include_dirs=self._options.include,
+                    defines=defines,
+                    flags=["-fcolor-diagnostics"] if wants_colour(2) else [],
+                )
+        for warning in caught:
+            self._report.plain(str(warning.message))
+        return compiled
+
+    def _configure(self) -> None:
+        options = self._options
+        if options.program:
+            from fnmatch import fnmatchcase
+
+            names = [program.name for program in self._programs()]
+            for pattern in options.program:
+                if not any(fnmatchcase(name, pattern) for name in names):
+                    raise UsageError(_no_such("program", pattern, names))
+            for program in self._programs():
+                program.autoload = any(fnmatchcase(program.name, pattern) for pattern in options.program)
+        for name, entries in options.max_entries:
+            maps = [obj.maps[name] for obj in self._objects.values() if name in obj.maps]
+            if not maps:
+                raise UsageError(
+                    _no_such("map", name, [each for obj in self._objects.values() for each in obj.maps])
+                )
+            for each in maps:
+                each.max_entries = entries
+        if options.verifier_log:
+            for program in self._programs():
+                program.log_level = options.log_level
+
+    def _programs(self) -> Iterator[bpf.Program]:
+        for obj in self._objects.values():
+            yield from obj.programs.values()
+
+    def _prepare_pins(self) -> None:
+        """Find or make the BPF file system that pins need, and remember what is pinned already."""
+        by_name = any(
+            each.pin_path is not None for obj in self._objects.values() for each in obj.maps.values()
+        )
+        if self._options.pin is None and not by_name:
+            return
+        from ._run_pins import Pins, on_bpffs
+
+        self._pins = Pins(self._options.pin)
+        for obj in self._objects.values():
+            self._pins.expect(obj)
+        folder = self._pins.folder
+        if folder is None:
+            folder = tracefs.BPFFS
+        elif len({object_name(path) for path in self._objects}) < len(self._objects):
+            raise UsageError("two objects have the same name, so their pins would mix: pin one at a time")
+        if on_bpffs(folder):
+            return
+        if not self._options.no_mount and f"{folder}/".startswith(f"{tracefs.BPFFS}/"):
+            with self._stopper:
+                self._stopper.check()
+                mounted = tracefs.mount_bpffs()
+            self._report.fact(f"mounted a BPF file system at {mounted}")
+        if self._pins.folder is not None and not on_bpffs(folder):
+            advice = f"pins live in a BPF file system, which this is not (mount -t bpf bpf {tracefs.BPFFS})"
+            raise OSError(errno.EINVAL, advice, folder)
+
+    def _load(self) -> None:
+        for obj in self._objects.values():
+            self._stopper.check()
+            obj.load()
+            if self._options.verifier_log:
+                for program in obj.programs.values():
+                    if program.log:
+                        self._report.plain(f"verifier's log of program {program.name}:\n{program.log}")
+            facts.loaded(self._report, obj)
+        if self._pins is not None and self._pins.folder is not None:
+            for path, obj in self._objects.items():
+                self._stopper.check()
+                self._pins.pin_loaded(obj, self._pin_folder(path))
+
+    def _pin_folder(self, path: str) -> str:
+        assert self._pins is not None
+        assert self._pins.folder is not None
+        return (
+            self._pins.folder
+            if len(self._objects) == 1
+            else os.path.join(self._pins.folder, object_name(path))
+        )
+
+    def _find_tracefs(self) -> None:
+        """Mount tracefs if it is missing and that is allowed; ``--no-trace`` may do without it."""
+        try:
+            tracefs.find_tracefs()
+        except tracefs.TracefsPermissionError:
+            if not self._options.no_trace:
+                raise
+        except bpf.TracefsError:
+            if not self._options.no_mount:
+                with self._stopper:
+                    self._stopper.check()
+                    self._report.fact(f"mounted tracefs at {tracefs.mount_tracefs()}")
+            elif not self._options.no_trace:
+                raise
+
+    def _attach(self) -> None:
+        self._stopper.check()
+        self._find_tracefs()
+        if self._options.command:
+            from ._run_child import Child
+
+            self._stopper.watch_children()
+            self._child = Child(self._command_path, self._options.command)
+        if not self._options.no_trace:
+            from ._run_trace import Trace
+
+            self._trace = Trace(self._options, self._stopper, self._report)
+            self._trace.ready(self._child)
+        for path, obj in self._objects.items():
+            self._stopper.check()
+            self._links[path] = obj.attach()
+        for path, obj in self._objects.items():
+            facts.attached(self._report, obj, self._links[path])
+            facts.skipped(self._report, obj)
+        if not any(self._links.values()):
+            raise NothingAttachedError(
+                "nothing is attached, so there is nothing to wait for (--load-only only loads)"
+            )
+        if self._pins is not None and self._pins.folder is not None:
+            for path, links in self._links.items():
+                self._stopper.check()
+                self._pins.pin_links(links, self._pin_folder(path))
+            self._report.fact(f"pinned in {self._pins.folder}: stays attached until that folder is removed")
+        self._stopper.check()
+        self._set_up = True
+
+    def _stay(self) -> None:
+        """Show the trace, or wait, until it is time to end."""
+        from ._run_trace import wait
+
+        options = self._options
+        until = ["Ctrl-C"]
+        deadline = None
+        if options.duration is not None:
+            deadline = monotonic() + options.duration
+            until.append(f"{options.duration:g} s have passed")
+        if options.lines is not None:
+            until.append(f"{options.lines} lines have come" if options.lines > 1 else "a line has come")
+        if self._child is not None:
+            until.append(f"{self._child.command[0]} has ended")
+        what = "attached" if self._trace is None else f"tracing ({self._trace.pipe.path}/trace_pipe)"
+        self._report.fact(f"{what} until {' or '.join(until)}")
+        if self._trace is not None and not facts.prints(self._objects.values()):
+            self._report.fact(
+                "note: none of these programs calls bpf_printk(): the lines, if any, are of others"
+            )
+        if self._child is not None:
+            self._child.start(self._stopper)
+        if self._trace is None:
+            wait(self._stopper, deadline, self._child)
+            return
+        try:
+            self._trace.stream(deadline, self._child)
+        except ReaderGoneError:
+            self._show_rest = False
+        except Exception:
+            # What went wrong once, a full disk say, would go wrong again with the rest.
+            self._show_rest = False
+            raise
+
+    # The way back
+
+    def close(self) -> list[str]:
+        """Detach, close and remove what must not stay; return, in words, what did not succeed."""
+        trouble = []
+        if self._child is not None:
+            self._tell_end(self._child)
+            self._child.close()
+        if self._pins is not None and not self._set_up:
+            trouble += [f"cannot remove the pin {each}" for each in self._pins.undo()]
+        for obj in reversed(self._objects.values()):
+            try:
+                obj.close()
+            except bpf.Error as error:
+                trouble.append(str(error))
+        if self._trace is not None:
+            try:
+                if self._set_up and self._show_rest:
+                    self._trace.drain()
+            except (Interrupted, ReaderGoneError):
+                pass
+            except (OSError, bpf.Error) as error:
+                trouble.append(f"cannot show the rest of the trace: {error}")
+            if self._set_up:
+                self._trace.tell_lost()
+            try:
+                self._trace.close()
+            except (OSError, bpf.Error) as error:
+                trouble.append(str(error))
+        if self._set_up and any(self._links.values()):
+            shown = "" if self._trace is None else f"; {self._trace.summary()} shown"
+            pinned = self._pins is not None and self._pins.folder is not None
+            self._report.fact(f"{'left attached, by its pins' if pinned else 'detached'}{shown}")
+        return trouble
+
+    def _tell_end(self, child: Child) -> None:
+        if not child.ended():
+            return
+        name, status = child.command[0], child.status
+        if status is not None and status < 0:
+            self._report.fact(f"{name} was ended by signal {-status}")
+        else:
+            self._report.fact(f"{name} ended with status {status}")
+
+
+class NothingAttachedError(Exception):
+    """All is loaded, and nothing says what it should be attached to."""
+
+
+def _no_such(kind: str, name: str, names: list[str]) -> str:
+    if not names:
+        return f"there is no {kind} {name!r}: there are no {kind}s at all"
+    return (
+        f"there is no {kind} {name!r}; there are {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
+    )

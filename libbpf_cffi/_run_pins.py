@@ -1,0 +1,84 @@
+"""Pins that the command makes, and takes away again if it does not come to the end."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import libbpf_cffi as bpf
+from libbpf_cffi import tracefs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Pins", "on_bpffs"]
+
+
+def on_bpffs(folder: str) -> bool:
+    """Tell whether `folder`, which may not exist yet, is or would be in a BPF file system."""
+    here = os.path.abspath(folder)
+    while not os.path.lexists(here):
+        here = os.path.dirname(here)
+    return tracefs.is_bpffs(here)
+
+
+class Pins:
+    """The pins of one run: in `folder`, and those of maps that are declared with ``LIBBPF_PIN_BY_NAME``."""
+
+    def __init__(self, folder: str | None) -> None:
+        self.folder = None if folder is None else os.path.abspath(folder)
+        self._made: list[str] = []
+        self._folders: list[str] = []
+
+    def expect(self, obj: bpf.Object) -> None:
+        """Remember which maps the load will pin by their names: those that are not there yet."""
+        for each in obj.maps.values():
+            if each.pin_path is not None and not os.path.lexists(each.pin_path):
+                self._made.append(each.pin_path)
+
+    def pin_loaded(self, obj: bpf.Object, folder: str) -> None:
+        """Pin the programs that are loaded and the maps that were made."""
+        for program in obj.programs.values():
+            if program.autoload:
+                self._pin(program.pin, os.path.join(folder, "programs", program.name))
+        for each in obj.maps.values():
+            # One that its object pins by name is pinned, and libbpf gives a map no second pin.
+            if each.autocreate and each.pin_path is None:
+                # A BPF file system allows no dots, which data sections' names have; libbpf writes "_", too.
+                self._pin(each.pin, os.path.join(folder, "maps", each.name.replace(".", "_")))
+
+    def pin_links(self, links: dict[str, bpf.Link], folder: str) -> None:
+        """Pin the links: what they attach stays attached."""
+        for name, link in links.items():
+            self._pin(link.pin, os.path.join(folder, "links", name))
+
+    def _pin(self, pin: Callable[[str], None], path: str) -> None:
+        if os.path.lexists(path):
+            raise FileExistsError(
+                errno.EEXIST,
+                f"something is pinned there already; remove it (rm {path}) or pin in another folder",
+                path,
+            )
+        missing = []
+        folder = os.path.dirname(path)
+        while not os.path.lexists(folder):
+            missing.append(folder)
+            folder = os.path.dirname(folder)
+        self._folders += reversed(missing)
+        # First, so that no signal can come between the pin and its entry.
+        self._made.append(path)
+        pin(path)
+
+    def undo(self) -> list[str]:
+        """Remove the pins and the folders made for them; return those that could not be, and why."""
+        trouble = []
+        for remove, paths in ((os.unlink, self._made), (os.rmdir, self._folders)):
+            while paths:
+                path = paths.pop()
+                try:
+                    remove(path)
+                except OSError as error:
+                    if error.errno not in {errno.ENOENT, errno.ENOTDIR}:
+                        trouble.append(f"{path}: {error.strerror}")
+        return trouble
