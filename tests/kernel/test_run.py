@@ -214,6 +214,9 @@ def print_as(name: str) -> None:
         with open(f"/proc/self/task/{threading.get_native_id()}/comm", "w", encoding="ascii") as file:
             file.write(name)
         os.getppid()
+        # The kernel notes the name when the task leaves its CPU, if it gets the lock at once: a few chances more.
+        for _ in range(5):
+            time.sleep(0.001)
 
     thread = threading.Thread(target=call)
     thread.start()
