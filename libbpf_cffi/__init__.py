@@ -36,13 +36,21 @@ from .tracefs import TracefsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .btf import Btf, BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
     from .compile import CompileError, CompileWarning, compile_object, vmlinux_h
-    from .enums import AttachType, LinkType, MapFlags, MapType, ProgFlags, ProgType
+    from .enums import AttachType, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType
     from .infos import LinkInfo, MapInfo, ProgramInfo
     from .trace_pipe import LostEvents, TraceLine, TracePipe
 
 __all__ = [
     "AttachType",
+    "Btf",
+    "BtfEnumerator",
+    "BtfKind",
+    "BtfMember",
+    "BtfParam",
+    "BtfType",
+    "BtfVariable",
     "ClosedError",
     "CompileError",
     "CompileWarning",
@@ -77,6 +85,13 @@ __all__ = [
 
 _LATER = {
     "AttachType": "enums",
+    "Btf": "btf",
+    "BtfEnumerator": "btf",
+    "BtfKind": "enums",
+    "BtfMember": "btf",
+    "BtfParam": "btf",
+    "BtfType": "btf",
+    "BtfVariable": "btf",
     "CompileError": "compile",
     "CompileWarning": "compile",
     "LinkInfo": "infos",

@@ -20,7 +20,7 @@ import os
 import sys
 from _thread import RLock, interrupt_main, start_new_thread
 from _weakref import ref
-from itertools import chain
+from itertools import chain, starmap
 
 from ._ffi import ffi, wild
 from .errors import ClosedError, StateError
@@ -87,6 +87,7 @@ class Handle(_Base["P"]):
         "kept",
         "lock",
         "name",
+        "quiet",
     )
 
     def __init__(
@@ -107,6 +108,8 @@ class Handle(_Base["P"]):
         self.gone = "is closed"
         """What `ClosedError` says once the pointer is gone."""
         self.name = name
+        self.quiet = False
+        """Whether nobody need know that its owner was collected unclosed."""
         self._fds = fds
         self.kept: list[object] = []
         """What C may still read for as long as the handle lives."""
@@ -135,7 +138,7 @@ class Handle(_Base["P"]):
 
         `errno` is that call's, whatever a signal handler has called since.
         """
-        call = map(function, *((argument,) for argument in arguments))
+        call = starmap(function, (arguments,))
         self._made.extend(chain(call, map(getattr, (ffi,), ("errno",))))
         self.errno = self._made.pop()
         pointer: P = self._made[0]
@@ -189,11 +192,13 @@ class Handle(_Base["P"]):
         if self._parent is not None:
             self._parent._children.pop(id(self), None)
 
-    def close_with(self, owner: object) -> None:
-        """Close this root when `owner` is collected, with a `ResourceWarning`.
+    def close_with(self, owner: object, *, quietly: bool = False) -> None:
+        """Close this when `owner` is collected, with a `ResourceWarning` unless it is `quietly`.
 
+        A handle that is no root must be quiet: its tree may be in use at that moment, and then it is closed later.
         Not at the interpreter's exit: the kernel drops everything then, and a daemon thread may be inside C.
         """
+        self.quiet = quietly
         _owners[ref(owner, _owner_gone)] = self
 
     def _forget_in_child(self, may_close: bool) -> None:
@@ -271,6 +276,9 @@ class pointer(_Base["P"]):  # noqa: N801 - used as a function
 
 def _owner_gone(owner: ref[Any]) -> None:
     handle = _owners[owner]
+    if handle.quiet:
+        _quietly_gone(owner, handle)
+        return
     name = handle.name
     was_closed = handle.closed or sys.is_finalizing()
     interrupted = False
@@ -288,6 +296,20 @@ def _owner_gone(owner: ref[Any]) -> None:
 
         # Last: where warnings are errors this raises.
         warnings.warn(f"{name} was not closed", ResourceWarning, stacklevel=2)
+
+
+def _quietly_gone(owner: ref[Any], handle: Handle[Any]) -> None:
+    """Close what nobody uses any more, without waiting for those who use others of the same tree."""
+    _owners.pop(owner, None)
+    if handle.closed or sys.is_finalizing():
+        return
+    if _owned(handle.lock) or not handle.lock.acquire(blocking=False):
+        start_new_thread(handle.close, ())
+        return
+    try:
+        handle._close()
+    finally:
+        handle.lock.release()
 
 
 def _forget_all_in_child() -> None:

@@ -9,7 +9,7 @@ from enum import IntEnum, IntFlag
 
 from ._ffi import lib
 
-__all__ = ["AttachType", "LinkType", "MapFlags", "MapType", "ProgFlags", "ProgType"]
+__all__ = ["AttachType", "BtfKind", "LinkType", "MapFlags", "MapType", "ProgFlags", "ProgType"]
 
 
 class _Open(IntEnum):
@@ -191,6 +191,31 @@ class LinkType(_Open):
     UPROBE_MULTI = lib.BPF_LINK_TYPE_UPROBE_MULTI
     NETKIT = lib.BPF_LINK_TYPE_NETKIT
     SOCKMAP = lib.BPF_LINK_TYPE_SOCKMAP
+
+
+class BtfKind(_Open):
+    """Kind of a BTF type: ``BTF_KIND_…`` of linux/btf.h, where void is called UNKN."""
+
+    VOID = lib.BTF_KIND_UNKN
+    INT = lib.BTF_KIND_INT
+    PTR = lib.BTF_KIND_PTR
+    ARRAY = lib.BTF_KIND_ARRAY
+    STRUCT = lib.BTF_KIND_STRUCT
+    UNION = lib.BTF_KIND_UNION
+    ENUM = lib.BTF_KIND_ENUM
+    FWD = lib.BTF_KIND_FWD
+    TYPEDEF = lib.BTF_KIND_TYPEDEF
+    VOLATILE = lib.BTF_KIND_VOLATILE
+    CONST = lib.BTF_KIND_CONST
+    RESTRICT = lib.BTF_KIND_RESTRICT
+    FUNC = lib.BTF_KIND_FUNC
+    FUNC_PROTO = lib.BTF_KIND_FUNC_PROTO
+    VAR = lib.BTF_KIND_VAR
+    DATASEC = lib.BTF_KIND_DATASEC
+    FLOAT = lib.BTF_KIND_FLOAT
+    DECL_TAG = lib.BTF_KIND_DECL_TAG
+    TYPE_TAG = lib.BTF_KIND_TYPE_TAG
+    ENUM64 = lib.BTF_KIND_ENUM64
 
 
 class MapFlags(IntFlag):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from _weakref import ref
-from io import FileIO
 
 from . import _elf, _log
 from ._check import check, failure, load_logs, not_null
 from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
+from ._files import read_file
 from ._handle import ObjectHandle
 from ._named import Named
 from ._pins import Folders, check_pin
-from .errors import Error, NotSupportedError
+from .errors import NotSupportedError
 from .maps import Map
 from .programs import Program
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ._libbpf import CData, bpf_map, bpf_object, bpf_program
+    from .btf import Btf, BtfType
     from .links import Link
 
 __all__ = ["Object"]
@@ -54,6 +54,7 @@ class Object:
 
     __slots__ = (
         "__weakref__",
+        "_btf",
         "_handle",
         "_kernel_log",
         "_license",
@@ -64,6 +65,7 @@ class Object:
         "_skipped",
     )
 
+    _btf: Btf | None
     _handle: ObjectHandle
     _kernel_log: bytearray | None
     _license: str
@@ -117,7 +119,7 @@ class Object:
         else:
             path = os.fsdecode(path_bytes(source))
             what = f"object {path!r}"
-            data = _read(path, f"open {what}")
+            data = read_file(path, f"open {what}")
             if object_name is None:
                 object_name = os.path.basename(path).partition(".")[0]
         action = f"open {what}"
@@ -180,6 +182,7 @@ class Object:
         while each:
             self._maps.setdefault(text(lib.bpf_map__name(each)), each)
             each = lib.bpf_object__next_map(pointer, each)
+        self._btf = None
         self._seen = {}
         self._skipped = {}
 
@@ -263,6 +266,31 @@ class Object:
         with self._handle.lock:
             self._handle.check()
         return Named(lambda: list(self._maps), self._map, "map", self._handle.name)
+
+    @property
+    def btf(self) -> Btf | None:
+        """The object's types, as closed as the object is; ``None`` if it was compiled without ``-g``.
+
+        *Wraps* ``bpf_object__btf()``.
+        """
+        from .btf import Btf
+
+        with self._handle.lock:
+            self._handle.check()
+            if self._btf is None:
+                self._btf = Btf._borrowed(self._handle)
+            return self._btf
+
+    @property
+    def types(self) -> Named[BtfType]:
+        """The object's types by name: ``event`` as well as ``struct event``, ``union``, ``enum`` and ``typedef``.
+
+        Without a keyword a struct, union or enumeration comes before a typedef, and that before an integer.
+        """
+        btf = self.btf
+        if btf is None:
+            return Named(list, lambda _: None, "type", self._handle.name)
+        return Named(btf._names, btf._find_type, "type", self._handle.name)
 
     def _program(self, name: str) -> Program | None:
         with self._handle.lock:
@@ -476,38 +504,6 @@ class Object:
         state = "closed" if self.closed else self._handle.phase
         counts = f"{len(self._programs)} programs, {len(self._maps)} maps"
         return f"<Object {self._handle.name.partition(' ')[2]} ({state}): {counts}>"
-
-
-def _read(path: str, action: str) -> bytes:
-    """Read a regular file whole; a device or a FIFO would never end."""
-    opened: list[int] = []
-    try:
-        try:
-            # Without O_NONBLOCK the open itself waits for a FIFO's writer. One step opens and stores, so that no Ctrl-C
-            # loses the descriptor.
-            opened.extend(map(os.open, (path,), (os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK,)))
-            (fd,) = opened
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                error = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
-                check(-error, action, hint="it is not a regular file")
-            data = os.read(fd, status.st_size + 1)
-            if len(data) == status.st_size > 0:
-                return data
-            # It grows, has no size (in /proc), or has more than one read gives (2 GiB).
-            return data + FileIO(fd, closefd=False).readall()
-        finally:
-            for fd in opened:
-                os.close(fd)
-    except Error:
-        raise
-    except OSError as error:
-        check(-(error.errno or errno.EIO), action, hint=_file_hint)
-        raise
-
-
-def _file_hint(error: int) -> str | None:
-    return "the file's own permissions, or those of a folder on the way, forbid it" if error == errno.EACCES else None
 
 
 def _kernel_log(buffer: bytearray | None, size: int | None) -> bytearray | None:

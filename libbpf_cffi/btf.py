@@ -1,0 +1,572 @@
+"""BTF, the types of BPF objects, of the kernel and of its modules: read, searched, written as C.
+
+::
+
+    btf = Btf.kernel()
+    task = btf["struct task_struct"]
+    print(task.size, [member.name for member in task.members])
+    print(btf["enum pid_type"].c)
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from . import _elf, _log
+from ._btf_dump import Dumper
+from ._btf_type import BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
+from ._check import check, failure, not_null
+from ._ffi import c_string, ffi, lib, path_bytes, text, unsigned
+from ._files import read_file
+from ._handle import Handle
+from ._named import missing_name
+from .enums import BtfKind
+from .errors import StateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from typing_extensions import Self
+
+    from ._handle import ObjectHandle
+    from ._libbpf import CData
+    from ._libbpf import btf as btf_pointer
+
+__all__ = ["Btf", "BtfEnumerator", "BtfKind", "BtfMember", "BtfParam", "BtfType", "BtfVariable"]
+
+KINDS_BY_NAME = (
+    BtfKind.STRUCT,
+    BtfKind.UNION,
+    BtfKind.ENUM,
+    BtfKind.ENUM64,
+    BtfKind.TYPEDEF,
+    BtfKind.INT,
+    BtfKind.FLOAT,
+    BtfKind.FWD,
+)
+"""Kinds of what C can declare by a name, in the order in which a name without a keyword is looked for."""
+
+_OTHER_KINDS = (BtfKind.FUNC, BtfKind.VAR, BtfKind.DATASEC)
+
+_KEYWORDS = {
+    "struct": (BtfKind.STRUCT, BtfKind.FWD),
+    "union": (BtfKind.UNION, BtfKind.FWD),
+    "enum": (BtfKind.ENUM, BtfKind.ENUM64),
+    "typedef": (BtfKind.TYPEDEF,),
+    "func": (BtfKind.FUNC,),
+    "var": (BtfKind.VAR,),
+    "section": (BtfKind.DATASEC,),
+}
+
+_NO_KERNEL_BTF = "the running kernel gives no BTF: it was built without CONFIG_DEBUG_INFO_BTF"
+
+
+class Btf:
+    """A set of types: of an object, the kernel, a module, a file, or one that is being built.
+
+    A sequence of `BtfType` by id, 0 being void; names find one too: ``btf["struct task_struct"]``. Split BTF, such as a
+    module's, begins with the types of its `base`. *Wraps* ``struct btf``.
+
+    It holds memory only: closing it is of no urgency, and happens by itself. Closing a base closes what is based on it.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_age",
+        "_base",
+        "_checked",
+        "_codecs",
+        "_generation",
+        "_handle",
+        "_id",
+        "_name",
+        "_of_object",
+        "_tag_index",
+    )
+
+    _handle: Handle[Any]
+    _name: str
+    _base: Btf | None
+    _id: int | None
+    _of_object: bool
+    # Counts the changes: what was read at another age is read again.
+    _age: int
+    # Counts the changes after which the ids have other meanings.
+    _generation: int
+    # The age at which the shape was checked last.
+    _checked: int
+    _codecs: dict[tuple[int, int, int, str], Any]
+    # Declaration tags by the id of the type and the number of the component, and the age at which they were gathered.
+    _tag_index: tuple[int, dict[tuple[int, int], tuple[str, ...]]]
+
+    def __init__(self, *_: object, **__: object) -> None:
+        raise TypeError("use Btf.kernel(), Btf.from_file() or another of its constructors")
+
+    @classmethod
+    def _new(cls, handle: Handle[Any], name: str, base: Btf | None = None) -> Self:
+        self = object.__new__(cls)
+        self._handle = handle
+        self._name = name
+        self._base = base
+        self._id = None
+        self._of_object = False
+        self._age = self._generation = 0
+        self._checked = -1
+        self._codecs = {}
+        self._tag_index = (-1, {})
+        return self
+
+    @classmethod
+    def _make(
+        cls,
+        name: str,
+        action: str,
+        function: Callable[..., btf_pointer],
+        *arguments: object,
+        base: Btf | None = None,
+        hint: str | Callable[[int], str | None] | None = None,
+    ) -> Self:
+        """Make one by a function of libbpf, whose last argument is the base if there is one."""
+        handle = Handle(lib.btf__free, None if base is None else base._handle, name=name)
+        self = cls._new(handle, name, base)
+        handle.close_with(self, quietly=True)
+        _log.listen()
+        try:
+            with handle.lock:
+                if base is not None:
+                    arguments = (*arguments, base._pointer)
+                not_null(handle.make(function, *arguments), action, hint, handle.errno)
+        except BaseException:
+            with handle.lock:
+                handle._close()
+            raise
+        return self
+
+    @classmethod
+    def _borrowed(cls, handle: ObjectHandle) -> Btf | None:
+        """Give the BTF of an object, if it has one."""
+        if not lib.bpf_object__btf(handle.pointer):
+            return None
+        self = cls._new(handle, f"the BTF of {handle.name}")
+        self._of_object = True
+        self._check_shape(f"read {self._name}")
+        return self
+
+    # Where it comes from
+
+    @classmethod
+    def kernel(cls) -> Self:
+        """Load the running kernel's types. *Wraps* ``btf__load_vmlinux_btf()``."""
+        name = "the kernel's BTF"
+        self = cls._make(name, f"load {name}", lib.btf__load_vmlinux_btf, hint=_NO_KERNEL_BTF)
+        self._checked = 0  # the kernel's own word
+        return self
+
+    @classmethod
+    def module(cls, name: str, base: Btf | None = None) -> Self:
+        """Load the types of a loaded kernel module, based on the kernel's, which are loaded too if not given.
+
+        *Wraps* ``btf__load_module_btf()``. Linux 5.11.
+        """
+        encoded = c_string(name, "name")
+        if not name or "/" in name:
+            raise ValueError(f"{name!r} is no name of a module")
+        if base is None:
+            base = Btf.kernel()
+        what = f"the BTF of module {name!r}"
+        hint = f"no such module is loaded, or it has no BTF: /sys/kernel/btf has no {name!r}"
+        self = cls._make(
+            what,
+            f"load {what}",
+            lib.btf__load_module_btf,
+            encoded,
+            base=base,
+            hint=lambda error: hint if error == errno.ENOENT else None,
+        )
+        self._checked = 0
+        return self
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], base: Btf | None = None) -> Self:
+        """Read the types of a file: raw BTF, or an ELF file with a section ``.BTF``.
+
+        Of a module's file, whose section ``.BTF.base`` says what it needs of its base, the types are based on that, or
+        fitted to `base` if one is given (`relocate`). Raises `LibbpfError` (EINVAL) for what is malformed, whoever made
+        it; nothing that libbpf could not bear reaches it.
+        """
+        decoded = os.fsdecode(path_bytes(path))
+        what = f"the BTF of {decoded!r}"
+        action = f"read {what}"
+        data = read_file(decoded, action)
+        if not data.startswith(b"\x7fELF"):
+            return cls._from_data(data, what, base)
+        section = _elf.section(data, ".BTF")
+        if section is None:
+            raise failure(errno.ENODATA, action, hint="the file has no section .BTF: compile it with -g")
+        distilled = _elf.section(data, ".BTF.base")
+        if distilled is None:
+            return cls._from_data(section, what, base)
+        self = cls._from_data(section, what, Btf._from_data(distilled, f"what {decoded!r} needs of its base"))
+        return self if base is None else self.relocate(base)
+
+    @classmethod
+    def from_bytes(cls, data: bytes | bytearray | memoryview, base: Btf | None = None) -> Self:
+        """Read raw BTF, of either byte order. Raises `LibbpfError` (EINVAL) for what is malformed.
+
+        *Wraps* ``btf__new()``, ``btf__new_split()``.
+        """
+        copied = bytes(data)
+        return cls._from_data(copied, f"a BTF of {len(copied)} bytes", base)
+
+    @classmethod
+    def _from_data(cls, data: bytes, what: str, base: Btf | None = None) -> Self:
+        action = f"read {what}"
+        if base is not None:
+            base._check_shape(action)
+        memory = ffi.from_buffer(data)
+        with base._handle.lock if base is not None else _NO_LOCK:
+            _check_bytes(memory, len(data), ffi.NULL if base is None else base._pointer, action)
+            function = lib.btf__new if base is None else lib.btf__new_split
+            self = cls._make(what, action, function, memory, len(data), base=base)
+        self._checked = 0
+        return self
+
+    @classmethod
+    def from_id(cls, id: int, base: Btf | None = None) -> Self:
+        """Get the BTF of that id from the kernel; a module's is based on the kernel's, which is loaded if not given.
+
+        *Wraps* ``btf__load_from_kernel_by_id_split()``. Linux 4.18. Needs CAP_SYS_ADMIN.
+        """
+        number = unsigned(id, 32, "id")
+        what = f"BTF {number}"
+        action = f"get {what} from the kernel"
+        _log.listen()
+        fd = check(lib.bpf_btf_get_fd_by_id(number), action)
+        try:
+            name, of_kernel = _kernel_info(fd, action)
+        finally:
+            os.close(fd)
+        if base is None and of_kernel and name not in ("", "vmlinux"):
+            base = Btf.kernel()
+        if base is None:
+            self = cls._make(what, action, lib.btf__load_from_kernel_by_id, number)
+        else:
+            self = cls._make(what, action, lib.btf__load_from_kernel_by_id_split, number, base=base)
+        self._id = number
+        if of_kernel:
+            self._checked = 0
+        else:
+            self._check_shape(action)
+        return self
+
+    @classmethod
+    def new(cls, base: Btf | None = None) -> Self:
+        """Make an empty one to add types to. *Wraps* ``btf__new_empty()``, ``btf__new_empty_split()``."""
+        what = "a new BTF"
+        if base is None:
+            return cls._make(what, f"make {what}", lib.btf__new_empty)
+        return cls._make(what, f"make {what}", lib.btf__new_empty_split, base=base)
+
+    # What it is
+
+    @property
+    def _pointer(self) -> btf_pointer:
+        # An object's is asked for each time: it is the object's to replace.
+        pointer = self._handle.pointer
+        return lib.bpf_object__btf(pointer) if self._of_object else pointer
+
+    @property
+    def base(self) -> Btf | None:
+        """What a split BTF is based on, or ``None``."""
+        return self._base
+
+    @property
+    def id(self) -> int | None:
+        """The kernel's number for it, if it came from there by id or was loaded into it, else ``None``."""
+        return self._id
+
+    @property
+    def fd(self) -> int | None:
+        """The descriptor, which stays the BTF's own; ``None`` if it has none. *Wraps* ``btf__fd()``."""
+        with self._handle.lock:
+            fd = lib.btf__fd(self._pointer)
+        return fd if fd >= 0 else None
+
+    @property
+    def raw(self) -> bytes:
+        """The whole as bytes, as files and the kernel have it, without the base. *Wraps* ``btf__raw_data()``."""
+        with self._handle.lock:
+            size = ffi.new("__u32 *")
+            data = not_null(lib.btf__raw_data(self._pointer, size), f"write {self._name} as bytes")
+            return ffi.buffer(data, size[0])[:]
+
+    @property
+    def pointer_size(self) -> int:
+        """The size of a pointer in bytes, 4 or 8; this machine's where the types do not tell.
+
+        *Wraps* ``btf__pointer_size()``.
+        """
+        with self._handle.lock:
+            return lib.btf__pointer_size(self._pointer) or ffi.sizeof("void *")
+
+    @property
+    def endianness(self) -> str:
+        """The byte order of the machine that it is of: ``"little"`` or ``"big"``. *Wraps* ``btf__endianness()``."""
+        with self._handle.lock:
+            order = lib.btf__endianness(self._pointer)
+        return "big" if order == lib.BTF_BIG_ENDIAN else "little"
+
+    @property
+    def start_id(self) -> int:
+        """The id of the first type of its own, after those of its base."""
+        return 1 if self._base is None else len(self._base)
+
+    def __len__(self) -> int:
+        """How many types there are: void and those of the base count. *Wraps* ``btf__type_cnt()``."""
+        with self._handle.lock:
+            return lib.btf__type_cnt(self._pointer)
+
+    def __iter__(self) -> Iterator[BtfType]:
+        """Give every type by its id, void and those of the base first."""
+        return (BtfType(self, type_id) for type_id in range(len(self)))
+
+    def own_types(self) -> Iterator[BtfType]:
+        """Give the types that are not of the base, void left out."""
+        return (BtfType(self, type_id) for type_id in range(self.start_id, len(self)))
+
+    # Looking for a type
+
+    def __getitem__(self, key: int | str) -> BtfType:
+        """Give the type of an id (``IndexError`` if there is none), or of a name (``KeyError``); see `find`."""
+        if isinstance(key, str):
+            found = self.find(key)
+            if found is None:
+                raise missing_name(key, self._names(), "type", self._name)
+            return found
+        return BtfType(self, unsigned(key, 32, "id"))
+
+    def __contains__(self, key: object) -> bool:
+        if isinstance(key, str):
+            return self.find(key) is not None
+        if isinstance(key, BtfType):
+            return key.btf is self
+        return isinstance(key, int) and 0 <= key < len(self)
+
+    def find(self, name: str, kind: BtfKind | None = None) -> BtfType | None:
+        """Give the first type of that name, and of that kind if one is given, or ``None``.
+
+        The name may have a keyword: ``"struct x"``, ``union``, ``enum``, ``typedef``, and ``func``, ``var``,
+        ``section``. Without, a struct, union or enumeration comes before a typedef, that before an integer, that
+        before what is no type in C: functions, variables, sections. *Wraps* ``btf__find_by_name_kind()``.
+        """
+        if kind is not None:
+            return self._find(name, (BtfKind(kind),), "")
+        keyword, space, rest = name.partition(" ")
+        if space and keyword in _KEYWORDS:
+            return self._find(rest.lstrip(), _KEYWORDS[keyword], keyword)
+        return self._find(name, (*KINDS_BY_NAME, *_OTHER_KINDS), "")
+
+    def _find(self, name: str, kinds: tuple[BtfKind, ...], keyword: str) -> BtfType | None:
+        encoded = c_string(name, "name")
+        if name in ("", "void"):
+            # libbpf finds void whatever the kind.
+            with self._handle.lock:
+                self._handle.check()
+            return self[0] if name and not keyword else None
+        with self._handle.lock:
+            pointer = self._pointer
+            for kind in kinds:
+                found = lib.btf__find_by_name_kind(pointer, encoded, kind)
+                if found < 0:
+                    continue
+                each = BtfType(self, found)
+                if kind is not BtfKind.FWD or keyword in ("", each.keyword):
+                    return each
+        return None
+
+    def find_all(self, name: str, kind: BtfKind | None = None) -> list[BtfType]:
+        """Give every type of that name, without keyword, and of that kind if one is given."""
+        wanted = c_string(name, "name")
+        found = []
+        with self._handle.lock:
+            pointer = self._pointer
+            for type_id in range(1, lib.btf__type_cnt(pointer)):
+                raw = lib.btf__type_by_id(pointer, type_id)
+                if kind is not None and lib.btf_kind(raw) != kind:
+                    continue
+                if ffi.string(lib.btf__name_by_offset(pointer, raw.name_off)) == wanted:
+                    found.append(BtfType(self, type_id))
+        return found
+
+    def _names(self) -> list[str]:
+        """Give the names of what C can declare by a name, each once."""
+        names: dict[str, None] = {}
+        kinds = frozenset(map(int, KINDS_BY_NAME))
+        with self._handle.lock:
+            pointer = self._pointer
+            for type_id in range(1, lib.btf__type_cnt(pointer)):
+                raw = lib.btf__type_by_id(pointer, type_id)
+                if raw.name_off and (raw.info >> 24 & 0x1F) in kinds:
+                    names[text(lib.btf__name_by_offset(pointer, raw.name_off))] = None
+        return list(names)
+
+    def _find_type(self, name: str) -> BtfType | None:
+        """Find what C can declare by that name, for `Object.types`."""
+        found = self.find(name)
+        return None if found is not None and found.kind in _OTHER_KINDS else found
+
+    def _tags(self) -> dict[tuple[int, int], tuple[str, ...]]:
+        """Give the declaration tags by the id of the type and the number of the component."""
+        age, index = self._tag_index
+        if age == self._age:
+            return index
+        with self._handle.lock:
+            index = {} if self._base is None else dict(self._base._tags())
+            pointer = self._pointer
+            for type_id in range(self.start_id, lib.btf__type_cnt(pointer)):
+                raw = lib.btf__type_by_id(pointer, type_id)
+                if lib.btf_is_decl_tag(raw) and not lib.btf_kflag(raw):
+                    place = (raw.type, lib.btf_decl_tag(raw).component_idx)
+                    index[place] = (*index.get(place, ()), text(lib.btf__name_by_offset(pointer, raw.name_off)))
+            self._tag_index = (self._age, index)
+        return index
+
+    # As C
+
+    def dump(self, type: BtfType | int | None = None) -> str:
+        """Give a type as C, after the types that it needs; without one, all of them, as in ``vmlinux.h``.
+
+        *Wraps* ``btf_dump__dump_type()``.
+        """
+        if type is None:
+            what, ids = self._name, range(1, len(self))
+        else:
+            type_id = self._id_of(type)
+            what, ids = f"type {type_id} of {self._name}", range(type_id, type_id + 1)
+        action = f"write {what} as C"
+        self._check_shape(action)
+        with self._handle.lock, Dumper(self._pointer, action) as dumper:
+            for type_id in ids:
+                dumper.type(type_id)
+            return dumper.take().decode("utf-8", "surrogateescape")
+
+    def _id_of(self, type: BtfType | int) -> int:
+        """Give the id of what may be one already; it must be a type that there is, of this BTF or its base."""
+        if not isinstance(type, BtfType):
+            return self[unsigned(type, 31, "type")].id
+        self._check_generation(type)
+        if type.btf is not self:
+            if type.btf is not self._base:
+                raise ValueError(f"{type} is a type of {type.btf._name}, not of {self._name}")
+            type.btf._check_generation(type)
+        return type.id
+
+    # Keeping libbpf from harm
+
+    def _check_generation(self, type: BtfType) -> None:
+        if type._btf is self and type._generation != self._generation:
+            raise StateError(f"{type} is of before the types of {self._name} were numbered anew: look it up again")
+
+    def _check_shape(self, action: str) -> None:
+        """Raise `LibbpfError` (EINVAL) unless the types make sense; libbpf's dumper would crash or never end."""
+        if self._checked == self._age:
+            return
+        if self._base is not None:
+            self._base._check_shape(action)
+        with self._handle.lock:
+            age = self._age
+            pointer = self._pointer
+            size = ffi.new("__u32 *")
+            data = not_null(lib.btf__raw_data(pointer, size), action)
+            _check_bytes(data, size[0], ffi.NULL if self._base is None else self._base._pointer, action)
+            self._checked = age
+
+    # Fitting it to another base
+
+    def relocate(self, base: Btf) -> Self:
+        """Give these types on another base, whose types of the same names and layouts take the place of those of the
+        present one (a distilled one, such as a module's section ``.BTF.base``).
+
+        Unlike libbpf's, which changes the BTF in place, this leaves it as it is. *Wraps* ``btf__relocate()``.
+        """
+        action = f"relocate {self._name} to {base._name}"
+        distilled = self._base
+        if distilled is None:
+            raise ValueError(f"{self._name} is not split: it has no base to replace")
+        self._check_shape(action)
+        base._check_shape(action)
+        with self._handle.lock:
+            data, distilled_data = self.raw, distilled.raw
+        temporary = Btf._from_data(distilled_data, distilled._name)
+        memory = ffi.from_buffer(data)
+        handle = Handle(lib.btf__free, base._handle, name=self._name)
+        made = type(self)._new(handle, self._name, base)
+        handle.close_with(made, quietly=True)
+        with base._handle.lock:
+            try:
+                split = handle.make(lib.btf__new_split, memory, len(data), temporary._pointer)
+                not_null(split, action, None, handle.errno)
+                check(lib.btf__relocate(split, base._pointer), action)
+            except BaseException:
+                handle._close()
+                raise
+        return made
+
+    # Its end
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has been closed, or the object that it is of."""
+        return self._handle.closed
+
+    def close(self) -> None:
+        """Free the memory, and what is based on it; twice does nothing. *Wraps* ``btf__free()``.
+
+        What is an object's own stays until the object is closed.
+        """
+        if not self._of_object:
+            check(self._handle.close(), f"close {self._name}")
+
+    def __enter__(self) -> Self:
+        with self._handle.lock:
+            self._handle.check()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Btf of {self._name}: {'closed' if self.closed else f'{len(self)} types'}>"
+
+
+class _NoLock:
+    """What stands in for the lock of a base that is not there."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+
+_NO_LOCK = _NoLock()
+
+
+def _check_bytes(data: CData, size: int, base: CData, action: str) -> None:
+    """Raise `LibbpfError` (EINVAL) unless raw BTF makes sense."""
+
+
+def _kernel_info(fd: int, action: str) -> tuple[str, bool]:
+    """Ask the kernel for a BTF's name, and whether it is the kernel's or a module's. Names since Linux 5.11."""
+    name = ffi.new("char[64]")
+    info = ffi.new("struct bpf_btf_info *")
+    info.name = int(ffi.cast("uintptr_t", name))
+    info.name_len = len(name)
+    size = ffi.new("__u32 *", ffi.sizeof(info[0]))
+    check(lib.bpf_btf_get_info_by_fd(fd, info, size), action)
+    return text(name), bool(info.kernel_btf)
