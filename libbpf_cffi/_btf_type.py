@@ -366,7 +366,7 @@ class BtfType:
             return btf._codecs[key]
         except KeyError:
             pass
-        from ._codec import make_codec  # type: ignore[import-not-found, unused-ignore]
+        from ._codec import make_codec
 
         return btf._codecs.setdefault(key, make_codec(self, chars))
 
@@ -402,8 +402,8 @@ class BtfType:
         return data
 
     def __call__(self, *args: object, **fields: object) -> Any:
-        """Make a record: ``obj.types["event"](pid=1, comm="x")``."""
-        return self.record(*args, **fields)
+        """Make a value, checked, with zeroes for what is not given: ``obj.types["event"](pid=1, comm="x")``."""
+        return self.codec().make(*args, **fields)
 
     @property
     def c(self) -> str:

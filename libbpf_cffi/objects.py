@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ._libbpf import CData, bpf_map, bpf_object, bpf_program
     from .btf import Btf, BtfType
     from .links import Link
+    from .variables import Variables
 
 __all__ = ["Object"]
 
@@ -55,6 +56,7 @@ class Object:
     __slots__ = (
         "__weakref__",
         "_btf",
+        "_data",
         "_handle",
         "_kernel_log",
         "_license",
@@ -63,9 +65,11 @@ class Object:
         "_programs",
         "_seen",
         "_skipped",
+        "_variables",
     )
 
     _btf: Btf | None
+    _data: bytes
     _handle: ObjectHandle
     _kernel_log: bytearray | None
     _license: str
@@ -74,6 +78,7 @@ class Object:
     _programs: dict[str, bpf_program]
     _seen: dict[tuple[str, str], ref[Program | Map]]
     _skipped: dict[str, NotSupportedError]
+    _variables: Variables | None
 
     def __init__(self, *_: object, **__: object) -> None:
         raise TypeError("use Object.open()")
@@ -183,6 +188,8 @@ class Object:
             self._maps.setdefault(text(lib.bpf_map__name(each)), each)
             each = lib.bpf_object__next_map(pointer, each)
         self._btf = None
+        self._data = data
+        self._variables = None
         self._seen = {}
         self._skipped = {}
 
@@ -291,6 +298,20 @@ class Object:
         if btf is None:
             return Named(list, lambda _: None, "type", self._handle.name)
         return Named(btf._names, btf._find_type, "type", self._handle.name)
+
+    @property
+    def variables(self) -> Variables:
+        """The global variables by name, with their values: ``obj.variables["target_pid"] = 4711``.
+
+        An object without BTF (``clang -g``) has none by name.
+        """
+        with self._handle.lock:
+            self._handle.check()
+            if self._variables is None:
+                from .variables import Variables
+
+                self._variables = Variables(self._handle, self.btf, self._data)
+            return self._variables
 
     def _program(self, name: str) -> Program | None:
         with self._handle.lock:

@@ -80,4 +80,4 @@ def test_what_is_no_number_is_refused() -> None:
 def test_the_module_exports_its_enumerations() -> None:
     """``__all__`` is what is defined."""
     defined = {name for name, value in vars(enums).items() if getattr(value, "__module__", "") == enums.__name__}
-    assert defined - {"_Open"} == set(enums.__all__)
+    assert defined - {"OpenEnum"} == set(enums.__all__)
