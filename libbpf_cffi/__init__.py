@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .enums import AttachType, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType
     from .infos import LinkInfo, MapInfo, ProgramInfo
     from .trace_pipe import LostEvents, TraceLine, TracePipe
+    from .variables import Variable, Variables
 
 __all__ = [
     "AttachType",
@@ -75,6 +76,8 @@ __all__ = [
     "TraceLine",
     "TracePipe",
     "TracefsError",
+    "Variable",
+    "Variables",
     "VerifierError",
     "compile_object",
     "ffi",
@@ -105,6 +108,8 @@ _LATER = {
     "ProgramInfo": "infos",
     "TraceLine": "trace_pipe",
     "TracePipe": "trace_pipe",
+    "Variable": "variables",
+    "Variables": "variables",
     "compile_object": "compile",
     "vmlinux_h": "compile",
 }

@@ -305,6 +305,9 @@ class Object:
 
         An object without BTF (``clang -g``) has none by name.
         """
+        found = self._variables
+        if found is not None and self._handle._made:
+            return found
         with self._handle.lock:
             self._handle.check()
             if self._variables is None:
@@ -374,7 +377,7 @@ class Object:
             _log.listen()
             _check_head_room(len(self._programs) + len(self._maps), action)
             for each in self._maps.values():
-                _check_address(each, action)
+                _check_arena(each, action)
             with self._pin_by_name(action):
                 _log.listen(debug=any(lib.bpf_program__log_level(each) for each in self._programs.values()))
                 result = ffi.new("int *", 1)
@@ -547,20 +550,29 @@ def _log_text(buffer: bytearray | None) -> str:
     return buffer[: end if end >= 0 else None].decode("utf-8", "replace")
 
 
-def _check_address(pointer: bpf_map, action: str) -> None:
-    """Raise (EEXIST) when an arena wants an address at which this process has something else.
+def _check_arena(pointer: bpf_map, action: str) -> None:
+    """Raise when load would write over this process's own memory, or where it gets a SIGSEGV.
 
-    libbpf maps an arena with ``MAP_FIXED`` at the address in its ``map_extra``, over whatever is there.
+    libbpf maps an arena with ``MAP_FIXED`` at the address in its ``map_extra``, over whatever is there (EEXIST), and
+    writes the initial values of variables into pages that with ``BPF_F_SEGV_ON_FAULT`` must not be touched (EFAULT).
     """
+    if lib.bpf_map__type(pointer) != lib.BPF_MAP_TYPE_ARENA or not lib.bpf_map__autocreate(pointer):
+        return
+    arena = f"arena {text(lib.bpf_map__name(pointer))!r}"
+    if lib.bpf_map__map_flags(pointer) & lib.BPF_F_SEGV_ON_FAULT and lib.bpf_map__initial_value(
+        pointer, ffi.new("size_t *")
+    ):
+        why = "holds variables, whose initial values cannot be written with the map flag SEGV_ON_FAULT"
+        raise failure(errno.EFAULT, action, f"{arena} {why}")
     start = lib.bpf_map__map_extra(pointer)
-    if lib.bpf_map__type(pointer) != lib.BPF_MAP_TYPE_ARENA or not start or not lib.bpf_map__autocreate(pointer):
+    if not start:
         return
     end = start + lib.bpf_map__max_entries(pointer) * os.sysconf("SC_PAGESIZE")
     with open("/proc/self/maps", "rb") as file:
         for line in file:
             first, _, last = line.partition(b" ")[0].partition(b"-")
             if start < int(last, 16) and int(first, 16) < end:
-                wants = f"arena {text(lib.bpf_map__name(pointer))!r} wants the addresses from {start:#x} to {end:#x}"
+                wants = f"{arena} wants the addresses from {start:#x} to {end:#x}"
                 why = "where this process has other memory: choose another map_extra"
                 raise failure(errno.EEXIST, action, f"{wants}, {why}")
 

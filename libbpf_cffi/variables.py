@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from _collections_abc import Mapping
 
-from . import _elf, _log
-from ._check import check
+from . import _elf
 from ._codec import part
+from ._codec_base import FloatCodec, IntCodec
 from ._codec_struct import BitFieldCodec
-from ._ffi import ffi, lib
+from ._ffi import ffi, lib, text
 from ._handle import ObjectHandle
 from ._named import missing_name
+from ._sections import ARENA, KCONFIG, Section
 from .enums import BtfKind
 from .errors import StateError
 
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from typing_extensions import Buffer
-
     from ._btf_type import BtfType
     from ._codec import Codec
-    from ._libbpf import CData, bpf_map, bpf_object
+    from ._libbpf import bpf_object
     from .btf import Btf
 
     class _Base(Mapping[str, Any]):
@@ -35,11 +33,6 @@ else:
 __all__ = ["Variable", "Variables"]
 
 OPEN = ObjectHandle.OPEN
-CREATED = (ObjectHandle.PREPARED, ObjectHandle.LOADED)
-
-KCONFIG = ".kconfig"
-ARENA = ".addr_space.1"
-"""The section of variables that live in the object's arena (``__arena`` globals; libbpf's ``ARENA_SEC``)."""
 
 
 class Variable:
@@ -69,17 +62,6 @@ class Variable:
         return f"<Variable {self.name!r} in {self.section} at {self.offset}, {self.size} bytes>"
 
 
-class _Section:
-    """A data section: the map that holds it."""
-
-    __slots__ = ("map", "name", "size")
-
-    def __init__(self, name: str, pointer: bpf_map, size: int) -> None:
-        self.name = name
-        self.map = pointer
-        self.size = size
-
-
 class Variables(_Base):
     """The global variables of an object by name; setting one writes it.
 
@@ -90,10 +72,12 @@ class Variables(_Base):
         obj.variables["hits"]                       # after load: the value as it is now
         obj.variables["config.limits[2]"] = 7       # a part
 
-    Values are as their types have it, see `BtfType.decode`. A constant, and a kernel's setting (``__kconfig``) at any
-    time, cannot be set after load: `StateError`. What a program writes meanwhile may be seen half done if it is larger
-    than 8 bytes. The names of static variables of functions have the function's before them, ``function.name``, where
-    the name alone would be ambiguous.
+    Values are as their types have it, see `BtfType.decode`. A constant after load, and a kernel's setting
+    (``__kconfig``) at any time, cannot be set: `StateError`. What a program writes meanwhile may be seen half done if
+    it is larger than 8 bytes.
+
+    A variable that is static in a function is called ``function.name``, as the compiler calls it. Of static variables
+    of several files that are linked into one object and have the same name, ``name#1`` is the first.
     """
 
     __slots__ = ("_btf", "_data", "_fast", "_handle", "_layout", "_sections", "_where")
@@ -103,62 +87,53 @@ class Variables(_Base):
         self._btf = btf
         self._data = data
         self._where = handle.name
-        self._layout: tuple[object, dict[str, Variable]] | None = None
-        self._sections: dict[str, _Section] = {}
-        self._fast: dict[str, tuple[Callable[[Any, int], Any], Buffer, int]] = {}
-        """How to read a variable of a loaded object whose section is in this process's memory."""
+        self._layout: tuple[list[int], dict[str, Variable]] | None = None
+        self._sections: dict[str, Section] = {}
+        self._fast: dict[str, tuple[Any, Callable[[Any, int], Any] | None, int]] = {}
+        """Variables that are read without a system call: the memory, what decodes them, and where they are in it.
+
+        A plain number's is memory that holds nothing else, and decodes itself.
+        """
 
     # What there is
 
     def _table(self) -> dict[str, Variable]:
         """Give the variables, found anew when a section has been resized."""
-        pointer = self._handle.pointer
-        state = [(name, lib.bpf_map__value_size(each.map)) for name, each in self._sections.items()]
-        if self._layout is not None and self._layout[0] == state:
-            return self._layout[1]
-        if self._btf is not None and self._layout is not None:
-            # A section was resized: libbpf has changed its type in place.
+        self._handle.check()
+        sizes = [section.current_size() for section in self._sections.values()]
+        if self._layout is not None:
+            if self._layout[0] == sizes:
+                return self._layout[1]
+            # libbpf has changed the type of the section, and of its last variable, in place.
+            assert self._btf is not None
             self._btf._age += 1
+        found: list[Variable] = []
         self._sections = {}
-        found: dict[str, Variable] = {}
-        for section, kind in self._find_sections(pointer):
-            self._sections[kind.name] = section
-            for name, variable in self._of_section(kind, section):
-                # Of two that are called the same, the second one has its section in front.
-                found[name if name not in found else f"{kind.name}:{name}"] = variable
-        state = [(name, lib.bpf_map__value_size(each.map)) for name, each in self._sections.items()]
-        self._layout = state, found
-        return found
+        for section, kind in self._find_sections(self._handle.pointer):
+            self._sections[section.name] = section
+            found += _of_section(kind, section, self._data)
+        self._layout = [section.size for section in self._sections.values()], _by_name(found)
+        return self._layout[1]
 
-    def _find_sections(self, obj: bpf_object) -> Iterator[tuple[_Section, BtfType]]:
+    def _find_sections(self, obj: bpf_object) -> Iterator[tuple[Section, BtfType]]:
         btf = self._btf
         each = lib.bpf_object__next_map(obj, ffi.NULL)
         while each and btf is not None:
+            name, size = "", 0
             if lib.bpf_map__is_internal(each):
-                # libbpf finds the section's type by the section's name.
-                kind = btf[lib.bpf_map__btf_value_type_id(each)]
-                if kind.kind == lib.BTF_KIND_DATASEC:
-                    yield _Section(kind.name, each, lib.bpf_map__value_size(each)), kind
+                # Not by the id of the map's type: libbpf forgets it when a section is resized that ends in no array,
+                # and a map that is reused has one of another BTF. Before a section's name may be the object's.
+                name = text(lib.bpf_map__name(each))
+                name = name if name.startswith(".") else f".{name.rpartition('.')[2]}"
+                size = lib.bpf_map__value_size(each)
             elif lib.bpf_map__type(each) == lib.BPF_MAP_TYPE_ARENA:
-                size = ffi.new("size_t *")
-                arena = btf.find(ARENA, BtfKind.DATASEC)
-                if arena is not None and lib.bpf_map__initial_value(each, size):
-                    yield _Section(ARENA, each, size[0]), arena
+                length = ffi.new("size_t *")
+                name = ARENA if lib.bpf_map__initial_value(each, length) else ""
+                size = length[0]
+            kind = btf.find(name, BtfKind.DATASEC) if name else None
+            if kind is not None:
+                yield Section(self._handle, name, each, size), kind
             each = lib.bpf_object__next_map(obj, each)
-
-    def _of_section(self, type: BtfType, section: _Section) -> Iterator[tuple[str, Variable]]:
-        symbols: list[tuple[str, int, int]] | None = None
-        for entry in type.variables:
-            variable = entry.type
-            size = variable.size or entry.size
-            places = [(variable.name, entry.offset)]
-            if variable.linkage == "static":
-                # Where a static variable is, neither the compiler nor libbpf writes into BTF.
-                symbols = _elf.symbols(self._data, type.name) if symbols is None else symbols
-                places = _static_places(symbols, variable.name, size)
-            for name, offset in places:
-                if offset + size <= section.size:
-                    yield name, Variable(name, type.name, offset, size, variable.linkage, variable.type)
 
     def __iter__(self) -> Iterator[str]:
         with self._handle.lock:
@@ -169,8 +144,12 @@ class Variables(_Base):
             return len(self._table())
 
     def __contains__(self, name: object) -> bool:
+        """Tell whether there is such a variable, or part of one."""
+        if not isinstance(name, str):
+            return False
         try:
-            self._find(str(name))
+            with self._handle.lock:
+                self._find(name)
         except (KeyError, IndexError):
             return False
         return True
@@ -186,13 +165,16 @@ class Variables(_Base):
     # Values
 
     def __getitem__(self, name: str) -> Any:
-        fast = self._fast.get(name)
-        if fast is not None:
-            unpack, memory, offset = fast
+        try:
+            memory, unpack, offset = self._fast[name]
+        except (KeyError, TypeError):
+            pass
+        else:
             handle = self._handle
             with handle.lock:
-                if not handle.closed:
-                    return unpack(memory, offset)
+                # Not by a property, which would take a fifth of all this.
+                if handle._made:
+                    return memory[0] if unpack is None else unpack(memory, offset)
         return self._read(name)
 
     def _read(self, name: str) -> Any:
@@ -201,17 +183,13 @@ class Variables(_Base):
             section = self._sections[variable.section]
             action = f"read variable {name!r} of {self._where}"
             if variable.section == KCONFIG and self._handle.phase == OPEN:
-                raise StateError(f"cannot {action}: the kernel's settings are looked up by load")
-            size = codec.size
-            memory = self._memory(section)
-            if memory is None:
-                value = codec.decode(self._whole(section, action)[offset : offset + size])
-            elif variable.section == ARENA or self._handle.phase not in CREATED:
-                value = codec.decode(ffi.buffer(memory + offset, size)[:])
-            else:
-                view = ffi.buffer(memory, section.size)
-                self._fast[name] = codec.unpack, view, offset
-                value = codec.unpack(view, offset)
+                raise StateError(f"cannot {action}: load looks the kernel's settings up")
+            # A flexible array at the end of a variable is as long as its initial value was.
+            size = variable.size if codec.flexible and offset == variable.offset else codec.size
+            value = codec.decode(section.read(offset, size, action))
+            view = None if codec.flexible else section.view()
+            if view is not None:
+                self._fast[name] = _reader(view, offset, codec)
             return value
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -227,66 +205,24 @@ class Variables(_Base):
                 action = f"set variable {name!r} of {self._where}"
                 self._require_writable(variable, action)
                 try:
-                    data = self._encoded(codec, value)
+                    buffer = bytearray(codec.size)
+                    codec.put(buffer, 0, value, ())
                 except (TypeError, ValueError) as wrong:
                     raise type(wrong)(f"variable {name!r}: {wrong}") from None
-                writes.append((variable, offset, codec, value, data, action))
-            for variable, offset, codec, value, data, action in writes:
-                self._write(self._sections[variable.section], offset, codec, value, data, action)
-
-    @staticmethod
-    def _encoded(codec: Codec, value: Any) -> bytes:
-        buffer = bytearray(codec.size)
-        codec.put(buffer, 0, value, ())
-        return bytes(buffer)
+                writes.append((self._sections[variable.section], offset, codec, value, buffer, action))
+            for section, offset, codec, value, buffer, action in writes:
+                if isinstance(codec, BitFieldCodec):
+                    # The other bits stay as they are.
+                    buffer[:] = section.read(offset, codec.size, action)
+                    codec.put(buffer, 0, value, ())
+                section.write(offset, bytes(buffer), action)
 
     def _require_writable(self, variable: Variable, action: str) -> None:
         if variable.section == KCONFIG:
             raise StateError(f"cannot {action}: it is a setting of the kernel; Object.open(kconfig=) overrides it")
-        if self._handle.phase == ObjectHandle.FAILED:
-            self._handle.require(action, OPEN, *CREATED)
-        if variable.is_constant and self._handle.phase != OPEN:
-            state = f"{self._where} is {self._handle.phase}"
-            raise StateError(f"cannot {action}: it is a constant, and {state}; set it before load")
-
-    def _write(self, section: _Section, offset: int, codec: Codec, value: Any, data: bytes, action: str) -> None:
-        memory = self._memory(section)
-        if memory is not None:
-            if isinstance(codec, BitFieldCodec):
-                buffer = bytearray(ffi.buffer(memory + offset, codec.size)[:])
-                codec.put(buffer, 0, value, ())
-                data = bytes(buffer)
-            ffi.memmove(memory + offset, data, len(data))
-            return
-        # A section of static variables alone is no memory of ours: it is read and written whole.
-        whole = bytearray(self._whole(section, action))
-        if isinstance(codec, BitFieldCodec):
-            codec.put(whole, offset, value, ())
-        else:
-            whole[offset : offset + len(data)] = data
-        key = ffi.new("__u32 *", 0)
-        _log.listen()
-        check(lib.bpf_map__update_elem(section.map, key, 4, bytes(whole), len(whole), lib.BPF_ANY), action)
-
-    def _whole(self, section: _Section, action: str) -> bytes:
-        key, value = ffi.new("__u32 *", 0), ffi.new("char[]", section.size)
-        _log.listen()
-        check(lib.bpf_map__lookup_elem(section.map, key, 4, value, section.size, 0), action)
-        return ffi.buffer(value, section.size)[:]
-
-    def _memory(self, section: _Section) -> CData | None:
-        """Give the section's memory in this process, or ``None`` if a loaded object's is only in the kernel."""
-        size = ffi.new("size_t *")
-        memory = lib.bpf_map__initial_value(section.map, size)
-        if not memory:
-            return None
-        start: CData = ffi.cast("char *", memory)
-        if section.name == ARENA and self._handle.phase in CREATED:
-            # libbpf has moved the variables to the arena's last pages, and tells where the arena begins.
-            page = os.sysconf("SC_PAGESIZE")
-            rounded = -(-section.size // page) * page
-            start += lib.bpf_map__max_entries(section.map) * page - rounded
-        return start
+        phase = self._handle.phase
+        if variable.is_constant and phase not in (OPEN, ObjectHandle.FAILED):
+            raise StateError(f"cannot {action}: it is a constant, and {self._where} is {phase}; set it before load")
 
     def _find(self, name: str) -> tuple[Variable, int, Codec]:
         """Find a variable or a part of one: the variable, the offset in its section, the codec."""
@@ -309,13 +245,53 @@ class Variables(_Base):
         return f"<variables of {self._where}: {', '.join(self) or 'none'}>"
 
 
-def _static_places(symbols: list[tuple[str, int, int]], name: str, size: int) -> list[tuple[str, int]]:
-    """Give the names and offsets of static variables: a file's own, or those of functions, by what the linker knows."""
-    exact = [(symbol, offset) for symbol, offset, length in symbols if symbol == name and length == size]
-    if exact:
-        return exact[:1]
-    inner = [(s, offset) for s, offset, length in symbols if s.rpartition(".")[2] == name and length == size]
-    # What only one function has needs no other name.
-    return [(name, inner[0][1])] if len(inner) == 1 else inner
+def _reader(view: memoryview, offset: int, codec: Codec) -> tuple[Any, Callable[[Any, int], Any] | None, int]:
+    if type(codec) in (IntCodec, FloatCodec) and codec.codes != "e":
+        # A loaded object has the byte order of the machine. Python cannot view a half-precision number.
+        return view[offset : offset + codec.size].cast(codec.codes), None, 0  # type: ignore[call-overload]
+    return view, codec.unpack, offset
 
 
+def _of_section(kind: BtfType, section: Section, data: bytes) -> Iterator[Variable]:
+    symbols: list[tuple[str, int, int]] | None = None
+    taken: set[int] = set()
+    for entry in kind.variables:
+        variable, offset = entry.type, entry.offset
+        size = max(entry.size, variable.size or 0)
+        if variable.linkage == "static":
+            # Where a static variable is, libbpf does not look up, and not every compiler has written it into BTF.
+            symbols = _elf.symbols(data, kind.name) if symbols is None else symbols
+            offset = _static_offset(symbols, variable.name, offset, entry.size, taken)
+            taken.add(offset)
+        if offset >= 0 and offset + size <= section.size:
+            # libbpf makes the kernel's settings global ones.
+            linkage = "extern" if kind.name == KCONFIG else variable.linkage
+            yield Variable(variable.name, kind.name, offset, size, linkage, variable.type)
+
+
+def _static_offset(symbols: list[tuple[str, int, int]], name: str, offset: int, size: int, taken: set[int]) -> int:
+    """Find a static variable: where BTF says, if a symbol says so too, else where the first free symbol is, or -1."""
+    named = [(at, length) for symbol, at, length in symbols if _means(symbol, name) and at not in taken]
+    # One in a section that was resized is longer than its symbol.
+    places = [at for at, length in named if length == size] or [at for at, _ in named]
+    return offset if offset in places else min(places, default=-1)
+
+
+def _means(symbol: str, name: str) -> bool:
+    """Tell whether a symbol is a variable's: GCC adds a number to the names of those that are static in functions."""
+    return symbol == name or (symbol.startswith(f"{name}.") and symbol[len(name) + 1 :].isdecimal())
+
+
+def _by_name(variables: list[Variable]) -> dict[str, Variable]:
+    """Give each a name of its own: a number tells static variables of several files apart."""
+    named: dict[str, list[Variable]] = {}
+    for variable in variables:
+        named.setdefault(variable.name, []).append(variable)
+    table: dict[str, Variable] = {}
+    for variable in variables:
+        same = named[variable.name]
+        if len(same) > 1 and variable.linkage == "static":
+            statics = [each for each in same if each.linkage == "static"]
+            variable.name = f"{variable.name}#{statics.index(variable) + 1}"
+        table.setdefault(variable.name, variable)
+    return table

@@ -35,6 +35,13 @@ void lbc_object_load(struct bpf_object *obj, int *result);
 /* Probe again for what the kernel seemed to lack (features_reset.c). */
 void lbc_features_forget_missing(void);
 
+/* Whether load puts an arena's variables at its end, not its start (features_reset.c); -EOPNOTSUPP: not known. */
+int lbc_features_arena_data_at_end(void);
+
+/* Copy memory that may be gone (memory.c): -EFAULT if it is, and no SIGSEGV. */
+int lbc_memory_read(void *target, const void *source, size_t size);
+int lbc_memory_write(void *target, const void *source, size_t size);
+
 /* What is inside a link (link_perf.c, link_usdt.c); -1 for a link of another kind. */
 int lbc_link_perf_event_fd(const struct bpf_link *link);
 int lbc_link_usdt_parts(const struct bpf_link *link, struct bpf_link **parts, int capacity);

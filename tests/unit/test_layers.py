@@ -14,7 +14,7 @@ ROWS = (
     {"tracefs", "_ffi", "_named"},
     {"tracepoints", "_handle", "enums", "_log"},
     {"_check", "_record", "infos"},
-    {"_codec_base", "_pins", "_trace_lines", "_trace_held", "_files", "_btf_dump"},
+    {"_codec_base", "_pins", "_sections", "_trace_lines", "_trace_held", "_files", "_btf_dump"},
     {"_codec_struct"},
     {"_codec"},
     {"_btf_type"},
