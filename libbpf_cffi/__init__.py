@@ -29,7 +29,7 @@ from .errors import (
     VerifierError,
 )
 from .links import Link
-from .maps import Map
+from .maps import ArrayMap, HashMap, Map, PercpuArrayMap, PercpuHashMap
 from .objects import Object
 from .programs import Program
 from .tracefs import TracefsError
@@ -38,12 +38,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .btf import Btf, BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
     from .compile import CompileError, CompileWarning, compile_object, vmlinux_h
-    from .enums import AttachType, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType
+    from .enums import AttachType, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType, UpdateFlags
     from .infos import LinkInfo, MapInfo, ProgramInfo
     from .trace_pipe import LostEvents, TraceLine, TracePipe
     from .variables import Variable, Variables
 
 __all__ = [
+    "ArrayMap",
     "AttachType",
     "Btf",
     "BtfEnumerator",
@@ -56,6 +57,7 @@ __all__ = [
     "CompileError",
     "CompileWarning",
     "Error",
+    "HashMap",
     "LibbpfError",
     "LibbpfPermissionError",
     "Link",
@@ -68,6 +70,8 @@ __all__ = [
     "MapType",
     "NotSupportedError",
     "Object",
+    "PercpuArrayMap",
+    "PercpuHashMap",
     "ProgFlags",
     "ProgType",
     "Program",
@@ -76,6 +80,7 @@ __all__ = [
     "TraceLine",
     "TracePipe",
     "TracefsError",
+    "UpdateFlags",
     "Variable",
     "Variables",
     "VerifierError",
@@ -108,6 +113,7 @@ _LATER = {
     "ProgramInfo": "infos",
     "TraceLine": "trace_pipe",
     "TracePipe": "trace_pipe",
+    "UpdateFlags": "enums",
     "Variable": "variables",
     "Variables": "variables",
     "compile_object": "compile",

@@ -82,6 +82,7 @@ class Handle(_Base["P"]):
         "_fds",
         "_made",
         "_parent",
+        "elements",
         "errno",
         "gone",
         "kept",
@@ -113,6 +114,8 @@ class Handle(_Base["P"]):
         self._fds = fds
         self.kept: list[object] = []
         """What C may still read for as long as the handle lives."""
+        self.elements: dict[int, Any] = {}
+        """The ways to the elements of the maps of this tree, by address: children, each made when first needed."""
         if parent is None:
             self.lock = RLock()
             _roots.add(ref(self, _roots.discard))
@@ -186,6 +189,7 @@ class Handle(_Base["P"]):
         self._made.clear()
         self._leave_parent()
         self.kept.clear()
+        self.elements.clear()
         return failed or results[0] or 0
 
     def _leave_parent(self) -> None:

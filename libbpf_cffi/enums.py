@@ -9,7 +9,7 @@ from enum import IntEnum, IntFlag
 
 from ._ffi import lib
 
-__all__ = ["AttachType", "BtfKind", "LinkType", "MapFlags", "MapType", "ProgFlags", "ProgType"]
+__all__ = ["AttachType", "BtfKind", "LinkType", "MapFlags", "MapType", "ProgFlags", "ProgType", "UpdateFlags"]
 
 
 class OpenEnum(IntEnum):
@@ -255,3 +255,12 @@ class ProgFlags(IntFlag):
     XDP_DEV_BOUND_ONLY = lib.BPF_F_XDP_DEV_BOUND_ONLY
     TEST_REG_INVARIANTS = lib.BPF_F_TEST_REG_INVARIANTS
     TOKEN_FD = lib.BPF_F_TOKEN_FD
+
+
+class UpdateFlags(IntFlag):
+    """Flags of a map's update and lookup: ``BPF_ANY``, ``BPF_NOEXIST``, ``BPF_EXIST`` and ``BPF_F_LOCK``."""
+
+    ANY = lib.BPF_ANY
+    NOEXIST = lib.BPF_NOEXIST
+    EXIST = lib.BPF_EXIST
+    LOCK = lib.BPF_F_LOCK

@@ -11,10 +11,11 @@ from ._check import check, failure, load_logs, not_null
 from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
 from ._files import read_file
 from ._handle import ObjectHandle
+from ._map_access import close_elements
 from ._named import Named
 from ._pins import Folders, check_pin
 from .errors import NotSupportedError
-from .maps import Map
+from .maps import Map, kind_of
 from .programs import Program
 
 TYPE_CHECKING = False
@@ -342,8 +343,10 @@ class Object:
                 return None
             seen = self._seen.get(("map", name))
             found = seen() if seen is not None else None
-            if found is None:
-                found = Map(self, self._handle, pointer)
+            # The type may change until load, and its class with it.
+            kind = kind_of(lib.bpf_map__type(pointer))
+            if type(found) is not kind:
+                found = kind._of_object(self, self._handle, pointer)
                 self._seen["map", name] = ref(found)
             assert isinstance(found, Map)
             return found
@@ -380,6 +383,8 @@ class Object:
                 _check_arena(each, action)
             with self._pin_by_name(action):
                 _log.listen(debug=any(lib.bpf_program__log_level(each) for each in self._programs.values()))
+                # A load that fails after a prepare closes the descriptors.
+                close_elements(self._handle)
                 result = ffi.new("int *", 1)
                 try:
                     function(pointer, result)

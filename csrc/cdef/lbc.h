@@ -45,3 +45,89 @@ int lbc_memory_write(void *target, const void *source, size_t size);
 /* What is inside a link (link_perf.c, link_usdt.c); -1 for a link of another kind. */
 int lbc_link_perf_event_fd(const struct bpf_link *link);
 int lbc_link_usdt_parts(const struct bpf_link *link, struct bpf_link **parts, int capacity);
+
+/* A map that no object has (map.c): its descriptor. */
+struct lbc_map {
+    int fd;
+};
+
+struct lbc_map *lbc_map__create(enum bpf_map_type type, const char *name, __u32 key_size, __u32 value_size,
+    __u32 max_entries, const struct bpf_map_create_opts *opts);
+struct lbc_map *lbc_map__from_id(__u32 id, __u32 open_flags);
+struct lbc_map *lbc_map__from_pin(const char *path, __u32 file_flags);
+struct lbc_map *lbc_map__from_fd(int fd);
+void lbc_map__close(struct lbc_map *map);
+
+/* What access to the elements of a map needs (map.c); `value_size` is what the kernel copies, of all CPUs. */
+struct lbc_elements {
+    int fd;
+    __u32 key_size;
+    __u32 value_size;
+    __u32 max_entries;
+    void *memory;
+    size_t memory_size;
+    int writable;
+    unsigned int closed;
+    unsigned int users;
+    unsigned int generation;
+};
+
+enum lbc_access {
+    /* What every call returns once the elements are closed: no errno. */
+    LBC_CLOSED = -100000,
+    /* What no lookup of a number can find out: look again, the long way. */
+    LBC_LOOK_AGAIN = 2021161080,
+};
+
+void lbc_elements_open(struct lbc_elements *elements);
+int lbc_elements_map_memory(struct lbc_elements *elements, size_t size, int writable);
+void lbc_elements_close(struct lbc_elements *elements);
+int lbc_lookup(struct lbc_elements *elements, const void *key, void *value, __u64 flags);
+int lbc_update(struct lbc_elements *elements, const void *key, const void *value, __u64 flags);
+int lbc_delete(struct lbc_elements *elements, const void *key, __u64 flags);
+int lbc_lookup_and_delete(struct lbc_elements *elements, const void *key, void *value, __u64 flags);
+int lbc_next_key(struct lbc_elements *elements, const void *key, void *next);
+uint64_t lbc_lookup_uu(struct lbc_elements *elements, uint64_t key);
+int64_t lbc_lookup_us(struct lbc_elements *elements, uint64_t key);
+uint64_t lbc_lookup_su(struct lbc_elements *elements, int64_t key);
+int64_t lbc_lookup_ss(struct lbc_elements *elements, int64_t key);
+int lbc_update_uu(struct lbc_elements *elements, uint64_t key, uint64_t value);
+int lbc_update_us(struct lbc_elements *elements, uint64_t key, int64_t value);
+int lbc_update_su(struct lbc_elements *elements, int64_t key, uint64_t value);
+int lbc_update_ss(struct lbc_elements *elements, int64_t key, int64_t value);
+uint64_t lbc_peek_u(struct lbc_elements *elements, uint64_t index);
+int64_t lbc_peek_s(struct lbc_elements *elements, uint64_t index);
+int lbc_poke_u(struct lbc_elements *elements, uint64_t index, uint64_t value);
+int lbc_poke_s(struct lbc_elements *elements, uint64_t index, int64_t value);
+int lbc_peek(struct lbc_elements *elements, __u64 index, void *value);
+int lbc_poke(struct lbc_elements *elements, __u64 index, const void *value);
+
+/* Where a reader is in a map (map_bulk.c). */
+struct lbc_cursor {
+    void *at;
+    void *next;
+    __u64 elem_flags;
+    __u64 budget;
+    __u32 step;
+    __u32 filled;
+    int bounded;
+    int take;
+    int two_steps;
+    int way;
+    int started;
+    int done;
+    int error;
+};
+
+/* How far a call that writes many has come. */
+struct lbc_progress {
+    __u32 done;
+    __u32 missing;
+    int way;
+};
+
+int lbc_read(struct lbc_elements *elements, struct lbc_cursor *cursor, void *keys, void *values, __u32 capacity);
+int lbc_update_many(struct lbc_elements *elements, const void *keys, const void *values, __u32 count, __u64 flags,
+    struct lbc_progress *progress);
+int lbc_delete_many(struct lbc_elements *elements, const void *keys, __u32 count, __u64 flags,
+    struct lbc_progress *progress);

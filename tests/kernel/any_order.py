@@ -108,7 +108,7 @@ def live(dice: random.Random, path: str, folder: str) -> None:
 
     def setting() -> None:
         thing = dice.choice([obj, *obj.programs.values(), *obj.maps.values(), *obj.maps.values()])
-        names = SETTINGS[type(thing)]
+        names = next(names for kind, names in SETTINGS.items() if isinstance(thing, kind))
         setattr(thing, dice.choice(names), number(dice))
 
     def look() -> None:
