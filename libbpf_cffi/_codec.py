@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-__all__ = ["Codec", "bytes_codec", "make_codec", "part"]
+__all__ = ["Codec", "bytes_codec", "make_codec", "part", "steps"]
 
 MAX_FIELDS = 1 << 17
 """More members than any struct has, those of its anonymous structs included: BTF allows 65,535 a type."""
@@ -226,7 +226,7 @@ def part(codec: Codec, path: str, what: str) -> tuple[int, Codec]:
     `what` names the whole in messages. A missing member is a `KeyError`, an index out of range an `IndexError`.
     """
     offset = 0
-    for step in _steps(path, what):
+    for step in steps(path, what):
         inner = codec.inner if isinstance(codec, OpaqueCodec) else codec
         if isinstance(step, str):
             if not isinstance(inner, (StructCodec, UnionCodec)):
@@ -246,7 +246,7 @@ def part(codec: Codec, path: str, what: str) -> tuple[int, Codec]:
     return offset, codec
 
 
-def _steps(path: str, what: str) -> Iterator[str | int]:
+def steps(path: str, what: str) -> Iterator[str | int]:
     """Take a path apart: members as text, indexes as numbers."""
     rest = path
     while rest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from _collections_abc import Mapping
 
 from . import _elf
-from ._codec import part
+from ._codec import part, steps
 from ._codec_base import FloatCodec, IntCodec
 from ._codec_struct import BitFieldCodec
 from ._ffi import ffi, lib, text
@@ -155,12 +155,13 @@ class Variables(_Base):
         return True
 
     def describe(self, name: str) -> Variable:
-        """Say what a variable is; `KeyError`, with close names, if there is none."""
+        """Say what a variable is, or a part of one; `KeyError`, with close names, if there is none."""
         with self._handle.lock:
-            table = self._table()
-            if name not in table:
-                raise missing_name(name, list(table), "variable", self._where)
-            return table[name]
+            variable, offset, codec, path = self._find(name)
+            if not path:
+                return variable
+            kind = _part_type(variable.type, path)
+            return Variable(name, variable.section, offset, codec.size, variable.linkage, kind)
 
     # Values
 
@@ -179,7 +180,7 @@ class Variables(_Base):
 
     def _read(self, name: str) -> Any:
         with self._handle.lock:
-            variable, offset, codec = self._find(name)
+            variable, offset, codec, _ = self._find(name)
             section = self._sections[variable.section]
             action = f"read variable {name!r} of {self._where}"
             if variable.section == KCONFIG and self._handle.phase == OPEN:
@@ -201,7 +202,7 @@ class Variables(_Base):
         with self._handle.lock:
             writes = []
             for name, value in given.items():
-                variable, offset, codec = self._find(name)
+                variable, offset, codec, _ = self._find(name)
                 action = f"set variable {name!r} of {self._where}"
                 self._require_writable(variable, action)
                 try:
@@ -224,8 +225,8 @@ class Variables(_Base):
         if variable.is_constant and phase not in (OPEN, ObjectHandle.FAILED):
             raise StateError(f"cannot {action}: it is a constant, and {self._where} is {phase}; set it before load")
 
-    def _find(self, name: str) -> tuple[Variable, int, Codec]:
-        """Find a variable or a part of one: the variable, the offset in its section, the codec."""
+    def _find(self, name: str) -> tuple[Variable, int, Codec, str]:
+        """Find a variable or a part of one: the variable, the offset in its section, the codec, the part's path."""
         if not isinstance(name, str):
             raise TypeError(f"a variable's name must be str, not {type(name).__name__}")
         table = self._table()
@@ -237,7 +238,7 @@ class Variables(_Base):
                 raise missing_name(name, list(table), "variable", self._where)
             variable, rest = table.get(name[:end]), name[end:]
         offset, codec = part(variable.type.codec(), rest, variable.name)
-        return variable, variable.offset + offset, codec
+        return variable, variable.offset + offset, codec, rest
 
     def __repr__(self) -> str:
         if self._handle.closed:
@@ -250,6 +251,27 @@ def _reader(view: memoryview, offset: int, codec: Codec) -> tuple[Any, Callable[
         # A loaded object has the byte order of the machine. Python cannot view a half-precision number.
         return view[offset : offset + codec.size].cast(codec.codes), None, 0  # type: ignore[call-overload]
     return view, codec.unpack, offset
+
+
+def _part_type(kind: BtfType, path: str) -> BtfType:
+    """Give the type of a part that there is."""
+    for step in steps(path, ""):
+        inner = kind.resolve()
+        kind = inner.type if isinstance(step, int) else _member_type(inner, step)
+    return kind
+
+
+def _member_type(kind: BtfType, name: str) -> BtfType:
+    for member in kind.members:
+        if member.name == name:
+            return member.type
+        inner = member.type.resolve()
+        if not member.name and inner.kind in (BtfKind.STRUCT, BtfKind.UNION):
+            try:
+                return _member_type(inner, name)
+            except KeyError:
+                pass
+    raise KeyError(name)
 
 
 def _of_section(kind: BtfType, section: Section, data: bytes) -> Iterator[Variable]:

@@ -1089,7 +1089,7 @@ def test_a_full_disk_is_an_error(start, printing):
         command = start(printing, "-i", stdout=full.fileno()).ready()
     os.getppid()
     assert command.end() == 1
-    assert "cannot write the trace to stdout: No space left on device" in command.said
+    assert "cannot write to stdout: No space left on device" in command.said
     assert detached(command)
 
 

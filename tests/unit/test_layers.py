@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "libbpf_cffi"
 
 ROWS = (
-    {"_libbpf", "errors", "_privileges", "_elf"},
+    {"_libbpf", "errors", "hist", "_privileges", "_elf"},
     {"tracefs", "_ffi", "_named"},
     {"tracepoints", "_handle", "enums", "_log"},
     {"_check", "_map_access", "_record", "infos"},
@@ -33,8 +33,8 @@ ROWS = (
     {"compile"},
     {"__init__"},
     {"_run_io", "_run_options"},
-    {"_run_child", "_run_facts", "_run_pins"},
-    {"_run_trace"},
+    {"_run_child", "_run_facts", "_run_pins", "_run_text"},
+    {"_run_trace", "_run_maps", "_run_values"},
     {"_run_job"},
     {"run"},
 )
