@@ -304,10 +304,9 @@ class Job:
         if self._pins is not None and not self._set_up:
             trouble += [f"cannot remove the pin {each}" for each in self._pins.undo()]
         # All is detached before the rest is shown; maps are read before they are gone.
-        handles = [*self._links.values()] if self._shows is not None and self._set_up else []
-        for link in [link for links in handles for link in links.values()]:
-            trouble += _closed(link)
-        if not handles:
+        if self._shows is not None and self._set_up:
+            trouble += [each for links in self._links.values() for link in links.values() for each in _closed(link)]
+        else:
             trouble += self._close_objects()
         if self._trace is not None:
             trouble += self._close_trace(self._trace)

@@ -223,7 +223,9 @@ def _slots(value: Any) -> tuple[int, ...] | None:
 
 
 def _are_counts(value: Any) -> bool:
-    return isinstance(value, tuple) and bool(value) and all(is_number(each) and isinstance(each, int) for each in value)
+    if not isinstance(value, tuple) or hasattr(value, "_asdict"):
+        return False
+    return bool(value) and all(is_number(each) and isinstance(each, int) for each in value)
 
 
 def _each_drawn(entries: Iterable[tuple[Any, Any]], slots_of: Any = _slots) -> Iterator[str]:
