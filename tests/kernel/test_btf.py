@@ -183,6 +183,22 @@ def test_the_types_are_there_after_load(loaded):
     assert obj.types["xdp_md"].c.startswith("typedef") or "struct xdp_md {" in obj.types["xdp_md"].c
 
 
+def test_a_loaded_program_knows_its_functions_and_lines(loaded):
+    obj = loaded("basic")
+    program = obj.programs["on_raw"]
+    assert [(each.insn_off, each.type.name) for each in program.func_info] == [(0, "on_raw")]
+    assert program.func_info[0].type.btf is obj.btf
+    first = program.line_info[0]
+    assert (first.insn_off, first.line.strip()) == (0, "if (ctx->args[1] == 110)")
+    assert first.file_name.endswith("basic.bpf.c")
+    assert all(0 <= each.insn_off < program.insn_cnt for each in program.line_info)
+
+
+def test_a_program_that_is_not_loaded_does_not_know_them(opened):
+    with pytest.raises(bpf.StateError, match="read the func_info of program 'on_raw'"):
+        opened("basic").programs["on_raw"].func_info
+
+
 def test_malformed_types_of_an_object_are_refused_before_they_are_used(compiled):
     data = compiled("basic").read_bytes()
     content = section(data, ".BTF")

@@ -114,3 +114,5 @@ def btf(path: Path, obj: bpf.Object, program: bpf.Program) -> None:
     kernel.endianness = 1  # type: ignore[assignment]
     kernel.add_func("f", "private", 1)  # type: ignore[arg-type]
     found.size = 3  # type: ignore[misc]
+    assert_type(program.func_info, tuple[bpf.BtfFuncInfo, ...])
+    assert_type(program.line_info[0].line_num, int)

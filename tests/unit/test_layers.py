@@ -17,7 +17,7 @@ ROWS = (
     {"_pins", "_trace_lines", "_trace_held", "_files", "_btf_dump", "_btf_type"},
     {"_btf_build"},
     {"_vmlinux", "btf", "links", "trace_pipe"},
-    {"_clang", "maps"},
+    {"_clang", "btf_ext", "maps"},
     {"programs"},
     {"objects"},
     {"compile"},
