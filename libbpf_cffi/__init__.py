@@ -37,6 +37,7 @@ from .tracefs import TracefsError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .btf import Btf, BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
+    from .btf_ext import BtfExt, BtfFuncInfo, BtfLineInfo
     from .compile import CompileError, CompileWarning, compile_object, vmlinux_h
     from .enums import AttachType, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType, UpdateFlags
     from .infos import LinkInfo, MapInfo, ProgramInfo
@@ -47,7 +48,10 @@ __all__ = [
     "AttachType",
     "Btf",
     "BtfEnumerator",
+    "BtfExt",
+    "BtfFuncInfo",
     "BtfKind",
+    "BtfLineInfo",
     "BtfMember",
     "BtfParam",
     "BtfType",
@@ -92,7 +96,10 @@ _LATER = {
     "AttachType": "enums",
     "Btf": "btf",
     "BtfEnumerator": "btf",
+    "BtfExt": "btf_ext",
+    "BtfFuncInfo": "btf_ext",
     "BtfKind": "enums",
+    "BtfLineInfo": "btf_ext",
     "BtfMember": "btf",
     "BtfParam": "btf",
     "BtfType": "btf",
