@@ -165,6 +165,7 @@ btf = NewType("btf", CData)
 btf_dump = NewType("btf_dump", CData)
 btf_dump_printf_fn_t = NewType("btf_dump_printf_fn_t", CData)
 btf_ext = NewType("btf_ext", CData)
+lbc_arena = NewType("lbc_arena", CData)
 lbc_cursor = NewType("lbc_cursor", CData)
 lbc_elements = NewType("lbc_elements", CData)
 lbc_map = NewType("lbc_map", CData)
@@ -2315,6 +2316,9 @@ class Lib:
         progress: lbc_progress,
         /,
     ) -> int: ...
+    def lbc_arena__map(self, fd: int, address: int, size: int, /) -> lbc_arena: ...
+    def lbc_arena__unmap(self, arena: lbc_arena, /) -> None: ...
+    def lbc_memory_copy(self, buffer: CData, memory: Bytes, size: int, write: int, /) -> int: ...
 
 ffi: Final[FFI]
 lib: Final[Lib]

@@ -131,3 +131,13 @@ int lbc_update_many(struct lbc_elements *elements, const void *keys, const void 
     struct lbc_progress *progress);
 int lbc_delete_many(struct lbc_elements *elements, const void *keys, __u32 count, __u64 flags,
     struct lbc_progress *progress);
+
+/* The memory of an arena that no object has (map_arena.c). */
+struct lbc_arena {
+    void *memory;
+    size_t size;
+};
+
+struct lbc_arena *lbc_arena__map(int fd, uint64_t address, size_t size);
+void lbc_arena__unmap(struct lbc_arena *arena);
+int64_t lbc_memory_copy(void *buffer, const void *memory, size_t size, int write);
