@@ -18,8 +18,8 @@ __all__ = ["Dumper"]
 class Dumper:
     """A dumper and the text that it writes to, for the length of a ``with`` block.
 
-    The lock of the BTF must be held, and the BTF have been checked (csrc/btf_check.c) if it is of unknown origin: the
-    dumper trusts it. It remembers what it has dumped: a type comes once. *Wraps* ``struct btf_dump``.
+    The lock of the BTF must be held, and the BTF have been checked (csrc/btf_check.c) if it is of unknown origin:
+    the dumper trusts it. It remembers what it has dumped: a type comes once. *Wraps* ``struct btf_dump``.
     """
 
     __slots__ = ("_action", "_btf", "_dump", "_text")
@@ -45,9 +45,9 @@ class Dumper:
         lib.btf_dump__free(self._dump)
         lib.lbc_text__free(self._text)
 
-    def type(self, type_id: int) -> None:
-        """Write a type after what it needs. *Wraps* ``btf_dump__dump_type()``."""
-        check(lib.btf_dump__dump_type(self._dump, type_id), self._action)
+    def types(self, first: int, last: int) -> None:
+        """Write the types from one id to another, each after what it needs. *Wraps* ``btf_dump__dump_type()``."""
+        check(lib.lbc_btf_dump__dump_types(self._dump, self._btf, first, last), self._action)
 
     def declaration(self, type_id: int, name: bytes, indent_level: int = 0, *, strip_mods: bool = False) -> None:
         """Write the declaration of something of that type and name. *Wraps* ``btf_dump__emit_type_decl()``."""

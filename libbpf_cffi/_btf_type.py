@@ -178,12 +178,15 @@ class BtfType:
     def alignment(self) -> int | None:
         """The alignment in bytes, 1 of a packed struct; ``None`` of what has none. *Wraps* ``btf__align_of()``.
 
-        It is worked out from the fields: BTF does not say what an attribute of the source has asked for.
+        It is worked out from the fields, since BTF does not say what an attribute of the source has asked for, and is
+        never more than that of a pointer.
         """
         if self._kind not in _ALIGNED or self.size is None:
             return None
-        self._btf._check_shape(f"find the alignment of {self}")
-        alignment: int = self._read("alignment", lambda _, btf: lib.btf__align_of(btf, self._id))
+        with self._btf._handle.lock:
+            if "alignment" not in self._known:
+                self._btf._check_shape(f"find the alignment of {self}")
+            alignment: int = self._read("alignment", lambda _, btf: lib.btf__align_of(btf, self._id))
         return alignment if alignment > 0 else None
 
     @property

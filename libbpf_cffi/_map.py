@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 
-from . import _log, _map_open
+from . import _log, _map_create, _map_open
 from ._check import check, not_null
 from ._ffi import ffi, lib, text, unsigned
 from ._handle import Handle, ObjectHandle
@@ -99,8 +99,8 @@ class Map(Accessible):
     def create(
         cls,
         type: MapType | str | int,
-        key: Any = 0,
-        value: Any = 0,
+        key: Any = None,
+        value: Any = None,
         max_entries: int = 0,
         *,
         name: str = "",
@@ -115,9 +115,13 @@ class Map(Accessible):
         """Create a map that belongs to no object.
 
         *Wraps* ``bpf_map_create()``. `type` is a `MapType`, or its name such as ``"percpu_hash"``. `key` and `value`
-        are the numbers of bytes that a key and a value have. `name` has at most 15 bytes. `inner` is a map that those
-        which a map of maps holds must be like. The other keywords are the fields of ``struct bpf_map_create_opts``; a
-        `numa_node` sets its flag. The map lives as long as this `Map`, a pin or a program holds it.
+        are each the name of a type (``"u8"`` to ``"u64"``, ``"s8"`` to ``"s64"``, ``"bool"``, ``"float"``,
+        ``"double"``, ``"char[16]"``, ``"u32[2][3]"``), a dict of a struct's members, laid out as in C (``{"pid": "u32",
+        "comm": "char[16]"}``), a `BtfType`, or a number of bytes; ``None`` is what maps of the type have anyway. The
+        types are kept with the map as BTF where the kernel takes it (not for every type of map), for whoever opens it
+        later. `name` has at most 15 bytes. `inner` is a map that those which a map of maps holds must be like. The
+        other keywords are the fields of ``struct bpf_map_create_opts``; a `numa_node` sets its flag, and so does what
+        the kernel wants of a type in any case. The map lives as long as this `Map`, a pin or a program holds it.
         """
         flags = unsigned(map_flags, 32, "map_flags")
         if numa_node is not None:
@@ -137,11 +141,12 @@ class Map(Accessible):
         try:
             if inner_fd >= 0:
                 fields["inner_map_fd"] = inner_fd
-            made = _map_open.create(kind, key, value, max_entries, name, fields)
+            made, types = _map_create.create(kind, key, value, max_entries, name, fields)
         finally:
             if inner_fd >= 0:
                 os.close(inner_fd)
         self = cls._stand_alone(made)
+        self._btf = types
         self._numa_node = numa_node or 0
         return self
 
@@ -250,7 +255,7 @@ class Map(Accessible):
             return self
         view = self._new(self if self._facts is not None else self._owner, self._handle, self._name)
         view._map, view._facts, view._outer, view._pin = self._map, self._facts, self._outer, self._pin
-        view._numa_node = self._numa_node
+        view._numa_node, view._btf = self._numa_node, self._btf
         view._is_raw = True
         return view
 

@@ -81,13 +81,21 @@ def type_number(kind: int | str) -> int:
     return int(found)
 
 
+def type_name(number: int) -> str:
+    """Give the name of a map type."""
+    from .enums import MapType
+
+    return MapType(number).name
+
+
 def create(
-    kind: int, key_size: int, value_size: int, max_entries: int, name: str, fields: dict[str, Any]
+    kind: int, key_size: int, value_size: int, max_entries: int, name: str, fields: dict[str, Any], rule: str | None
 ) -> tuple[Handle[lbc_map], CData]:
-    """Create a map; `fields` are those of ``struct bpf_map_create_opts``."""
+    """Create a map; `fields` are those of ``struct bpf_map_create_opts``, `rule` is what the type wants."""
     encoded = c_string(name, "name")
     if len(encoded) > NAME_MAX:
         raise ValueError(f"name has {len(encoded)} bytes, more than the {NAME_MAX} that the kernel keeps: {name!r}")
+    fields = dict(fields)
     excl_prog_hash = fields.pop("excl_prog_hash", None)
     opts = Options("bpf_map_create_opts", **{field: value for field, value in fields.items() if value is not None})
     if excl_prog_hash is not None:
@@ -98,11 +106,14 @@ def create(
     action = f"create map {name!r}"
 
     def hint(error: int) -> str | None:
-        if error == errno.EINVAL:
-            return (
-                f"the kernel refuses this definition: type {kind}, key_size {key_size}, value_size {value_size}, "
-                f"max_entries {max_entries}, map_flags {fields.get('map_flags') or 0:#x}"
+        if error in (errno.EINVAL, errno.E2BIG):
+            said = (
+                f"the kernel refuses this definition: type {type_name(kind)}, key_size {key_size}, value_size "
+                f"{value_size}, max_entries {max_entries}, map_flags {fields.get('map_flags') or 0:#x}"
             )
+            if error == errno.EINVAL and lib.libbpf_probe_bpf_map_type(kind, ffi.NULL) == 0:
+                return f"this kernel has no maps of the type {type_name(kind)}"
+            return said if rule is None else f"{said}; of this type {rule}"
         return "there is not enough memory for it" if error == errno.ENOMEM else None
 
     return _make(

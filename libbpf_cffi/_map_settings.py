@@ -21,18 +21,29 @@ __all__ = ["Settings", "kind_of", "register"]
 
 OPEN = ObjectHandle.OPEN
 
-_KINDS: dict[int | None, type[Any]] = {}
+_KINDS: dict[int | None, type[Any] | str] = {}
 
 
-def register(kind: type[Any], *numbers: int | None) -> None:
-    """Make `kind` the class of the maps of these types; ``None`` stands for all others."""
+def register(kind: type[Any] | str, *numbers: int | None) -> None:
+    """Make `kind` the class of the maps of these types; ``None`` stands for all others.
+
+    It may be given by name, as ``"_module.Class"``: the module is imported when there is such a map.
+    """
     for number in numbers:
         _KINDS[number] = kind
 
 
 def kind_of(number: int) -> type[Any]:
     """Give the class of the maps of a type."""
-    return _KINDS.get(number) or _KINDS[None]
+    kind = _KINDS.get(number) or _KINDS[None]
+    if isinstance(kind, str):
+        from importlib import import_module
+
+        module, _, name = kind.partition(".")
+        kind = getattr(import_module(f"{__package__}.{module}"), name)
+        assert isinstance(kind, type)
+        _KINDS[number] = kind
+    return kind
 
 
 class Settings:

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import contextmanager
 
 from . import _elf, _log
+from ._btf_build import Building, kernel_info
 from ._btf_dump import Dumper
 from ._btf_type import BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
 from ._check import check, failure, not_null
-from ._ffi import c_string, ffi, lib, path_bytes, text, unsigned
+from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
 from ._files import read_file
 from ._handle import Handle
 from ._named import missing_name
@@ -27,12 +29,11 @@ from .errors import StateError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
+    from typing import Any, Literal
 
     from typing_extensions import Self
 
     from ._handle import ObjectHandle
-    from ._libbpf import CData
     from ._libbpf import btf as btf_pointer
 
 __all__ = ["Btf", "BtfEnumerator", "BtfKind", "BtfMember", "BtfParam", "BtfType", "BtfVariable"]
@@ -61,10 +62,14 @@ _KEYWORDS = {
     "section": (BtfKind.DATASEC,),
 }
 
+_ORDERS: tuple[Literal["little", "big"], ...] = ("little", "big")
+
+_MALFORMED = "it is malformed, or split and not of the base that was given"
+
 _NO_KERNEL_BTF = "the running kernel gives no BTF: it was built without CONFIG_DEBUG_INFO_BTF"
 
 
-class Btf:
+class Btf(Building):
     """A set of types: of an object, the kernel, a module, a file, or one that is being built.
 
     A sequence of `BtfType` by id, 0 being void; names find one too: ``btf["struct task_struct"]``. Split BTF, such as a
@@ -190,7 +195,7 @@ class Btf:
         return self
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike[str], base: Btf | None = None) -> Self:
+    def from_file(cls, path: str | os.PathLike[str], base: Btf | None = None) -> Btf:
         """Read the types of a file: raw BTF, or an ELF file with a section ``.BTF``.
 
         Of a module's file, whose section ``.BTF.base`` says what it needs of its base, the types are based on that, or
@@ -226,12 +231,13 @@ class Btf:
         action = f"read {what}"
         if base is not None:
             base._check_shape(action)
+        fault = _header_fault(data)
+        if fault is not None:
+            raise failure(errno.EINVAL, action, fault)
         memory = ffi.from_buffer(data)
-        with base._handle.lock if base is not None else _NO_LOCK:
-            _check_bytes(memory, len(data), ffi.NULL if base is None else base._pointer, action)
-            function = lib.btf__new if base is None else lib.btf__new_split
-            self = cls._make(what, action, function, memory, len(data), base=base)
-        self._checked = 0
+        function = lib.btf__new if base is None else lib.btf__new_split
+        self = cls._make(what, action, function, memory, len(data), base=base, hint=_MALFORMED)
+        self._check_shape(action)
         return self
 
     @classmethod
@@ -246,7 +252,7 @@ class Btf:
         _log.listen()
         fd = check(lib.bpf_btf_get_fd_by_id(number), action)
         try:
-            name, of_kernel = _kernel_info(fd, action)
+            _, name, of_kernel = kernel_info(fd, action)
         finally:
             os.close(fd)
         if base is None and of_kernel and name not in ("", "vmlinux"):
@@ -305,19 +311,35 @@ class Btf:
 
     @property
     def pointer_size(self) -> int:
-        """The size of a pointer in bytes, 4 or 8; this machine's where the types do not tell.
+        """The size of a pointer in bytes, 4 or 8; this machine's where the types do not tell. Can be set.
 
-        *Wraps* ``btf__pointer_size()``.
+        *Wraps* ``btf__pointer_size()``, ``btf__set_pointer_size()``.
         """
         with self._handle.lock:
             return lib.btf__pointer_size(self._pointer) or ffi.sizeof("void *")
 
+    @pointer_size.setter
+    def pointer_size(self, value: int) -> None:
+        with self._changing(f"set the size of pointers of {self._name} to {value!r}") as (pointer, action):
+            check(lib.btf__set_pointer_size(pointer, unsigned(value, 32, "pointer_size")), action)
+
     @property
     def endianness(self) -> str:
-        """The byte order of the machine that it is of: ``"little"`` or ``"big"``. *Wraps* ``btf__endianness()``."""
+        """The byte order of the machine that it is of: ``"little"`` or ``"big"``. Can be set: `raw` is in it.
+
+        *Wraps* ``btf__endianness()``, ``btf__set_endianness()``.
+        """
         with self._handle.lock:
             order = lib.btf__endianness(self._pointer)
         return "big" if order == lib.BTF_BIG_ENDIAN else "little"
+
+    @endianness.setter
+    def endianness(self, value: Literal["little", "big"]) -> None:
+        if value not in _ORDERS:
+            raise ValueError(f"endianness must be 'little' or 'big', not {value!r}")
+        order = lib.BTF_BIG_ENDIAN if value == "big" else lib.BTF_LITTLE_ENDIAN
+        with self._changing(f"set the byte order of {self._name}") as (pointer, action):
+            check(lib.btf__set_endianness(pointer, order), action)
 
     @property
     def start_id(self) -> int:
@@ -436,22 +458,87 @@ class Btf:
 
     # As C
 
+    @contextmanager
+    def _dumper(self, action: str) -> Iterator[Dumper]:
+        """Lend a dumper, and with it the lock: nobody changes the types between their check and their dump."""
+        with self._handle.lock:
+            self._check_shape(action)
+            with Dumper(self._pointer, action) as dumper:
+                yield dumper
+
     def dump(self, type: BtfType | int | None = None) -> str:
         """Give a type as C, after the types that it needs; without one, all of them, as in ``vmlinux.h``.
 
         *Wraps* ``btf_dump__dump_type()``.
         """
-        if type is None:
-            what, ids = self._name, range(1, len(self))
-        else:
-            type_id = self._id_of(type)
-            what, ids = f"type {type_id} of {self._name}", range(type_id, type_id + 1)
-        action = f"write {what} as C"
-        self._check_shape(action)
-        with self._handle.lock, Dumper(self._pointer, action) as dumper:
-            for type_id in ids:
-                dumper.type(type_id)
-            return dumper.take().decode("utf-8", "surrogateescape")
+        first = 1 if type is None else self._id_of(type)
+        what = self._name if type is None else f"type {first} of {self._name}"
+        with self._dumper(f"write {what} as C") as dumper:
+            last = len(self) - 1 if type is None else first
+            if last:
+                dumper.types(first, last)
+            return _text(dumper)
+
+    def declare(self, type: BtfType | int, name: str = "x", *, indent_level: int = 0, strip_mods: bool = False) -> str:
+        """Give C's declaration of something of that type, such as ``struct event *x[4]``.
+
+        `strip_mods` leaves out const, volatile and restrict. *Wraps* ``btf_dump__emit_type_decl()``.
+        """
+        type_id = self._id_of(type)
+        encoded = c_string(name, "name")
+        level = unsigned(indent_level, 10, "indent_level")
+        with self._dumper(f"declare {name!r} of type {type_id} of {self._name}") as dumper:
+            dumper.declaration(type_id, encoded, level, strip_mods=bool(strip_mods))
+            return _text(dumper)
+
+    def format(
+        self,
+        type: BtfType | int,
+        data: bytes | bytearray | memoryview,
+        *,
+        indent_str: str = "\t",
+        indent_level: int = 0,
+        compact: bool = False,
+        skip_names: bool = False,
+        emit_zeroes: bool = False,
+        emit_strings: bool = False,
+    ) -> str:
+        """Give bytes of that type as text, as libbpf formats them: ``(struct event){.pid = (__u32)1,}``.
+
+        The keywords are the fields of ``struct btf_dump_type_data_opts``: `compact` puts all on one line, `skip_names`
+        leaves out types and names, `emit_zeroes` shows what is zero too, `emit_strings` shows arrays of char as
+        strings. `data` may be longer than the type; if it is shorter, that is a ``ValueError``. It is of this machine's
+        byte order. *Wraps* ``btf_dump__dump_type_data()``.
+        """
+        found = self[self._id_of(type)]
+        copied = bytes(data)
+        options = Options(
+            "btf_dump_type_data_opts",
+            indent_str=c_string(indent_str, "indent_str"),
+            indent_level=unsigned(indent_level, 10, "indent_level"),
+            compact=bool(compact),
+            skip_names=bool(skip_names),
+            emit_zeroes=bool(emit_zeroes),
+            emit_strings=bool(emit_strings),
+        )
+        with self._dumper(f"format {found} of {self._name}") as dumper:
+            size = self._extent(found)
+            if len(copied) < size:
+                raise ValueError(f"{found} has {size} bytes, not {len(copied)}")
+            # libbpf reads the whole integer that a bit field is of, and so behind the last one.
+            memory = ffi.new("char[]", copied + bytes(16))
+            dumper.data(found.id, memory, len(copied), options)
+            return _text(dumper)
+
+    def _extent(self, type: BtfType) -> int:
+        """Give how many bytes a value of the type has."""
+        size = type.size
+        if size is None:
+            raise TypeError(f"{type} has no size: there are no bytes of it")
+        if type.kind is BtfKind.DATASEC:
+            # Before it is linked a section's size is 0, and a variable may be larger than the section says.
+            size = max([size, *(each.offset + (each.type.size or 0) for each in type.variables)])
+        return size
 
     def _id_of(self, type: BtfType | int) -> int:
         """Give the id of what may be one already; it must be a type that there is, of this BTF or its base."""
@@ -478,42 +565,11 @@ class Btf:
             self._base._check_shape(action)
         with self._handle.lock:
             age = self._age
-            pointer = self._pointer
-            size = ffi.new("__u32 *")
-            data = not_null(lib.btf__raw_data(pointer, size), action)
-            _check_bytes(data, size[0], ffi.NULL if self._base is None else self._base._pointer, action)
+            why = ffi.new("char[256]")
+            result = lib.lbc_btf_check(self._pointer, why, len(why))
+            if result < 0:
+                raise failure(-result, action, f"the types are malformed: {text(why)}" if why[0] != b"\0" else None)
             self._checked = age
-
-    # Fitting it to another base
-
-    def relocate(self, base: Btf) -> Self:
-        """Give these types on another base, whose types of the same names and layouts take the place of those of the
-        present one (a distilled one, such as a module's section ``.BTF.base``).
-
-        Unlike libbpf's, which changes the BTF in place, this leaves it as it is. *Wraps* ``btf__relocate()``.
-        """
-        action = f"relocate {self._name} to {base._name}"
-        distilled = self._base
-        if distilled is None:
-            raise ValueError(f"{self._name} is not split: it has no base to replace")
-        self._check_shape(action)
-        base._check_shape(action)
-        with self._handle.lock:
-            data, distilled_data = self.raw, distilled.raw
-        temporary = Btf._from_data(distilled_data, distilled._name)
-        memory = ffi.from_buffer(data)
-        handle = Handle(lib.btf__free, base._handle, name=self._name)
-        made = type(self)._new(handle, self._name, base)
-        handle.close_with(made, quietly=True)
-        with base._handle.lock:
-            try:
-                split = handle.make(lib.btf__new_split, memory, len(data), temporary._pointer)
-                not_null(split, action, None, handle.errno)
-                check(lib.btf__relocate(split, base._pointer), action)
-            except BaseException:
-                handle._close()
-                raise
-        return made
 
     # Its end
 
@@ -542,31 +598,24 @@ class Btf:
         return f"<Btf of {self._name}: {'closed' if self.closed else f'{len(self)} types'}>"
 
 
-class _NoLock:
-    """What stands in for the lock of a base that is not there."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *exc: object) -> None:
-        pass
+def _text(dumper: Dumper) -> str:
+    return dumper.take().decode("utf-8", "surrogateescape")
 
 
-_NO_LOCK = _NoLock()
-
-
-def _check_bytes(data: CData, size: int, base: CData, action: str) -> None:
-    """Raise `LibbpfError` (EINVAL) unless raw BTF makes sense."""
-
-
-def _kernel_info(fd: int, action: str) -> tuple[str, bool]:
-    """Ask the kernel for a BTF's name, and whether it is the kernel's or a module's. Names since Linux 5.11."""
-    name = ffi.new("char[64]")
-    info = ffi.new("struct bpf_btf_info *")
-    info.name = int(ffi.cast("uintptr_t", name))
-    info.name_len = len(name)
-    size = ffi.new("__u32 *", ffi.sizeof(info[0]))
-    check(lib.bpf_btf_get_info_by_fd(fd, info, size), action)
-    return text(name), bool(info.kernel_btf)
+def _header_fault(data: bytes) -> str | None:
+    """Say what is wrong with the header of raw BTF; libbpf takes lengths that it stumbles over later."""
+    for order in _ORDERS:
+        if int.from_bytes(data[:2], order) == lib.BTF_MAGIC:
+            break
+    else:
+        return "it does not begin as BTF does"
+    if len(data) < ffi.sizeof("struct btf_header"):
+        return "it ends within the header"
+    length, type_off, type_len, str_off, str_len = (int.from_bytes(data[at : at + 4], order) for at in range(4, 24, 4))
+    if length < ffi.sizeof("struct btf_header") or length % 4:
+        return f"its header has {length} bytes"
+    if type_off or str_off != type_len:
+        return f"its types are at {type_off} to {type_off + type_len}, its strings at {str_off}"
+    if length + str_off + str_len > len(data):
+        return f"it has {len(data)} bytes of {length + str_off + str_len}"
+    return None

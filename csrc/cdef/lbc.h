@@ -14,6 +14,13 @@ void lbc_text__free(struct lbc_text *text);
 struct btf_dump *lbc_btf_dump__new(const struct btf *btf, struct lbc_text *text,
     const struct btf_dump_opts *opts);
 
+/* Tell whether a BTF makes sense (btf_check.c): 0, or a negative errno, with what is wrong in `why`. */
+int lbc_btf_check(const struct btf *btf, char *why, size_t why_size);
+
+/* Dump the types of a range of ids, and deduplicate, with a stack as deep as that takes (btf_deep.c). */
+int lbc_btf_dump__dump_types(struct btf_dump *dump, const struct btf *btf, __u32 first, __u32 last);
+int lbc_btf__dedup(struct btf *btf, const struct btf_dedup_opts *opts);
+
 /* What libbpf has said on this thread (log.c). */
 struct lbc_message {
     struct lbc_message *next;
@@ -131,3 +138,13 @@ int lbc_update_many(struct lbc_elements *elements, const void *keys, const void 
     struct lbc_progress *progress);
 int lbc_delete_many(struct lbc_elements *elements, const void *keys, __u32 count, __u64 flags,
     struct lbc_progress *progress);
+
+/* The memory of an arena that no object has (map_arena.c). */
+struct lbc_arena {
+    void *memory;
+    size_t size;
+};
+
+struct lbc_arena *lbc_arena__map(int fd, uint64_t address, size_t size);
+void lbc_arena__unmap(struct lbc_arena *arena);
+int64_t lbc_memory_copy(void *buffer, const void *memory, size_t size, int write);

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import gc
 import os
-import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -625,6 +624,5 @@ def test_a_failed_load_leaves_no_values(opened):
 
 
 def test_nothing_of_it_is_imported_before_it_is_used(python):
-    code = "import sys, libbpf_cffi; print('libbpf_cffi.variables' in sys.modules, 'libbpf_cffi._codec' in sys.modules)"
-    assert python(code).split() == ["False", "False"]
-    assert sys.modules["libbpf_cffi.variables"]
+    code = "import sys, libbpf_cffi; print(any(name.endswith(('variables', '_sections')) for name in sys.modules))"
+    assert python(code).strip() == "False"
