@@ -142,7 +142,7 @@ class Job:
         if options.map or options.hist:
             from ._run_maps import Shows
 
-            self._shows = Shows(options, self._objects)
+            self._shows = Shows(options, self._objects, self._report)
 
     def _programs(self) -> Iterator[bpf.Program]:
         for obj in self._objects.values():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from ._run_io import Output
+    from ._run_io import Output, Reporter
     from ._run_options import Options
 
 __all__ = ["Shows"]
@@ -30,8 +30,9 @@ FEWEST, MOST = 16, 64
 class Shows:
     """All that ``--map`` and ``--hist`` ask for."""
 
-    def __init__(self, options: Options, objects: Mapping[str, bpf.Object]) -> None:
+    def __init__(self, options: Options, objects: Mapping[str, bpf.Object], report: Reporter) -> None:
         self._json = options.json
+        self._report = report
         self._several = len(objects) > 1
         self._shows = [
             _Show(each, path, name, seconds, drawn=drawn)
@@ -68,8 +69,14 @@ class Shows:
 
     def _write(self, shows: Iterable[_Show], output: Output) -> None:
         for show in shows:
-            lines = show.json(self._several) if self._json else show.lines(room(output.fd), several=self._several)
-            said = "\n".join(lines)
+            try:
+                lines = show.json(self._several) if self._json else show.lines(room(output.fd), several=self._several)
+                said = "\n".join(lines)
+            except bpf.LibbpfError as error:
+                # Some maps, such as those of sockets, the kernel does not let everybody read: the others are shown.
+                show.seconds = show.following = None
+                self._report.warning(str(error))
+                continue
             if said:
                 output.write(f"{said}\n")
 
@@ -119,12 +126,13 @@ class _Show:
         self.seconds = seconds
         self._drawn = drawn
         self.following: float | None = None
-        self._percpu = isinstance(shown, (bpf.PercpuHashMap, bpf.PercpuArrayMap))
+        self._percpu = "PERCPU" in getattr(getattr(shown, "type", None), "name", "")
         self._array = isinstance(shown, bpf.ArrayMap)
 
     def _entries(self) -> list[tuple[Any, Any]]:
         """Read the map; what has an order is sorted."""
-        entries = list(self._shown.items())
+        # Of maps of maps the ids: there is no need to open them.
+        entries = list(self._shown.ids().items() if hasattr(self._shown, "ids") else self._shown.items())
         if not self._array:
             from contextlib import suppress
 

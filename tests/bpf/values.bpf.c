@@ -29,6 +29,11 @@ struct histogram {
 	char comm[16];
 };
 
+struct network {
+	u32 prefixlen;
+	u8 address[4];
+};
+
 struct settings {
 	u32 limit;
 	u64 weights[3];
@@ -73,6 +78,28 @@ struct {
 	__type(value, u64);
 } queue SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4);
+	__type(key, struct network);
+	__type(value, u64);
+} networks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKMAP);
+	__uint(max_entries, 4);
+	__type(key, u32);
+	__type(value, u32);
+} sockets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 4);
+	__type(key, u32);
+	__array(values, typeof(by_pid));
+} outer SEC(".maps") = { .values = { [2] = &by_pid } };
+
 static struct tally *tally_of(void *map, const void *key)
 {
 	struct tally zero = {};
@@ -111,6 +138,7 @@ int on_getppid(void *ctx)
 	struct who who = {};
 	struct slotted slotted_key = {};
 	struct histogram *histogram;
+	struct network network = { 24, { 192, 0, 2 } };
 	u32 slot, zero = 0;
 
 	who.pid = bpf_get_current_pid_tgid() >> 32;
@@ -120,6 +148,7 @@ int on_getppid(void *ctx)
 	/* 0, 1, 2, 3, 0, … */
 	slot = calls & 3;
 	calls++;
+	bpf_map_update_elem(&networks, &network, &calls, BPF_ANY);
 	latency[slot]++;
 	count(&by_pid, &who.pid);
 	count(&per_cpu, &who.pid);

@@ -227,6 +227,29 @@ def test_the_members_of_keys_and_values_are_columns(path):
     assert (int(pid), calls, even, odd, verbosity, seen) == (os.getpid(), "10", "5", "5", "LOUD", "true")
 
 
+def test_networks_are_shown_as_networks(path):
+    out, _ = counts(path, "--map", "networks")
+    assert out.splitlines() == ["networks: 1 entry", "KEY           VALUE", "192.0.2.0/24     10"]
+    out, _ = counts(path, "--map", "networks", "--json")
+    assert objects(out)[0]["key"] == "192.0.2.0/24"
+
+
+def test_maps_in_a_map_are_shown_by_their_ids(path):
+    out, said = counts(path, "--map", "outer", "-v")
+    title, head, row = out.splitlines()
+    assert title == "outer: 1 entry"
+    assert head.split() == ["KEY", "VALUE"]
+    index, number = row.split()
+    assert index == "2"
+    assert re.search(rf"map by_pid: .*id {number}\b", said)
+
+
+def test_a_map_that_the_kernel_does_not_let_be_read_is_told_of(path):
+    out, said = counts(path, "--map", "sockets", "--map", "unused")
+    assert out == "unused: empty\n"
+    assert re.search(r"warning: cannot read map 'sockets'", said)
+
+
 def test_an_empty_map_says_so(path):
     out, _ = counts(path, "--map", "unused")
     assert out == "unused: empty\n"
