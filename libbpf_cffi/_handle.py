@@ -226,13 +226,17 @@ def _owned(lock: RLock) -> bool:
 class ObjectHandle(Handle["bpf_object"]):
     """The root handle of a BPF object, which knows how far the object has come."""
 
-    __slots__ = ("phase",)
+    __slots__ = ("map_types", "phase")
 
     OPEN, PREPARED, LOADED, FAILED = "open", "prepared", "loaded", "failed to load"
 
     def __init__(self, destroy: Callable[[bpf_object], int | None], *, name: str) -> None:
         super().__init__(destroy, name=name)
         self.phase = self.OPEN
+        self.map_types: dict[int, tuple[int, int]] = {}
+        """The types of the maps' keys and values, by the map's address, which load forgets where the kernel has no use
+        for
+        them."""
 
     def require(self, action: str, *phases: str) -> None:
         """Raise `StateError` unless the object is in one of `phases`."""

@@ -166,7 +166,8 @@ def _prefix(key: Any) -> Any:
     """Give the type of a trie's keys: a struct, without which the kernel takes no BTF (trie_check_btf())."""
     if isinstance(key, str) and key in _PREFIXES:
         key = _PREFIXES[key]
-    if not _is_number(key) or not 4 < key.__index__() <= 260:
+    # A struct of any other size would be filled up.
+    if not _is_number(key) or not 4 < key.__index__() <= 260 or key.__index__() % 4:
         return key
     return {"prefixlen": "u32", "data": f"u8[{key.__index__() - 4}]"}
 

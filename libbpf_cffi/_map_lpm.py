@@ -34,10 +34,12 @@ class LpmCodec:
     format = None
     flexible = False
 
-    def __init__(self, size: int, typed: Codec | None) -> None:
+    def __init__(self, size: int, data_size: int, typed: Codec | None) -> None:
         """Make the codec of keys of `size` bytes; `typed` is that of a struct whose data is several members."""
         self.size = size
-        self.data_size = size - HEADER
+        self.data_size = data_size
+        # A struct of 10 bytes has 2 more at its end.
+        self._fill = bytes(size - HEADER - data_size)
         self.version = FAMILIES.get(self.data_size) if typed is None else None
         self.typed = typed
         what = typed.typename if typed is not None else f"an IPv{self.version} network" if self.version else "a prefix"
@@ -59,7 +61,7 @@ class LpmCodec:
         if self.typed is not None:
             return self.typed.decode(buffer, offset)
         data = bytes(memoryview(buffer)[offset : offset + self.size])
-        return self._key(int.from_bytes(data[:HEADER], sys.byteorder), data[HEADER:])
+        return self._key(int.from_bytes(data[:HEADER], sys.byteorder), data[HEADER : HEADER + self.data_size])
 
     def _key(self, prefixlen: int, data: bytes) -> Any:
         if self.version is None or prefixlen > len(data) * 8:
@@ -83,7 +85,7 @@ class LpmCodec:
     def encode(self, value: Any) -> bytes:
         """Give the bytes of a key; `ValueError` for a network with host bits."""
         prefixlen, data = self._parts(value)
-        return prefixlen.to_bytes(HEADER, sys.byteorder) + data
+        return prefixlen.to_bytes(HEADER, sys.byteorder) + data + self._fill
 
     def encode_many(self, values: Iterable[Any], stride: int | None = None) -> bytes:
         """Give the bytes of many keys."""
@@ -166,6 +168,7 @@ class LpmTrie(HashMap):
             return super()._make_key_codec()
         type_ = self.key_type
         typed = None
+        size = self.key_size - HEADER
         # A struct of the prefix length and more than one member, or a key that libbpf's struct is not, is a record.
         if type_ is not None and type_.size == self.key_size:
             resolved = type_.resolve()
@@ -173,7 +176,9 @@ class LpmTrie(HashMap):
                 behind = [member for member in resolved.members if member.bit_offset >= HEADER * 8 and member.type.size]
                 if len(behind) > 1 or (len(behind) == 1 and behind[0].bit_offset != HEADER * 8):
                     typed = type_.codec()
-        return LpmCodec(self.key_size, typed)
+                elif behind:
+                    size = behind[0].type.size or size
+        return LpmCodec(self.key_size, size, typed)
 
     def pop(self, key: Any, default: Any = MISSING) -> Any:
         """Delete exactly the prefix `key` and give its value, in two steps.

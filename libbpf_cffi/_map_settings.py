@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import _log
 from ._check import check
-from ._ffi import boolean, lib, unsigned
+from ._ffi import boolean, ffi, lib, unsigned
 from ._handle import ObjectHandle
 from .errors import StateError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ._libbpf import CData, bpf_map
     from .enums import MapFlags, MapType
 
-__all__ = ["Settings", "kind_of", "register"]
+__all__ = ["Settings", "address_of", "kind_of", "register"]
 
 OPEN = ObjectHandle.OPEN
 
@@ -44,6 +44,11 @@ def kind_of(number: int) -> type[Any]:
         assert isinstance(kind, type)
         _KINDS[number] = kind
     return kind
+
+
+def address_of(pointer: CData) -> int:
+    """Give a C pointer's address."""
+    return int(ffi.cast("uintptr_t", pointer))
 
 
 class Settings:
@@ -272,7 +277,7 @@ class Settings:
 
         *Wraps* ``bpf_map__btf_key_type_id()``.
         """
-        return int(self._get(lib.bpf_map__btf_key_type_id, "btf_key_type_id"))
+        return self._get(lib.bpf_map__btf_key_type_id, "btf_key_type_id") or self._forgotten_types()[0]
 
     @property
     def btf_value_type_id(self) -> int:
@@ -280,7 +285,13 @@ class Settings:
 
         *Wraps* ``bpf_map__btf_value_type_id()``.
         """
-        return int(self._get(lib.bpf_map__btf_value_type_id, "btf_value_type_id"))
+        return self._get(lib.bpf_map__btf_value_type_id, "btf_value_type_id") or self._forgotten_types()[1]
+
+    def _forgotten_types(self) -> tuple[int, int]:
+        """Give the ids that an object's map had before load; libbpf sets them to 0 where the kernel takes no BTF."""
+        if not isinstance(self._handle, ObjectHandle) or self._map is None:
+            return 0, 0
+        return self._handle.map_types.get(address_of(self._map), (0, 0))
 
     @property
     def is_internal(self) -> bool:

@@ -12,6 +12,7 @@ from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
 from ._files import read_file
 from ._handle import ObjectHandle
 from ._map_access import close_elements
+from ._map_settings import address_of
 from ._named import Named
 from ._pins import Folders, check_pin
 from .errors import NotSupportedError
@@ -381,6 +382,8 @@ class Object:
             _check_head_room(len(self._programs) + len(self._maps), action)
             for each in self._maps.values():
                 _check_arena(each, action)
+                types = lib.bpf_map__btf_key_type_id(each), lib.bpf_map__btf_value_type_id(each)
+                self._handle.map_types.setdefault(address_of(each), types)
             with self._pin_by_name(action):
                 _log.listen(debug=any(lib.bpf_program__log_level(each) for each in self._programs.values()))
                 # A load that fails after a prepare closes the descriptors.

@@ -89,6 +89,22 @@ def data() -> Callable[..., int]:
     return variable
 
 
+def run_with_packet(program: bpf.Program, packet: bytes = bytes(64)) -> int:
+    """Run a program on a packet, as the kernel lets one, and give what it returned."""
+    memory = ffi.new("char[]", packet)
+    options = ffi.new("struct bpf_test_run_opts *")
+    options.sz = ffi.sizeof("struct bpf_test_run_opts")
+    options.data_in, options.data_size_in = memory, len(packet)
+    assert lib.bpf_prog_test_run_opts(program.fd, options) == 0
+    return int(options.retval)
+
+
+@pytest.fixture
+def run_packet() -> Callable[..., int]:
+    """Run a program on a packet: the program, and the bytes if they matter."""
+    return run_with_packet
+
+
 def links_of(program_id: int) -> list[int]:
     """The ids of the kernel's links that attach a program."""
     found = []
