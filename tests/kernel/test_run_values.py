@@ -385,6 +385,29 @@ def test_a_reader_that_goes_away_ends_the_command(path):
         assert not process.stderr.read()
 
 
+def test_a_map_is_shown_when_a_signal_ends_the_command(path):
+    command = [*STRICT, "--map", "unused", path]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as process:
+        assert process.stderr is not None
+        assert any(" until Ctrl-C" in line for line in process.stderr)
+        process.terminate()
+        out, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == -signal.SIGTERM
+    assert out == "unused: empty\n"
+
+
+def test_what_was_pinned_stays_attached_when_the_maps_have_been_shown(path, pins):
+    out, said = ends(0, "--pin", pins / "tool", "-d", "0", "--map", "unused", path)
+    assert out == "unused: empty\n"
+    assert "left attached" in said
+    with bpf.Map.from_pin(pins / "tool" / "maps" / "by_pid") as by_pid:
+        before = by_pid.get(os.getpid(), 0)
+        os.getppid()
+        assert by_pid[os.getpid()] == before + 1
+
+
 def test_maps_of_several_objects_are_told_apart(path, compiled, tmp_path):
     other = tmp_path / "other.bpf.o"
     other.write_bytes(compiled("values").read_bytes())
