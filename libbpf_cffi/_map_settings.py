@@ -170,6 +170,9 @@ class Settings:
                 # Load writes what the object file has for the section, .kconfig's values too.
                 raise ValueError(f"data section {self.name!r} has {self.value_size} bytes, and cannot have {number}")
             self._set("value_size", lib.bpf_map__set_value_size, number)
+            if self.is_internal and self._owner.btf is not None:
+                # libbpf has changed the section's type in place.
+                self._owner.btf._age += 1
 
     @property
     def max_entries(self) -> int:

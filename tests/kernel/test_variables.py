@@ -400,6 +400,16 @@ def test_a_resized_section_has_a_longer_last_array(opened):
     assert obj.variables["hits"] == 12
 
 
+def test_a_resized_section_has_a_longer_type(opened):
+    obj = opened("variables")
+    section = obj.maps[".bss"]
+    assert len(section.value_type.decode(bytes(section.value_size)).slots) == 4
+    section.value_size += 4 * 6
+    obj.load()
+    run(obj)
+    assert section[0].slots == (0, 0, 0, 1, *(0,) * 6)
+
+
 def test_a_section_that_is_resized_before_anything_is_read_has_a_longer_last_array(opened):
     obj = opened("variables")
     obj.maps[".bss"].value_size += 4
