@@ -379,10 +379,10 @@ class BtfType:
 
         ``TypeError`` for any other kind.
         """
-        codec = self.codec()
-        if self.resolve()._kind not in _COMPOSITES | _ENUMS:
+        record = getattr(self.codec(), "record", None)
+        if record is None:
             raise TypeError(f"{self} has no record: only a struct, union or enumeration has")
-        return codec.record
+        return record
 
     @property
     def format(self) -> str | None:
