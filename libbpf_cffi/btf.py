@@ -24,7 +24,6 @@ from ._files import read_file
 from ._handle import Handle
 from ._named import missing_name
 from .enums import BtfKind
-from .errors import StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +83,6 @@ class Btf(Building):
         "_base",
         "_checked",
         "_codecs",
-        "_generation",
         "_handle",
         "_id",
         "_name",
@@ -99,11 +97,9 @@ class Btf(Building):
     _of_object: bool
     # Counts the changes: what was read at another age is read again.
     _age: int
-    # Counts the changes after which the ids have other meanings.
-    _generation: int
     # The age at which the shape was checked last.
     _checked: int
-    _codecs: dict[tuple[int, int, int, str], Any]
+    _codecs: dict[tuple[int, int, str], Any]
     # Declaration tags by the id of the type and the number of the component, and the age at which they were gathered.
     _tag_index: tuple[int, dict[tuple[int, int], tuple[str, ...]]]
 
@@ -118,7 +114,7 @@ class Btf(Building):
         self._base = base
         self._id = None
         self._of_object = False
-        self._age = self._generation = 0
+        self._age = 0
         self._checked = -1
         self._codecs = {}
         self._tag_index = (-1, {})
@@ -135,6 +131,7 @@ class Btf(Building):
         hint: str | Callable[[int], str | None] | None = None,
     ) -> Self:
         """Make one by a function of libbpf, whose last argument is the base if there is one."""
+        _require_btf(base, "base")
         handle = Handle(lib.btf__free, None if base is None else base._handle, name=name)
         self = cls._new(handle, name, base)
         handle.close_with(self, quietly=True)
@@ -229,6 +226,7 @@ class Btf(Building):
     @classmethod
     def _from_data(cls, data: bytes, what: str, base: Btf | None = None) -> Self:
         action = f"read {what}"
+        _require_btf(base, "base")
         if base is not None:
             base._check_shape(action)
         fault = _header_fault(data)
@@ -407,11 +405,13 @@ class Btf(Building):
                 each = BtfType(self, found)
                 if kind is not BtfKind.FWD or keyword in ("", each.keyword):
                     return each
+                # A struct and a union may have been declared by the same name.
+                return next((each for each in self.find_all(name, kind) if each.keyword == keyword), None)
         return None
 
     def find_all(self, name: str, kind: BtfKind | None = None) -> list[BtfType]:
         """Give every type of that name, without keyword, and of that kind if one is given."""
-        wanted = c_string(name, "name")
+        c_string(name, "name")
         found = []
         with self._handle.lock:
             pointer = self._pointer
@@ -419,7 +419,7 @@ class Btf(Building):
                 raw = lib.btf__type_by_id(pointer, type_id)
                 if kind is not None and lib.btf_kind(raw) != kind:
                     continue
-                if ffi.string(lib.btf__name_by_offset(pointer, raw.name_off)) == wanted:
+                if name == text(lib.btf__name_by_offset(pointer, raw.name_off)):
                     found.append(BtfType(self, type_id))
         return found
 
@@ -544,18 +544,11 @@ class Btf(Building):
         """Give the id of what may be one already; it must be a type that there is, of this BTF or its base."""
         if not isinstance(type, BtfType):
             return self[unsigned(type, 31, "type")].id
-        self._check_generation(type)
-        if type.btf is not self:
-            if type.btf is not self._base:
-                raise ValueError(f"{type} is a type of {type.btf._name}, not of {self._name}")
-            type.btf._check_generation(type)
+        if type.btf is not self and type.btf is not self._base:
+            raise ValueError(f"{type} is a type of {type.btf._name}, not of {self._name}")
         return type.id
 
     # Keeping libbpf from harm
-
-    def _check_generation(self, type: BtfType) -> None:
-        if type._btf is self and type._generation != self._generation:
-            raise StateError(f"{type} is of before the types of {self._name} were numbered anew: look it up again")
 
     def _check_shape(self, action: str) -> None:
         """Raise `LibbpfError` (EINVAL) unless the types make sense; libbpf's dumper would crash or never end."""
@@ -568,7 +561,8 @@ class Btf(Building):
             why = ffi.new("char[256]")
             result = lib.lbc_btf_check(self._pointer, why, len(why))
             if result < 0:
-                raise failure(-result, action, f"the types are malformed: {text(why)}" if why[0] != b"\0" else None)
+                reason = ffi.string(why).decode("utf-8", "replace")
+                raise failure(-result, action, f"the types are malformed: {reason}" if reason else None)
             self._checked = age
 
     # Its end
@@ -596,6 +590,11 @@ class Btf(Building):
 
     def __repr__(self) -> str:
         return f"<Btf of {self._name}: {'closed' if self.closed else f'{len(self)} types'}>"
+
+
+def _require_btf(value: object, what: str) -> None:
+    if value is not None and not isinstance(value, Btf):
+        raise TypeError(f"{what} must be Btf, not {type(value).__name__}")
 
 
 def _text(dumper: Dumper) -> str:

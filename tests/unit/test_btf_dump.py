@@ -10,7 +10,6 @@ import pytest
 import libbpf_cffi as bpf
 from libbpf_cffi import Btf, lib
 
-
 INT, PTR, ARRAY, STRUCT = range(1, 5)
 
 
@@ -133,9 +132,7 @@ def test_a_chain_that_is_longer_than_a_stack_is_dumped(chains):
 
 
 def test_chains_that_are_longer_than_a_stack_are_deduplicated(chains):
-    btf = Btf.from_bytes(chains)
-    btf.dedup()
-    assert len(btf) == 2 + 3 * LINKS
+    assert len(Btf.from_bytes(chains).dedup()) == 2 + 3 * LINKS
 
 
 @pytest.mark.parametrize("wrong", [-1, 1 << 31])
