@@ -229,10 +229,10 @@ class Btf(Building):
         _require_btf(base, "base")
         if base is not None:
             base._check_shape(action)
-        fault = _header_fault(data)
-        if fault is not None:
-            raise failure(errno.EINVAL, action, fault)
         memory = ffi.from_buffer(data)
+        why = ffi.new("char[256]")
+        if lib.lbc_btf_check_header(memory, len(data), why, len(why)) < 0:
+            raise failure(errno.EINVAL, action, text(why))
         function = lib.btf__new if base is None else lib.btf__new_split
         self = cls._make(what, action, function, memory, len(data), base=base, hint=_MALFORMED)
         self._check_shape(action)
@@ -599,22 +599,3 @@ def _require_btf(value: object, what: str) -> None:
 
 def _text(dumper: Dumper) -> str:
     return dumper.take().decode("utf-8", "surrogateescape")
-
-
-def _header_fault(data: bytes) -> str | None:
-    """Say what is wrong with the header of raw BTF; libbpf takes lengths that it stumbles over later."""
-    for order in _ORDERS:
-        if int.from_bytes(data[:2], order) == lib.BTF_MAGIC:
-            break
-    else:
-        return "it does not begin as BTF does"
-    if len(data) < ffi.sizeof("struct btf_header"):
-        return "it ends within the header"
-    length, type_off, type_len, str_off, str_len = (int.from_bytes(data[at : at + 4], order) for at in range(4, 24, 4))
-    if length < ffi.sizeof("struct btf_header") or length % 4:
-        return f"its header has {length} bytes"
-    if type_off or str_off != type_len:
-        return f"its types are at {type_off} to {type_off + type_len}, its strings at {str_off}"
-    if length + str_off + str_len > len(data):
-        return f"it has {len(data)} bytes of {length + str_off + str_len}"
-    return None

@@ -445,9 +445,9 @@ def test_a_file_may_be_raw_or_an_elf_file(btf, event, tmp_path):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "does not begin as BTF does"),
-        (b"text", "does not begin as BTF does"),
-        (b"\x9f\xeb\x01\0", "ends within the header"),
+        (b"", "it has 0 bytes, less than a header"),
+        (b"text" * 10, "does not begin as BTF does"),
+        (b"\x9f\xeb\x01\0", "it has 4 bytes, less than a header"),
         (b"\x7fELF", "no section .BTF"),
     ],
 )

@@ -83,6 +83,14 @@ REFUSED = {
         (NAME, VAR << 24, 1, 1, NAME, DATASEC << 24 | 1, 4, 2, 0xFFFFFF80, 4),
         "of 4 bytes has in it 4 bytes at 4294967168",
     ),
+    "a variable larger than its place": (
+        (0, ARRAY << 24, 0, 1, 1, 5, NAME, VAR << 24, 2, 1, NAME, DATASEC << 24 | 1, 16, 3, 0, 16),
+        "of 16 bytes has in it a variable of 20 bytes at 0",
+    ),
+    "a variable at the end of all addresses": (
+        (NAME, VAR << 24, 1, 1, NAME, DATASEC << 24 | 1, 0, 2, 0xFFFFFFFC, 0),
+        "has in it a variable of 4 bytes at 4294967292",
+    ),
     "a tag on a field that is not there": ((NAME, DECL_TAG << 24, 1, 0), "is on component 0 of 0"),
     "a tag on a field below all": ((NAME, DECL_TAG << 24, 1, 0xFFFFFFFE), "is on component -2 of 0"),
 }
@@ -122,7 +130,7 @@ def test_what_libbpf_itself_refuses_is_the_same_error(words):
         (btf(header=0), "its header has 0 bytes"),
         (btf(header=20), "its header has 20 bytes"),
         (btf(header=26) + bytes(2), "its header has 26 bytes"),
-        (btf()[:23], "it ends within the header"),
+        (btf()[:23], "it has 23 bytes, less than a header"),
         (btf()[:-1], "it has 49 bytes of 50"),
         (btf()[:8] + struct.pack("=IIII", 4, 12, 16, 11) + btf()[24:], "its types are at 4 to 16"),
         (btf()[:8] + struct.pack("=IIII", 0, 12, 16, 11) + btf()[24:], "its strings at 16"),
