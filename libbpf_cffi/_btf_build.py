@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from operator import getitem
 
 from . import _log
-from ._btf_type import BtfType
+from ._btf_type import BtfType, Part
 from ._check import check, not_null
 from ._ffi import Options, c_string, ffi, lib, text, unsigned
 from ._handle import Handle
@@ -29,7 +29,7 @@ __all__ = ["Building"]
 _LINKAGES = {"static": 0, "global": 1, "extern": 2}
 
 
-class Building:
+class Building(Part):
     """The part of `Btf` that builds.
 
     A type is given as a `BtfType` or by its id; the id may be one that comes later. What is added comes back as a
@@ -38,10 +38,6 @@ class Building:
     """
 
     __slots__ = ()
-
-    @property
-    def _btf(self) -> Btf:
-        return self  # type: ignore[return-value]  # it is the base of Btf alone
 
     @contextmanager
     def _changing(self, action: str) -> Iterator[tuple[btf_pointer, str]]:
@@ -243,7 +239,7 @@ class Building:
 
         *Wraps* ``btf__add_btf()``, which takes no split BTF unless it has the same base.
         """
-        if not isinstance(other, Building):
+        if not isinstance(other, Part):
             raise TypeError("add_btf() takes a Btf")
         with self._both(other, f"add {other._name} to {self._btf._name}") as (pointer, action):
             count = len(other) - other.start_id
@@ -343,7 +339,7 @@ class Building:
         Unlike libbpf's, which changes the BTF in place, this leaves it as it is. *Wraps* ``btf__relocate()``.
         """
         btf = self._btf
-        if not isinstance(base, Building):
+        if not isinstance(base, Part):
             raise TypeError("relocate() takes a Btf")
         action = f"relocate {btf._name} to {base._name}"
         distilled = btf._base

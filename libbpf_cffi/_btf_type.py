@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ._libbpf import btf as btf_pointer
     from .btf import Btf
 
-__all__ = ["BtfEnumerator", "BtfMember", "BtfParam", "BtfType", "BtfVariable"]
+__all__ = ["BtfEnumerator", "BtfMember", "BtfParam", "BtfType", "BtfVariable", "Part"]
 
 _KINDS = tuple(BtfKind(number) for number in range(lib.NR_BTF_KINDS))
 
@@ -47,6 +47,16 @@ _KEYWORDS = {
 
 MAX_CHAIN = 1024
 """How many typedefs and modifiers in a row are followed; what comes from outside has fewer (csrc/btf_check.c)."""
+
+
+class Part:
+    """What the parts have in common that `Btf` is put together from: the whole."""
+
+    __slots__ = ()
+
+    @property
+    def _btf(self) -> Btf:
+        return self  # type: ignore[return-value]  # parts are of Btf alone
 
 
 class BtfMember(NamedTuple):

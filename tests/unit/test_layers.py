@@ -15,7 +15,7 @@ ROWS = (
     {"tracepoints", "_handle", "enums", "_log"},
     {"_check", "infos"},
     {"_pins", "_trace_lines", "_trace_held", "_files", "_btf_dump", "_btf_type"},
-    {"_btf_build"},
+    {"_btf_build", "_btf_find", "_btf_text"},
     {"_vmlinux", "btf", "links", "trace_pipe"},
     {"_clang", "btf_ext", "maps"},
     {"programs"},
