@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from operator import getitem
 
 from . import _log
@@ -52,7 +52,8 @@ class Building(Part):
     def _changed(self, action: str) -> Iterator[btf_pointer]:
         btf = self._btf
         pointer = btf._pointer
-        if btf._of_object:
+        if any(each._of_object for each in _chain(btf)):
+            # To look for a string libbpf moves the base's memory too, into which the object points.
             raise StateError(f"cannot {action}: the object uses it; make another of its bytes (Btf.raw)")
         if btf._handle.children:
             raise StateError(f"cannot {action}: {btf._handle.children[0].name} is based on it")
@@ -227,11 +228,10 @@ class Building(Part):
         """Add a copy of a type of another BTF; what it refers to keeps its ids. *Wraps* ``btf__add_type()``."""
         if not isinstance(type, BtfType):
             raise TypeError("add_type() takes a BtfType, which knows what it is of")
-        other = type.btf
-        with self._both(other, f"add {type} to {self._btf._name}") as (pointer, action):
-            source = other._pointer
-            raw = not_null(lib.btf__type_by_id(source, type.id), action)
-            type_id = check(lib.btf__add_type(pointer, source, raw), action)
+        action = f"add {type} to {self._btf._name}"
+        with self._apart(type.btf, action) as source, self._both(source, action) as pointer:
+            raw = not_null(lib.btf__type_by_id(source._pointer, type.id), action)
+            type_id = check(lib.btf__add_type(pointer, source._pointer, raw), action)
         return BtfType(self._btf, type_id)
 
     def add_btf(self, other: Btf) -> range:
@@ -241,23 +241,45 @@ class Building(Part):
         """
         if not isinstance(other, Part):
             raise TypeError("add_btf() takes a Btf")
-        with self._both(other, f"add {other._name} to {self._btf._name}") as (pointer, action):
-            count = len(other) - other.start_id
-            first = check(lib.btf__add_btf(pointer, other._pointer), action)
+        action = f"add {other._name} to {self._btf._name}"
+        # Of a base that both have libbpf leaves the strings alone.
+        lent = nullcontext(other) if other not in _chain(self._btf) else self._apart(other, action)
+        with lent as source, self._both(source, action) as pointer:
+            count = len(source) - source.start_id
+            first = check(lib.btf__add_btf(pointer, source._pointer), action)
         return range(first, first + count)
 
     @contextmanager
-    def _both(self, other: Btf, action: str) -> Iterator[tuple[btf_pointer, str]]:
-        """Lend the pointer for a change that reads another BTF too."""
+    def _apart(self, other: Btf, action: str) -> Iterator[Btf]:
+        """Lend the other BTF, or a copy of it if it shares strings with this one.
+
+        When libbpf looks for a string, it makes room for one more where it looks: a string from there is gone then.
+        """
         btf = self._btf
         if other is btf:
             raise ValueError(f"cannot {action}: it is the same")
+        chain = _chain(other)
+        if not any(each in _chain(btf) for each in chain):
+            yield other
+            return
+        copy = None
+        with other._handle.lock:
+            for each in reversed(chain):
+                copy = type(btf)._from_data(each.raw, each._name, copy)
+        assert copy is not None
+        with copy:
+            yield copy
+
+    @contextmanager
+    def _both(self, other: Btf, action: str) -> Iterator[btf_pointer]:
+        """Lend the pointer for a change that reads another BTF too."""
+        btf = self._btf
         # The locks in the same order whoever wants both; `_changing` alone would take its own second.
         for each in (btf, other):
             each._handle.refuse_reentry(action)
         locks = sorted((btf._handle.lock, other._handle.lock), key=id)
         with locks[0], locks[1], self._changed(action) as pointer:
-            yield pointer, action
+            yield pointer
 
     # Others made of it
 
@@ -380,6 +402,14 @@ class Building(Part):
             check(lib.btf__load_into_kernel(pointer), action)
             btf._id = kernel_info(lib.btf__fd(pointer), action)[0]
         return self
+
+
+def _chain(btf: Btf) -> list[Btf]:
+    """Give a BTF, what it is based on, what that is based on, and so on."""
+    chain = [btf]
+    while (base := chain[-1]._base) is not None:
+        chain.append(base)
+    return chain
 
 
 def kernel_info(fd: int, action: str) -> tuple[int, str, bool]:

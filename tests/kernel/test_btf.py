@@ -172,11 +172,18 @@ def test_an_objects_types_cannot_be_changed(opened, change):
         change(opened("basic").btf)
 
 
-def test_an_objects_types_can_be_the_base_of_others_until_it_is_closed(opened):
+def test_what_is_based_on_an_objects_types_is_read_until_the_object_is_closed(opened):
     obj = opened("basic")
-    split = Btf.new(obj.btf)
-    split.add_ptr(obj.types["xdp_md"])
+    copy = Btf.from_bytes(obj.btf.raw)
+    more = Btf.new(copy)
+    more.add_ptr(copy["xdp_md"])
+    split = Btf.from_bytes(more.raw, obj.btf)
     assert split.base is obj.btf
+    assert next(split.own_types()).type.name == "xdp_md"
+    # The object has pointers into its types, which libbpf would move.
+    for change in (lambda: split.add_ptr(1), lambda: split.find_str("x"), split.dedup):
+        with pytest.raises(bpf.StateError, match="the object uses it"):
+            change()
     obj.close()
     with pytest.raises(bpf.ClosedError):
         split.dump()

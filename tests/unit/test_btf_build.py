@@ -132,6 +132,19 @@ def test_all_types_can_be_copied_from_another_btf(btf):
     assert btf[3].type == btf[2]
 
 
+@pytest.mark.parametrize("name", ["int", "a_long_name" * 50])
+def test_types_of_a_base_can_be_copied_to_what_is_based_on_it(btf, name):
+    btf.add_typedef(name, 1)
+    split = Btf.new(btf)
+    mine = split.add_struct(name, 4)
+    other = Btf.new(btf)
+    assert split.add_type(btf[2]).name == name
+    assert [split[each].name for each in split.add_btf(btf)] == ["int", name]
+    assert other.add_type(mine).name == name
+    assert [other[each].name for each in other.add_btf(split)] == [name, name, "int", name]
+    assert [each.name for each in btf] == ["", "int", name]
+
+
 @pytest.mark.parametrize("what", [lambda btf: btf.add_btf(btf), lambda btf: btf.add_type(btf[1])])
 def test_nothing_is_copied_to_itself(btf, what):
     with pytest.raises(ValueError, match="it is the same"):
