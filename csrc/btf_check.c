@@ -482,6 +482,22 @@ static int follow(struct check *check, __u32 start, enum walk walk)
 	return err;
 }
 
+/* With the sizes of all types known: libbpf copies variables as large as their types from where the section has them. */
+static int check_variables(struct check *check, __u32 id, const struct btf_type *t)
+{
+	const struct btf_var_secinfo *each = btf_var_secinfos(t);
+	__u64 size, whole = t->size ? t->size : UINT32_MAX;
+	int i;
+
+	for (i = 0; i < btf_vlen(t); i++, each++) {
+		size = check->facts[each->type].sized ? check->facts[each->type].size : 0;
+		if (each->offset + size > whole)
+			return bad(check, id, "of %u bytes has in it a variable of %llu bytes at %u", t->size,
+				   (unsigned long long)size, each->offset);
+	}
+	return 0;
+}
+
 static int check_all(struct check *check, __u32 first)
 {
 	const struct btf_type *t;
@@ -502,6 +518,8 @@ static int check_all(struct check *check, __u32 first)
 	for (id = first; id < check->count; id++) {
 		t = btf__type_by_id(check->btf, id);
 		err = follow(check, id, AS_DECLARATION);
+		if (!err && btf_is_datasec(t))
+			err = check_variables(check, id, t);
 		if (err)
 			return err;
 		check->all_steps += check->facts[id].steps;
@@ -519,6 +537,47 @@ static int check_all(struct check *check, __u32 first)
 			return bad(check, id, "is one too many: the types contain each other too many times");
 	}
 	return 0;
+}
+
+static __u32 swap(__u32 value, int swapped)
+{
+	return swapped ? __builtin_bswap32(value) : value;
+}
+
+/*
+ * libbpf takes a header that is shorter than its own, and writes behind the end of it later; and sections that are not
+ * one after the other, which is lost when it writes them anew. The kernel takes neither.
+ */
+int lbc_btf_check_header(const void *data, __u32 size, char *why, size_t why_size)
+{
+	struct btf_header header;
+	__u32 length, types, strings;
+	int swapped;
+
+	if (!data || !why || !why_size)
+		return -EINVAL;
+	why[0] = '\0';
+	if (size < sizeof(header)) {
+		snprintf(why, why_size, "it has %u bytes, less than a header", size);
+		return -EINVAL;
+	}
+	memcpy(&header, data, sizeof(header));
+	swapped = header.magic == __builtin_bswap16(BTF_MAGIC);
+	if (header.magic != BTF_MAGIC && !swapped) {
+		snprintf(why, why_size, "it does not begin as BTF does");
+		return -EINVAL;
+	}
+	length = swap(header.hdr_len, swapped);
+	types = swap(header.type_len, swapped);
+	strings = swap(header.str_len, swapped);
+	if (length < sizeof(header) || length % 4)
+		snprintf(why, why_size, "its header has %u bytes", length);
+	else if (header.type_off || swap(header.str_off, swapped) != types)
+		snprintf(why, why_size, "its types are at %u to %llu, its strings at %u", swap(header.type_off, swapped),
+			 (unsigned long long)swap(header.type_off, swapped) + types, swap(header.str_off, swapped));
+	else if ((__u64)length + types + strings > size)
+		snprintf(why, why_size, "it has %u bytes of %llu", size, (unsigned long long)length + types + strings);
+	return why[0] ? -EINVAL : 0;
 }
 
 int lbc_btf_check(const struct btf *btf, char *why, size_t why_size)
@@ -543,5 +602,20 @@ int lbc_btf_check(const struct btf *btf, char *why, size_t why_size)
 		err = check_all(&check, base ? btf__type_cnt(base) : 1);
 	free(check.stack);
 	free(check.facts);
+	return err;
+}
+
+int lbc_btf_check_section(const void *data, __u32 size, char *why, size_t why_size)
+{
+	struct btf *btf;
+	int err;
+
+	err = lbc_btf_check_header(data, size, why, why_size);
+	if (err)
+		return err;
+	btf = btf__new(data, size);
+	/* What libbpf cannot read it tells itself, or does without. */
+	err = btf ? lbc_btf_check(btf, why, why_size) : 0;
+	btf__free(btf);
 	return err;
 }

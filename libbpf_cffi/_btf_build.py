@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from operator import getitem
 
 from . import _log
-from ._btf_type import BtfType
+from ._btf_type import BtfType, Part
 from ._check import check, not_null
 from ._ffi import Options, c_string, ffi, lib, text, unsigned
 from ._handle import Handle
@@ -29,7 +29,7 @@ __all__ = ["Building"]
 _LINKAGES = {"static": 0, "global": 1, "extern": 2}
 
 
-class Building:
+class Building(Part):
     """The part of `Btf` that builds.
 
     A type is given as a `BtfType` or by its id; the id may be one that comes later. What is added comes back as a
@@ -39,24 +39,21 @@ class Building:
 
     __slots__ = ()
 
-    @property
-    def _btf(self) -> Btf:
-        return self  # type: ignore[return-value]  # it is the base of Btf alone
-
     @contextmanager
-    def _changing(self, action: str, *, renumbers: bool = False) -> Iterator[tuple[btf_pointer, str]]:
+    def _changing(self, action: str) -> Iterator[tuple[btf_pointer, str]]:
         """Lend the pointer for a change, after which what was read before is read again."""
         btf = self._btf
         # In the middle of another call a signal handler would pull away the types that it reads.
         btf._handle.refuse_reentry(action)
-        with btf._handle.lock, self._changed(action, renumbers=renumbers) as pointer:
+        with btf._handle.lock, self._changed(action) as pointer:
             yield pointer, action
 
     @contextmanager
-    def _changed(self, action: str, *, renumbers: bool = False) -> Iterator[btf_pointer]:
+    def _changed(self, action: str) -> Iterator[btf_pointer]:
         btf = self._btf
         pointer = btf._pointer
-        if btf._of_object:
+        if any(each._of_object for each in _chain(btf)):
+            # To look for a string libbpf moves the base's memory too, into which the object points.
             raise StateError(f"cannot {action}: the object uses it; make another of its bytes (Btf.raw)")
         if btf._handle.children:
             raise StateError(f"cannot {action}: {btf._handle.children[0].name} is based on it")
@@ -65,7 +62,6 @@ class Building:
             yield pointer
         finally:
             btf._age += 1
-            btf._generation += renumbers
 
     def _ref(self, type: BtfType | int) -> int:
         """Give the id of a type, or the id that a type will have."""
@@ -230,12 +226,12 @@ class Building:
 
     def add_type(self, type: BtfType) -> BtfType:
         """Add a copy of a type of another BTF; what it refers to keeps its ids. *Wraps* ``btf__add_type()``."""
-        other = type.btf
-        with self._both(other, f"add {type} to {self._btf._name}") as (pointer, action):
-            other._check_generation(type)
-            source = other._pointer
-            raw = not_null(lib.btf__type_by_id(source, type.id), action)
-            type_id = check(lib.btf__add_type(pointer, source, raw), action)
+        if not isinstance(type, BtfType):
+            raise TypeError("add_type() takes a BtfType, which knows what it is of")
+        action = f"add {type} to {self._btf._name}"
+        with self._apart(type.btf, action) as source, self._both(source, action) as pointer:
+            raw = not_null(lib.btf__type_by_id(source._pointer, type.id), action)
+            type_id = check(lib.btf__add_type(pointer, source._pointer, raw), action)
         return BtfType(self._btf, type_id)
 
     def add_btf(self, other: Btf) -> range:
@@ -243,49 +239,96 @@ class Building:
 
         *Wraps* ``btf__add_btf()``, which takes no split BTF unless it has the same base.
         """
-        with self._both(other, f"add {other._name} to {self._btf._name}") as (pointer, action):
-            count = len(other) - other.start_id
-            first = check(lib.btf__add_btf(pointer, other._pointer), action)
+        if not isinstance(other, Part):
+            raise TypeError("add_btf() takes a Btf")
+        action = f"add {other._name} to {self._btf._name}"
+        # Of a base that both have libbpf leaves the strings alone.
+        lent = nullcontext(other) if other not in _chain(self._btf) else self._apart(other, action)
+        with lent as source, self._both(source, action) as pointer:
+            count = len(source) - source.start_id
+            first = check(lib.btf__add_btf(pointer, source._pointer), action)
         return range(first, first + count)
 
     @contextmanager
-    def _both(self, other: Btf, action: str) -> Iterator[tuple[btf_pointer, str]]:
-        """Lend the pointer for a change that reads another BTF too."""
+    def _apart(self, other: Btf, action: str) -> Iterator[Btf]:
+        """Lend the other BTF, or a copy of it if it shares strings with this one.
+
+        When libbpf looks for a string, it makes room for one more where it looks: a string from there is gone then.
+        """
         btf = self._btf
         if other is btf:
             raise ValueError(f"cannot {action}: it is the same")
+        chain = _chain(other)
+        if not any(each in _chain(btf) for each in chain):
+            yield other
+            return
+        copy = None
+        with other._handle.lock:
+            for each in reversed(chain):
+                copy = type(btf)._from_data(each.raw, each._name, copy)
+        assert copy is not None
+        with copy:
+            yield copy
+
+    @contextmanager
+    def _both(self, other: Btf, action: str) -> Iterator[btf_pointer]:
+        """Lend the pointer for a change that reads another BTF too."""
+        btf = self._btf
         # The locks in the same order whoever wants both; `_changing` alone would take its own second.
         for each in (btf, other):
             each._handle.refuse_reentry(action)
         locks = sorted((btf._handle.lock, other._handle.lock), key=id)
         with locks[0], locks[1], self._changed(action) as pointer:
-            yield pointer, action
+            yield pointer
 
-    def dedup(self, *, force_collisions: bool = False) -> None:
-        """Make equal types one, and number the types anew: a `BtfType` from before is of no use any more.
+    # Others made of it
 
-        The keyword is a field of ``struct btf_dedup_opts``, for tests. *Wraps* ``btf__dedup()``.
+    def _copy(self, action: str) -> Btf:
+        btf = self._btf
+        with btf._handle.lock:
+            # libbpf would look types that are not there up in its map of ids.
+            btf._check_shape(action)
+            return btf._again(btf.raw)
+
+    def _again(self, data: bytes) -> Btf:
+        """Read the bytes of a BTF like this one."""
+        btf = self._btf
+        made = type(btf)._from_data(data, btf._name, btf._base)
+        if made.pointer_size != btf.pointer_size:
+            made.pointer_size = btf.pointer_size
+        return made
+
+    def dedup(self, *, force_collisions: bool = False) -> Btf:
+        """Give these types with equal ones made one, and strings that are not used left out.
+
+        The keyword is a field of ``struct btf_dedup_opts``, for tests. Unlike libbpf's, which changes the BTF in place,
+        this leaves it as it is. *Wraps* ``btf__dedup()``.
         """
+        action = f"deduplicate {self._btf._name}"
+        copy = self._copy(action)
         options = Options("btf_dedup_opts", force_collisions=bool(force_collisions))
-        with self._changing(f"deduplicate {self._btf._name}", renumbers=True) as (pointer, action):
-            self._btf._check_shape(action)
+        with copy._changing(action) as (pointer, _):
             check(lib.lbc_btf__dedup(pointer, options.pointer), action)
+        return copy
 
-    def permute(self, ids: Sequence[int]) -> None:
-        """Number the types anew: the type of the i-th number gets the i-th id of `ids`; void, the first, keeps 0.
+    def permute(self, ids: Sequence[int]) -> Btf:
+        """Give these types numbered anew: the i-th one gets the i-th id of `ids`; void, the first, keeps 0.
 
-        Of a split BTF only its own types count, and there is no void. A `BtfType` from before is of no use any more.
-        *Wraps* ``btf__permute()``.
+        Of a split BTF only its own types count, and there is no void. Unlike libbpf's, which changes the BTF in place
+        (and then forgets how much memory its types have), this leaves it as it is. *Wraps* ``btf__permute()``.
         """
         btf = self._btf
         new = [unsigned(each, 32, "id") for each in ids]
-        with self._changing(f"number the types of {btf._name} anew", renumbers=True) as (pointer, action):
-            count = len(btf) - (0 if btf._base is None else btf.start_id)
-            if len(new) != count:
-                raise ValueError(f"cannot {action}: {len(new)} ids for {count} types")
-            # Types that refer to nowhere would be looked up in the map of ids.
-            btf._check_shape(action)
-            check(lib.btf__permute(pointer, ffi.new("__u32[]", new or 1), len(new), ffi.NULL), action)
+        action = f"number the types of {btf._name} anew"
+        copy = self._copy(action)
+        count = len(copy) - (0 if btf._base is None else copy.start_id)
+        if len(new) != count:
+            raise ValueError(f"cannot {action}: {len(new)} ids for {count} types")
+        if new:
+            with copy._changing(action) as (pointer, _):
+                check(lib.btf__permute(pointer, ffi.new("__u32[]", new), len(new), ffi.NULL), action)
+        # Changing it further would be writing behind the end of that memory.
+        return btf._again(copy.raw)
 
     def distill_base(self) -> tuple[Btf, Btf]:
         """Give a small base with what this split BTF needs of its base, and the same types as these on it.
@@ -318,6 +361,8 @@ class Building:
         Unlike libbpf's, which changes the BTF in place, this leaves it as it is. *Wraps* ``btf__relocate()``.
         """
         btf = self._btf
+        if not isinstance(base, Part):
+            raise TypeError("relocate() takes a Btf")
         action = f"relocate {btf._name} to {base._name}"
         distilled = btf._base
         if distilled is None:
@@ -357,6 +402,14 @@ class Building:
             check(lib.btf__load_into_kernel(pointer), action)
             btf._id = kernel_info(lib.btf__fd(pointer), action)[0]
         return self
+
+
+def _chain(btf: Btf) -> list[Btf]:
+    """Give a BTF, what it is based on, what that is based on, and so on."""
+    chain = [btf]
+    while (base := chain[-1]._base) is not None:
+        chain.append(base)
+    return chain
 
 
 def kernel_info(fd: int, action: str) -> tuple[int, str, bool]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ._libbpf import btf as btf_pointer
     from .btf import Btf
 
-__all__ = ["BtfEnumerator", "BtfMember", "BtfParam", "BtfType", "BtfVariable"]
+__all__ = ["BtfEnumerator", "BtfMember", "BtfParam", "BtfType", "BtfVariable", "Part"]
 
 _KINDS = tuple(BtfKind(number) for number in range(lib.NR_BTF_KINDS))
 
@@ -47,6 +47,16 @@ _KEYWORDS = {
 
 MAX_CHAIN = 1024
 """How many typedefs and modifiers in a row are followed; what comes from outside has fewer (csrc/btf_check.c)."""
+
+
+class Part:
+    """What the parts have in common that `Btf` is put together from: the whole."""
+
+    __slots__ = ()
+
+    @property
+    def _btf(self) -> Btf:
+        return self  # type: ignore[return-value]  # parts are of Btf alone
 
 
 class BtfMember(NamedTuple):
@@ -92,7 +102,7 @@ class BtfType:
     property that a kind does not have raises ``TypeError``. *Wraps* ``struct btf_type``.
     """
 
-    __slots__ = ("_age", "_btf", "_generation", "_id", "_kind", "_known", "_name")
+    __slots__ = ("_age", "_btf", "_id", "_kind", "_known", "_name")
 
     def __init__(self, btf: Btf, type_id: int) -> None:
         self._btf = btf
@@ -104,7 +114,6 @@ class BtfType:
             if not raw:
                 raise IndexError(f"{btf._name} has no type {type_id}: its types are 0 to {len(btf) - 1}")
             self._age = btf._age
-            self._generation = btf._generation
             number = raw.info >> 24 & 0x1F
             self._kind = _KINDS[number] if number < len(_KINDS) else BtfKind(number)
             self._name = text(lib.btf__name_by_offset(pointer, raw.name_off)) if raw.name_off else ""
@@ -150,7 +159,6 @@ class BtfType:
             pass
         with btf._handle.lock:
             pointer = btf._pointer
-            btf._check_generation(self)
             value = self._known[what] = read(lib.btf__type_by_id(pointer, self._id), pointer)
         return value
 
@@ -305,7 +313,9 @@ class BtfType:
     def params(self) -> tuple[BtfParam, ...]:
         """The parameters of a function prototype; a function has those of its `type`."""
         if self._kind is BtfKind.FUNC:
-            return self.type.params
+            proto = self.type
+            proto._require("parameters", BtfKind.FUNC_PROTO)
+            return proto.params
         self._require("parameters", BtfKind.FUNC_PROTO)
 
         def read(raw: CData, btf: btf_pointer) -> tuple[BtfParam, ...]:
@@ -353,7 +363,6 @@ class BtfType:
 
     def member_tags(self, index: int) -> tuple[str, ...]:
         """Give the declaration tags on the field or parameter of that number."""
-        self._btf._check_generation(self)
         return self._btf._tags().get((self._id, index), ())
 
     # What Python makes of it
@@ -364,7 +373,7 @@ class BtfType:
         `chars` is what an array of char becomes: ``str`` or ``bytes``.
         """
         btf = self._btf
-        key = (self._id, self._generation, btf._age, chars)
+        key = (self._id, btf._age, chars)
         try:
             return btf._codecs[key]
         except KeyError:
@@ -379,10 +388,10 @@ class BtfType:
 
         ``TypeError`` for any other kind.
         """
-        codec = self.codec()
-        if self.resolve()._kind not in _COMPOSITES | _ENUMS:
+        record = getattr(self.codec(), "record", None)
+        if record is None:
             raise TypeError(f"{self} has no record: only a struct, union or enumeration has")
-        return codec.record
+        return record
 
     @property
     def format(self) -> str | None:
@@ -416,7 +425,7 @@ class BtfType:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BtfType):
             return NotImplemented
-        return (self._btf, self._id, self._generation) == (other._btf, other._id, other._generation)
+        return self._btf is other._btf and self._id == other._id
 
     def __hash__(self) -> int:
         return hash((id(self._btf), self._id))

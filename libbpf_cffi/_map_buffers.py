@@ -22,6 +22,7 @@ class RingBufferMap(Map):
     _instead = "a ring buffer has no elements: programs write records into it, which a reader consumes"
 
     def _refused(self) -> TypeError:
+        self._handle.check()
         return TypeError(f"{self._what}: {self._instead}")
 
     def _open_elements(self) -> Any:

@@ -24,6 +24,7 @@ class Keyless(Map):
     """What there is in their place."""
 
     def _refused(self) -> TypeError:
+        self._handle.check()
         return TypeError(f"{self._what} has no keys: use {self._instead}")
 
     def _key_bytes(self, key: Any) -> bytes:  # noqa: ARG002 - the verb of all maps

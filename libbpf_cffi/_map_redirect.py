@@ -27,7 +27,10 @@ if TYPE_CHECKING:
         prog_id: int | None
 
     class DevEntry(NamedTuple):
-        """What is at a place of a device map: the device, by number and name, and the id of the program behind it."""
+        """What is at a place of a device map: the device, by number and name, and the id of the program behind it.
+
+        The name is that of the number in this process's network namespace, ``None`` if it has no such device.
+        """
 
         ifindex: int
         name: str | None
@@ -145,6 +148,8 @@ class DevMap(_Devices, Slots):
 
     __slots__ = ()
 
+    _tells_deletion = False
+
 
 class DevMapHash(_Devices, LendingHash):
     """A hash of network devices, by any number: a mutable mapping, with values as in `DevMap`. Linux 5.4."""
@@ -166,6 +171,8 @@ class CpuMap(Slots):
     """
 
     __slots__ = ()
+
+    _tells_deletion = False
 
     def _make_value_codec(self) -> Codec:
         if self._is_raw or self.value_size not in (4, 8):
@@ -201,7 +208,7 @@ class XskMap(Slots):
 
     __slots__ = ()
 
-    _readable = False
+    _readable = _tells_deletion = False
 
     def _make_value_codec(self) -> Codec:
         return super()._make_value_codec() if self._is_raw else number_codec(4, "descriptor")

@@ -39,15 +39,18 @@ def number_codec(size: int, typename: str) -> Codec:
 class Slots(Lending, WalkableMap, Base):
     """An array with `max_entries` places, each of which is filled or empty.
 
-    ``m[i] = value`` fills one, ``del m[i]`` empties one (`KeyError` if it is empty), ``m[i] = None`` empties one if it
-    is filled. ``m[i]`` is what is there, or ``None``; ``len()`` is `max_entries`, and iteration gives every place's.
-    `keys`, `values`, `items` and `to_dict` have only those that are filled.
+    ``m[i] = value`` fills one, ``del m[i]`` empties one (`KeyError` if it is empty and the kernel tells), ``m[i] =
+    None`` empties one if it is filled. ``m[i]`` is what is there, or ``None``; ``len()`` is `max_entries`, and
+    iteration gives every place's. `keys`, `values`, `items` and `to_dict` have only those that are filled.
     """
 
     __slots__ = ()
 
     _readable = True
     """Whether the kernel tells what is there."""
+
+    _tells_deletion = True
+    """Whether the kernel says that a place which is to be emptied is empty."""
 
     _unreadable = "the kernel does not tell what is in a map of this type"
 
@@ -95,7 +98,10 @@ class Slots(Lending, WalkableMap, Base):
             self._update(slot, value, 0)
 
     def __delitem__(self, index: Any) -> None:
-        if not self._empty(self._slot(index)):
+        slot = self._slot(index)
+        if not self._tells_deletion and self._readable and self[index] is None:
+            raise KeyError(index)
+        if not self._empty(slot):
             raise KeyError(index)
 
     def _empty(self, slot: Any) -> bool:

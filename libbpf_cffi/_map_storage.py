@@ -65,6 +65,7 @@ class Storage(Map):
 
     def get_next_key(self, key: Any = None) -> Any:  # noqa: ARG002 - the verb of all maps
         """Raise `TypeError`: a storage's keys cannot be listed."""
+        self._handle.check()
         raise TypeError(f"the keys of {self._what} cannot be listed: each value is kept with what it belongs to")
 
     def __getitem__(self, key: Any) -> Any:

@@ -124,10 +124,10 @@ class StructOps(Map):
 
     @property
     def value(self) -> Any:
-        """The struct as the kernel has it, ``struct bpf_struct_ops_…``: `common` and `data`; functions are programs'
-        ids.
+        """The struct as the kernel has it, ``struct bpf_struct_ops_…``, with `common` and `data`.
 
-        Of a struct of a module bytes. *Wraps* ``bpf_map_lookup_elem()``.
+        Functions are programs' ids. The kernel gets `data` when the table is attached, and has zeroes before. Of a
+        module's struct it is bytes. *Wraps* ``bpf_map_lookup_elem()``.
         """
         key = bytes(4) if self._is_raw else 0
         found = self._lookup(lib.lbc_lookup, "look up", key, 0)

@@ -12,19 +12,17 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager
 
 from . import _elf, _log
 from ._btf_build import Building, kernel_info
-from ._btf_dump import Dumper
+from ._btf_find import Finding
+from ._btf_text import Writing
 from ._btf_type import BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
 from ._check import check, failure, not_null
-from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
+from ._ffi import c_string, ffi, lib, path_bytes, text, unsigned
 from ._files import read_file
 from ._handle import Handle
-from ._named import missing_name
 from .enums import BtfKind
-from .errors import StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,30 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Btf", "BtfEnumerator", "BtfKind", "BtfMember", "BtfParam", "BtfType", "BtfVariable"]
 
-KINDS_BY_NAME = (
-    BtfKind.STRUCT,
-    BtfKind.UNION,
-    BtfKind.ENUM,
-    BtfKind.ENUM64,
-    BtfKind.TYPEDEF,
-    BtfKind.INT,
-    BtfKind.FLOAT,
-    BtfKind.FWD,
-)
-"""Kinds of what C can declare by a name, in the order in which a name without a keyword is looked for."""
-
-_OTHER_KINDS = (BtfKind.FUNC, BtfKind.VAR, BtfKind.DATASEC)
-
-_KEYWORDS = {
-    "struct": (BtfKind.STRUCT, BtfKind.FWD),
-    "union": (BtfKind.UNION, BtfKind.FWD),
-    "enum": (BtfKind.ENUM, BtfKind.ENUM64),
-    "typedef": (BtfKind.TYPEDEF,),
-    "func": (BtfKind.FUNC,),
-    "var": (BtfKind.VAR,),
-    "section": (BtfKind.DATASEC,),
-}
-
 _ORDERS: tuple[Literal["little", "big"], ...] = ("little", "big")
 
 _MALFORMED = "it is malformed, or split and not of the base that was given"
@@ -69,7 +43,7 @@ _MALFORMED = "it is malformed, or split and not of the base that was given"
 _NO_KERNEL_BTF = "the running kernel gives no BTF: it was built without CONFIG_DEBUG_INFO_BTF"
 
 
-class Btf(Building):
+class Btf(Building, Finding, Writing):
     """A set of types: of an object, the kernel, a module, a file, or one that is being built.
 
     A sequence of `BtfType` by id, 0 being void; names find one too: ``btf["struct task_struct"]``. Split BTF, such as a
@@ -84,7 +58,6 @@ class Btf(Building):
         "_base",
         "_checked",
         "_codecs",
-        "_generation",
         "_handle",
         "_id",
         "_name",
@@ -99,11 +72,9 @@ class Btf(Building):
     _of_object: bool
     # Counts the changes: what was read at another age is read again.
     _age: int
-    # Counts the changes after which the ids have other meanings.
-    _generation: int
     # The age at which the shape was checked last.
     _checked: int
-    _codecs: dict[tuple[int, int, int, str], Any]
+    _codecs: dict[tuple[int, int, str], Any]
     # Declaration tags by the id of the type and the number of the component, and the age at which they were gathered.
     _tag_index: tuple[int, dict[tuple[int, int], tuple[str, ...]]]
 
@@ -118,7 +89,7 @@ class Btf(Building):
         self._base = base
         self._id = None
         self._of_object = False
-        self._age = self._generation = 0
+        self._age = 0
         self._checked = -1
         self._codecs = {}
         self._tag_index = (-1, {})
@@ -135,6 +106,7 @@ class Btf(Building):
         hint: str | Callable[[int], str | None] | None = None,
     ) -> Self:
         """Make one by a function of libbpf, whose last argument is the base if there is one."""
+        _require_btf(base, "base")
         handle = Handle(lib.btf__free, None if base is None else base._handle, name=name)
         self = cls._new(handle, name, base)
         handle.close_with(self, quietly=True)
@@ -229,12 +201,13 @@ class Btf(Building):
     @classmethod
     def _from_data(cls, data: bytes, what: str, base: Btf | None = None) -> Self:
         action = f"read {what}"
+        _require_btf(base, "base")
         if base is not None:
             base._check_shape(action)
-        fault = _header_fault(data)
-        if fault is not None:
-            raise failure(errno.EINVAL, action, fault)
         memory = ffi.from_buffer(data)
+        why = ffi.new("char[256]")
+        if lib.lbc_btf_check_header(memory, len(data), why, len(why)) < 0:
+            raise failure(errno.EINVAL, action, text(why))
         function = lib.btf__new if base is None else lib.btf__new_split
         self = cls._make(what, action, function, memory, len(data), base=base, hint=_MALFORMED)
         self._check_shape(action)
@@ -359,203 +332,15 @@ class Btf(Building):
         """Give the types that are not of the base, void left out."""
         return (BtfType(self, type_id) for type_id in range(self.start_id, len(self)))
 
-    # Looking for a type
-
-    def __getitem__(self, key: int | str) -> BtfType:
-        """Give the type of an id (``IndexError`` if there is none), or of a name (``KeyError``); see `find`."""
-        if isinstance(key, str):
-            found = self.find(key)
-            if found is None:
-                raise missing_name(key, self._names(), "type", self._name)
-            return found
-        return BtfType(self, unsigned(key, 32, "id"))
-
-    def __contains__(self, key: object) -> bool:
-        if isinstance(key, str):
-            return self.find(key) is not None
-        if isinstance(key, BtfType):
-            return key.btf is self
-        return isinstance(key, int) and 0 <= key < len(self)
-
-    def find(self, name: str, kind: BtfKind | None = None) -> BtfType | None:
-        """Give the first type of that name, and of that kind if one is given, or ``None``.
-
-        The name may have a keyword: ``"struct x"``, ``union``, ``enum``, ``typedef``, and ``func``, ``var``,
-        ``section``. Without, a struct, union or enumeration comes before a typedef, that before an integer, that
-        before what is no type in C: functions, variables, sections. *Wraps* ``btf__find_by_name_kind()``.
-        """
-        if kind is not None:
-            return self._find(name, (BtfKind(kind),), "")
-        keyword, space, rest = name.partition(" ")
-        if space and keyword in _KEYWORDS:
-            return self._find(rest.lstrip(), _KEYWORDS[keyword], keyword)
-        return self._find(name, (*KINDS_BY_NAME, *_OTHER_KINDS), "")
-
-    def _find(self, name: str, kinds: tuple[BtfKind, ...], keyword: str) -> BtfType | None:
-        encoded = c_string(name, "name")
-        if name in ("", "void"):
-            # libbpf finds void whatever the kind.
-            with self._handle.lock:
-                self._handle.check()
-            return self[0] if name and not keyword else None
-        with self._handle.lock:
-            pointer = self._pointer
-            for kind in kinds:
-                found = lib.btf__find_by_name_kind(pointer, encoded, kind)
-                if found < 0:
-                    continue
-                each = BtfType(self, found)
-                if kind is not BtfKind.FWD or keyword in ("", each.keyword):
-                    return each
-        return None
-
-    def find_all(self, name: str, kind: BtfKind | None = None) -> list[BtfType]:
-        """Give every type of that name, without keyword, and of that kind if one is given."""
-        wanted = c_string(name, "name")
-        found = []
-        with self._handle.lock:
-            pointer = self._pointer
-            for type_id in range(1, lib.btf__type_cnt(pointer)):
-                raw = lib.btf__type_by_id(pointer, type_id)
-                if kind is not None and lib.btf_kind(raw) != kind:
-                    continue
-                if ffi.string(lib.btf__name_by_offset(pointer, raw.name_off)) == wanted:
-                    found.append(BtfType(self, type_id))
-        return found
-
-    def _names(self) -> list[str]:
-        """Give the names of what C can declare by a name, each once."""
-        names: dict[str, None] = {}
-        kinds = frozenset(map(int, KINDS_BY_NAME))
-        with self._handle.lock:
-            pointer = self._pointer
-            for type_id in range(1, lib.btf__type_cnt(pointer)):
-                raw = lib.btf__type_by_id(pointer, type_id)
-                if raw.name_off and (raw.info >> 24 & 0x1F) in kinds:
-                    names[text(lib.btf__name_by_offset(pointer, raw.name_off))] = None
-        return list(names)
-
-    def _find_type(self, name: str) -> BtfType | None:
-        """Find what C can declare by that name, for `Object.types`."""
-        found = self.find(name)
-        return None if found is not None and found.kind in _OTHER_KINDS else found
-
-    def _tags(self) -> dict[tuple[int, int], tuple[str, ...]]:
-        """Give the declaration tags by the id of the type and the number of the component."""
-        age, index = self._tag_index
-        if age == self._age:
-            return index
-        with self._handle.lock:
-            index = {} if self._base is None else dict(self._base._tags())
-            pointer = self._pointer
-            for type_id in range(self.start_id, lib.btf__type_cnt(pointer)):
-                raw = lib.btf__type_by_id(pointer, type_id)
-                if lib.btf_is_decl_tag(raw) and not lib.btf_kflag(raw):
-                    place = (raw.type, lib.btf_decl_tag(raw).component_idx)
-                    index[place] = (*index.get(place, ()), text(lib.btf__name_by_offset(pointer, raw.name_off)))
-            self._tag_index = (self._age, index)
-        return index
-
-    # As C
-
-    @contextmanager
-    def _dumper(self, action: str) -> Iterator[Dumper]:
-        """Lend a dumper, and with it the lock: nobody changes the types between their check and their dump."""
-        with self._handle.lock:
-            self._check_shape(action)
-            with Dumper(self._pointer, action) as dumper:
-                yield dumper
-
-    def dump(self, type: BtfType | int | None = None) -> str:
-        """Give a type as C, after the types that it needs; without one, all of them, as in ``vmlinux.h``.
-
-        *Wraps* ``btf_dump__dump_type()``.
-        """
-        first = 1 if type is None else self._id_of(type)
-        what = self._name if type is None else f"type {first} of {self._name}"
-        with self._dumper(f"write {what} as C") as dumper:
-            last = len(self) - 1 if type is None else first
-            if last:
-                dumper.types(first, last)
-            return _text(dumper)
-
-    def declare(self, type: BtfType | int, name: str = "x", *, indent_level: int = 0, strip_mods: bool = False) -> str:
-        """Give C's declaration of something of that type, such as ``struct event *x[4]``.
-
-        `strip_mods` leaves out const, volatile and restrict. *Wraps* ``btf_dump__emit_type_decl()``.
-        """
-        type_id = self._id_of(type)
-        encoded = c_string(name, "name")
-        level = unsigned(indent_level, 10, "indent_level")
-        with self._dumper(f"declare {name!r} of type {type_id} of {self._name}") as dumper:
-            dumper.declaration(type_id, encoded, level, strip_mods=bool(strip_mods))
-            return _text(dumper)
-
-    def format(
-        self,
-        type: BtfType | int,
-        data: bytes | bytearray | memoryview,
-        *,
-        indent_str: str = "\t",
-        indent_level: int = 0,
-        compact: bool = False,
-        skip_names: bool = False,
-        emit_zeroes: bool = False,
-        emit_strings: bool = False,
-    ) -> str:
-        """Give bytes of that type as text, as libbpf formats them: ``(struct event){.pid = (__u32)1,}``.
-
-        The keywords are the fields of ``struct btf_dump_type_data_opts``: `compact` puts all on one line, `skip_names`
-        leaves out types and names, `emit_zeroes` shows what is zero too, `emit_strings` shows arrays of char as
-        strings. `data` may be longer than the type; if it is shorter, that is a ``ValueError``. It is of this machine's
-        byte order. *Wraps* ``btf_dump__dump_type_data()``.
-        """
-        found = self[self._id_of(type)]
-        copied = bytes(data)
-        options = Options(
-            "btf_dump_type_data_opts",
-            indent_str=c_string(indent_str, "indent_str"),
-            indent_level=unsigned(indent_level, 10, "indent_level"),
-            compact=bool(compact),
-            skip_names=bool(skip_names),
-            emit_zeroes=bool(emit_zeroes),
-            emit_strings=bool(emit_strings),
-        )
-        with self._dumper(f"format {found} of {self._name}") as dumper:
-            size = self._extent(found)
-            if len(copied) < size:
-                raise ValueError(f"{found} has {size} bytes, not {len(copied)}")
-            # libbpf reads the whole integer that a bit field is of, and so behind the last one.
-            memory = ffi.new("char[]", copied + bytes(16))
-            dumper.data(found.id, memory, len(copied), options)
-            return _text(dumper)
-
-    def _extent(self, type: BtfType) -> int:
-        """Give how many bytes a value of the type has."""
-        size = type.size
-        if size is None:
-            raise TypeError(f"{type} has no size: there are no bytes of it")
-        if type.kind is BtfKind.DATASEC:
-            # Before it is linked a section's size is 0, and a variable may be larger than the section says.
-            size = max([size, *(each.offset + (each.type.size or 0) for each in type.variables)])
-        return size
+    # Keeping libbpf from harm
 
     def _id_of(self, type: BtfType | int) -> int:
         """Give the id of what may be one already; it must be a type that there is, of this BTF or its base."""
         if not isinstance(type, BtfType):
             return self[unsigned(type, 31, "type")].id
-        self._check_generation(type)
-        if type.btf is not self:
-            if type.btf is not self._base:
-                raise ValueError(f"{type} is a type of {type.btf._name}, not of {self._name}")
-            type.btf._check_generation(type)
+        if type.btf is not self and type.btf is not self._base:
+            raise ValueError(f"{type} is a type of {type.btf._name}, not of {self._name}")
         return type.id
-
-    # Keeping libbpf from harm
-
-    def _check_generation(self, type: BtfType) -> None:
-        if type._btf is self and type._generation != self._generation:
-            raise StateError(f"{type} is of before the types of {self._name} were numbered anew: look it up again")
 
     def _check_shape(self, action: str) -> None:
         """Raise `LibbpfError` (EINVAL) unless the types make sense; libbpf's dumper would crash or never end."""
@@ -568,7 +353,8 @@ class Btf(Building):
             why = ffi.new("char[256]")
             result = lib.lbc_btf_check(self._pointer, why, len(why))
             if result < 0:
-                raise failure(-result, action, f"the types are malformed: {text(why)}" if why[0] != b"\0" else None)
+                reason = ffi.string(why).decode("utf-8", "replace")
+                raise failure(-result, action, f"the types are malformed: {reason}" if reason else None)
             self._checked = age
 
     # Its end
@@ -598,24 +384,6 @@ class Btf(Building):
         return f"<Btf of {self._name}: {'closed' if self.closed else f'{len(self)} types'}>"
 
 
-def _text(dumper: Dumper) -> str:
-    return dumper.take().decode("utf-8", "surrogateescape")
-
-
-def _header_fault(data: bytes) -> str | None:
-    """Say what is wrong with the header of raw BTF; libbpf takes lengths that it stumbles over later."""
-    for order in _ORDERS:
-        if int.from_bytes(data[:2], order) == lib.BTF_MAGIC:
-            break
-    else:
-        return "it does not begin as BTF does"
-    if len(data) < ffi.sizeof("struct btf_header"):
-        return "it ends within the header"
-    length, type_off, type_len, str_off, str_len = (int.from_bytes(data[at : at + 4], order) for at in range(4, 24, 4))
-    if length < ffi.sizeof("struct btf_header") or length % 4:
-        return f"its header has {length} bytes"
-    if type_off or str_off != type_len:
-        return f"its types are at {type_off} to {type_off + type_len}, its strings at {str_off}"
-    if length + str_off + str_len > len(data):
-        return f"it has {len(data)} bytes of {length + str_off + str_len}"
-    return None
+def _require_btf(value: object, what: str) -> None:
+    if value is not None and not isinstance(value, Btf):
+        raise TypeError(f"{what} must be Btf, not {type(value).__name__}")

@@ -153,6 +153,7 @@ class Object:
         if not data:
             # Of an empty file libbpf says this, of an empty buffer only EINVAL.
             raise failure(lib.LIBBPF_ERRNO__FORMAT, action)
+        _check_types(data, action)
         self = object.__new__(cls)
         self._handle = handle = ObjectHandle(lib.bpf_object__close, name=what)
         handle.close_with(self)
@@ -536,6 +537,16 @@ class Object:
         state = "closed" if self.closed else self._handle.phase
         counts = f"{len(self._programs)} programs, {len(self._maps)} maps"
         return f"<Object {self._handle.name.partition(' ')[2]} ({state}): {counts}>"
+
+
+def _check_types(data: bytes, action: str) -> None:
+    """Raise when the object's BTF makes no sense: libbpf trusts its sizes and offsets (csrc/btf_check.c)."""
+    section = _elf.section(data, ".BTF")
+    if section:
+        why = ffi.new("char[256]")
+        if lib.lbc_btf_check_section(ffi.from_buffer(section), len(section), why, len(why)) < 0:
+            reason = ffi.string(why).decode("utf-8", "replace")
+            raise failure(lib.LIBBPF_ERRNO__FORMAT, action, f"its BTF is malformed: {reason}")
 
 
 def _kernel_log(buffer: bytearray | None, size: int | None) -> bytearray | None:

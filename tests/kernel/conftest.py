@@ -24,33 +24,6 @@ DEADLINE = 20.0
 """Seconds to wait for what the kernel does by and by and tells nobody."""
 
 
-@pytest.fixture
-def opened(root: None, compiled: Callable[[str], Path]) -> Iterator[Callable[..., bpf.Object]]:
-    """Open the object of a source by its name; it is closed after the test."""
-    objects = []
-
-    def open_object(name: str, **options: object) -> bpf.Object:
-        obj = bpf.Object.open(compiled(name), **options)
-        objects.append(obj)
-        return obj
-
-    yield open_object
-    for obj in objects:
-        obj.close()
-
-
-@pytest.fixture
-def loaded(opened: Callable[..., bpf.Object], tracefs: str) -> Callable[..., bpf.Object]:
-    """Open and load the object of a source by its name; it is closed after the test."""
-
-    def load_object(name: str, **options: object) -> bpf.Object:
-        obj = opened(name, **options)
-        obj.load()
-        return obj
-
-    return load_object
-
-
 def hits(counter: bpf.Map, pid: int | None = None) -> int:
     """What a map of basic.bpf.c has counted for a process, by default this one."""
     key = ffi.new("__u32 *", os.getpid() if pid is None else pid)

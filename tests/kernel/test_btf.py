@@ -7,12 +7,16 @@ import errno
 import os
 import struct
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
 import libbpf_cffi as bpf
 from libbpf_cffi import Btf, BtfKind
 from libbpf_cffi._elf import section
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +161,7 @@ def test_an_objects_types_are_closed_with_it(opened):
     "change",
     [
         lambda btf: btf.add_int("n", 4),
-        lambda btf: btf.dedup(),
+        lambda btf: btf.add_str("x"),
         lambda btf: btf.load(),
         lambda btf: setattr(btf, "endianness", "big"),
         lambda btf: setattr(btf, "pointer_size", 4),
@@ -168,11 +172,18 @@ def test_an_objects_types_cannot_be_changed(opened, change):
         change(opened("basic").btf)
 
 
-def test_an_objects_types_can_be_the_base_of_others_until_it_is_closed(opened):
+def test_what_is_based_on_an_objects_types_is_read_until_the_object_is_closed(opened):
     obj = opened("basic")
-    split = Btf.new(obj.btf)
-    split.add_ptr(obj.types["xdp_md"])
+    copy = Btf.from_bytes(obj.btf.raw)
+    more = Btf.new(copy)
+    more.add_ptr(copy["xdp_md"])
+    split = Btf.from_bytes(more.raw, obj.btf)
     assert split.base is obj.btf
+    assert next(split.own_types()).type.name == "xdp_md"
+    # The object has pointers into its types, which libbpf would move.
+    for change in (lambda: split.add_ptr(1), lambda: split.find_str("x"), split.dedup):
+        with pytest.raises(bpf.StateError, match="the object uses it"):
+            change()
     obj.close()
     with pytest.raises(bpf.ClosedError):
         split.dump()
@@ -199,17 +210,44 @@ def test_a_program_that_is_not_loaded_does_not_know_them(opened):
         opened("basic").programs["on_raw"].func_info
 
 
-def test_malformed_types_of_an_object_are_refused_before_they_are_used(compiled):
-    data = compiled("basic").read_bytes()
+def replaced(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """Change the section .BTF of an object."""
     content = section(data, ".BTF")
-    # A struct of another size than its fields need.
-    good = Btf.from_bytes(content)["xdp_md"]
-    fields = content.index(struct.pack("=II", 4 << 24 | len(good.members), good.size))
-    bad = content[: fields + 4] + struct.pack("=I", 3) + content[fields + 8 :]
-    with bpf.Object.open(data.replace(content, bad)) as obj:
-        with pytest.raises(bpf.LibbpfError, match=r"the types are malformed: type .* 'xdp_md' of 3 bytes"):
-            obj.btf
-        assert "on_raw" in obj.programs
+    other = change(content)
+    assert len(other) == len(content)
+    return data.replace(content, other)
+
+
+def test_an_object_whose_types_make_no_sense_is_not_opened(compiled):
+    def smaller(content: bytes) -> bytes:
+        good = Btf.from_bytes(content)["xdp_md"]
+        at = content.index(struct.pack("=II", 4 << 24 | len(good.members), good.size)) + 4
+        return content[:at] + struct.pack("=I", 3) + content[at + 4 :]
+
+    with pytest.raises(bpf.LibbpfError, match=r"its BTF is malformed: type \d+ 'xdp_md' of 3 bytes"):
+        bpf.Object.open(replaced(compiled("basic").read_bytes(), smaller))
+
+
+def test_an_integer_of_4_gigabytes_in_an_object_with_settings_is_no_wild_pointer(compiled):
+    def larger(content: bytes) -> bytes:
+        at = content.index(struct.pack("=II", 1 << 24, 4)) + 4
+        return content[:at] + struct.pack("=I", 0xFF000004) + content[at + 4 :]
+
+    with pytest.raises(bpf.LibbpfError, match="is an integer of 4278190084 bytes"):
+        bpf.Object.open(replaced(compiled("kernel_settings").read_bytes(), larger))
+
+
+@pytest.mark.parametrize("size", [None, 0])
+def test_a_struct_ops_variable_outside_its_section_is_not_copied(compiled, size):
+    def elsewhere(content: bytes) -> bytes:
+        btf = Btf.from_bytes(content)
+        found = btf["section .struct_ops"].variables[0]
+        at = content.index(struct.pack("=III", found.type.id, found.offset, found.size))
+        content = content[: at + 4] + struct.pack("=I", 0xFFFFFF80) + content[at + 8 :]
+        return content if size is None else content[: at - 4] + struct.pack("=I", size) + content[at:]
+
+    with pytest.raises(bpf.LibbpfError, match=r"'.struct_ops' of \d+ bytes has in it"):
+        bpf.Object.open(replaced(compiled("struct_ops").read_bytes(), elsewhere))
 
 
 # Against C

@@ -103,7 +103,7 @@ def test_a_map_is_no_program(loaded):
 
 
 def test_a_descriptor_of_something_else_is_refused(loaded):
-    with pytest.raises(bpf.LibbpfError, match="not one of such a thing|of one type"), open("/dev/null", "rb") as file:
+    with pytest.raises(bpf.LibbpfError, match="of one type"), open("/dev/null", "rb") as file:
         loaded("map_uses").maps["jumps"][0] = file
 
 
@@ -224,7 +224,7 @@ def test_a_map_of_another_shape_is_refused_with_the_difference(create, inner):
 
 def test_a_map_of_another_shape_is_refused_by_an_empty_map_with_the_rule(create, inner):
     outer = create("array_of_maps", max_entries=3, inner=inner)
-    with pytest.raises(bpf.LibbpfError, match="not like the template .* value_size 4.*an inner map must have"):
+    with pytest.raises(bpf.LibbpfError, match=r"not like the template .* value_size 4.*an inner map must have"):
         outer[1] = create("hash", key="u32", value="u32", max_entries=8)
 
 

@@ -1075,6 +1075,7 @@ def test_an_arena_is_not_laid_over_memory_that_is_in_use(opened):
     assert memory == bytes(1 << 20)
 
 
+@pytest.mark.slow_emulated
 def test_nothing_a_user_does_in_any_order_crashes(pins, compiled, tracefs, usdt_target, python):
     names = (
         "arena",

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow_emulated
+
 DEADLINE = 60.0
 """Seconds until what has not come will not come."""
 

@@ -200,10 +200,9 @@ def use(data: bytes) -> bool:
     split.close()
     twice = bpf.Btf.from_bytes(btf.raw)
     refused(twice.add_btf, btf)
-    refused(twice.dedup)
-    refused(twice.dump)
-    refused(btf.dedup, force_collisions=True)
-    refused(btf.dump)
+    for one in (twice, btf):
+        with contextlib.suppress(bpf.LibbpfError):
+            refused(one.dedup(force_collisions=one is btf).dump)
     return True
 
 

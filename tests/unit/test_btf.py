@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import struct
+import threading
+import time
 import weakref
 
 import pytest
@@ -245,6 +248,12 @@ def test_a_forward_declaration_is_found_by_its_own_keyword_only(btf):
     assert "struct later" not in btf
 
 
+def test_a_struct_and_a_union_may_be_declared_by_one_name(btf):
+    btf.add_fwd("later", "union")
+    struct = btf.add_fwd("later", "struct")
+    assert btf["struct later"] == struct
+
+
 # The whole
 
 
@@ -320,6 +329,67 @@ def test_a_split_that_is_forgotten_is_freed_before_its_base(btf):
     assert not btf._handle.children
 
 
+def test_a_split_that_is_forgotten_while_its_base_is_in_use_is_freed_afterwards(btf):
+    split = Btf.new(btf)
+    with btf._handle.lock:
+        del split
+        gc.collect()
+        assert len(btf._handle.children) == 1
+    deadline = time.monotonic() + 20
+    while btf._handle.children:
+        assert time.monotonic() < deadline
+
+
+def test_a_signal_handler_cannot_change_what_the_call_that_it_interrupts_reads(btf):
+    for change in (lambda: btf.add_ptr(1), lambda: btf.add_str("x"), lambda: btf.find_str("x")):
+        with btf._handle.lock, pytest.raises(bpf.StateError, match="a signal handler has interrupted"):
+            change()
+    assert len(btf) == 2
+
+
+def test_threads_may_read_and_dump_while_another_adds_types(btf, event):
+    failures = []
+
+    def read():
+        try:
+            while not done.is_set():
+                for each in btf:
+                    each.size, each.alignment
+                    if each.kind is BtfKind.STRUCT:
+                        each.members, each.tags
+                btf.dump(event), btf["event"], btf.raw
+        except BaseException as error:
+            failures.append(error)
+
+    done = threading.Event()
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(300):
+        btf.add_struct(f"s{number}", 8)
+        btf.add_field("n", 1, 0)
+        btf.add_decl_tag("tag", event)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(event.tags) == 300
+
+
+def test_a_forked_child_cannot_use_its_parents(btf):
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            btf["int"]
+        except bpf.ClosedError as error:
+            status = 0 if "belongs to the process that forked" in str(error) else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert btf["int"].size == 4
+
+
 def test_a_closed_one_says_so_and_what_was_read_stays(btf, event):
     members = event.members
     btf.close()
@@ -375,9 +445,9 @@ def test_a_file_may_be_raw_or_an_elf_file(btf, event, tmp_path):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "does not begin as BTF does"),
-        (b"text", "does not begin as BTF does"),
-        (b"\x9f\xeb\x01\0", "ends within the header"),
+        (b"", "it has 0 bytes, less than a header"),
+        (b"text" * 10, "does not begin as BTF does"),
+        (b"\x9f\xeb\x01\0", "it has 4 bytes, less than a header"),
         (b"\x7fELF", "no section .BTF"),
     ],
 )

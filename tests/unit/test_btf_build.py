@@ -132,6 +132,19 @@ def test_all_types_can_be_copied_from_another_btf(btf):
     assert btf[3].type == btf[2]
 
 
+@pytest.mark.parametrize("name", ["int", "a_long_name" * 50])
+def test_types_of_a_base_can_be_copied_to_what_is_based_on_it(btf, name):
+    btf.add_typedef(name, 1)
+    split = Btf.new(btf)
+    mine = split.add_struct(name, 4)
+    other = Btf.new(btf)
+    assert split.add_type(btf[2]).name == name
+    assert [split[each].name for each in split.add_btf(btf)] == ["int", name]
+    assert other.add_type(mine).name == name
+    assert [other[each].name for each in other.add_btf(split)] == [name, name, "int", name]
+    assert [each.name for each in btf] == ["", "int", name]
+
+
 @pytest.mark.parametrize("what", [lambda btf: btf.add_btf(btf), lambda btf: btf.add_type(btf[1])])
 def test_nothing_is_copied_to_itself(btf, what):
     with pytest.raises(ValueError, match="it is the same"):
@@ -156,24 +169,48 @@ def test_two_threads_that_copy_from_each_other_do_not_wait_for_ever(btf):
     assert (len(btf), len(other)) == (302, 302)
 
 
-def test_equal_types_become_one_and_types_of_before_are_of_no_use(btf):
+def test_equal_types_become_one_in_another_btf(btf):
     for _ in range(3):
         btf.add_int("int", 4, lib.BTF_INT_SIGNED)
-    old, pointer = btf[4], btf.add_ptr(4)
-    btf.dedup()
-    assert len(btf) == 3
-    assert btf[2].type == btf[1]
-    for use in (lambda: old.size, lambda: pointer.type, lambda: old.tags, lambda: btf.dump(old)):
-        with pytest.raises(bpf.StateError, match="look it up again"):
-            use()
-    assert old.name == "int"
+    btf.add_ptr(4)
+    once = btf.dedup()
+    assert [each.kind for each in once] == [BtfKind.VOID, BtfKind.INT, BtfKind.PTR]
+    assert once[2].type == once[1]
+    assert len(btf) == 6
 
 
-def test_types_are_numbered_as_wished(btf):
+def test_types_are_numbered_as_wished_in_another_btf(btf):
     btf.add_ptr(1)
-    btf.permute([0, 2, 1])
-    assert [each.kind for each in btf] == [BtfKind.VOID, BtfKind.PTR, BtfKind.INT]
-    assert btf[1].type == btf[2]
+    swapped = btf.permute([0, 2, 1])
+    assert [each.kind for each in swapped] == [BtfKind.VOID, BtfKind.PTR, BtfKind.INT]
+    assert swapped[1].type == swapped[2]
+    assert btf[2].type == btf[1]
+
+
+def test_split_types_are_numbered_and_deduplicated_on_the_same_base(btf):
+    split = Btf.new(btf)
+    pointer, const = split.add_ptr(1), split.add_const(1)
+    split.add_ptr(1)
+    swapped = split.permute([3, 2, 4])
+    assert [each.kind for each in swapped.own_types()] == [const.kind, pointer.kind, pointer.kind]
+    assert len(split.dedup()) == 4
+    assert swapped.base is split.dedup().base is btf
+
+
+def test_what_was_numbered_anew_can_be_added_to(btf):
+    for number in range(100):
+        btf.add_struct(f"s{number}", 4)
+    swapped = btf.permute([0, *range(len(btf) - 1, 0, -1)])
+    for number in range(100):
+        swapped.add_struct(f"more{number}", 4)
+    assert swapped[200].name == "more98"
+
+
+@pytest.mark.parametrize("make", [lambda btf: btf.dedup(), lambda btf: btf.permute([0, 1])])
+def test_what_was_set_of_the_original_is_so_of_the_other(btf, make):
+    btf.pointer_size = 4
+    btf.endianness = "big"
+    assert (make(btf).pointer_size, make(btf).endianness) == (4, "big")
 
 
 @pytest.mark.parametrize("ids", [[0], [0, 1, 1], [0, 1, 2, 3], [1, 0, 2]])
@@ -222,3 +259,20 @@ def test_bytes_and_types_are_laid_out_as_linux_btf_h_says(btf):
     assert btf.raw == struct.pack("=HBBIIIII", 0xEB9F, 1, 0, 24, 0, 16, 16, 5) + struct.pack(
         "=IIII", 1, 1 << 24, 4, 1 << 24 | 32
     ) + b"\0int\0"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda btf: btf.add_type(1),
+        lambda btf: btf.add_btf("x"),
+        lambda btf: Btf.new(btf).relocate("x"),
+        lambda btf: Btf.new("x"),
+        lambda btf: Btf.from_bytes(btf.raw, "x"),
+        lambda btf: Btf.from_id(1, "x"),
+        lambda btf: Btf.module("x", "x"),
+    ],
+)
+def test_what_is_no_btf_is_a_type_error(btf, use):
+    with pytest.raises(TypeError):
+        use(btf)

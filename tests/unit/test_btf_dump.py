@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import struct
 
 import pytest
 
 import libbpf_cffi as bpf
 from libbpf_cffi import Btf, lib
+
+INT, PTR, ARRAY, STRUCT = range(1, 5)
 
 
 @pytest.fixture
@@ -104,28 +107,32 @@ def test_a_section_is_formatted_with_the_bytes_of_its_variables(btf):
     assert btf.format(section, bytes(4) + b"\1\0\0\0") == 'SEC(".unlinked") static int n = (int)1;'
 
 
-def test_a_chain_of_40_000_structs_is_dumped_and_deduplicated_without_an_end_of_the_stack():
-    def chain(btf):
-        # Each points to an array of the next, so that C needs the next one before.
-        first, count = len(btf), 40_000
-        for number in range(count):
-            at = first + 3 * number
-            btf.add_struct(f"s{number}", 8)
-            if number < count - 1:
-                btf.add_field("next", at + 1, 0)
-                btf.add_ptr(at + 2)
-                btf.add_array(1, at + 3, 1)
-            else:
-                btf.add_field("n", 1, 0)
+LINKS = 150_000
+"""More than a stack of 8 MiB holds calls of libbpf."""
 
-    btf = Btf.new()
-    btf.add_int("int", 4)
-    chain(btf)
-    assert btf.dump(2).startswith("struct s39999 {\n\tint n;")
-    once = len(btf)
-    chain(btf)
-    btf.dedup()
-    assert len(btf) == once
+
+@pytest.fixture(scope="module")
+def chains() -> bytes:
+    """Two chains of structs alike, each of which points to an array of the next: C needs the next one before."""
+    words = [1, INT << 24, 4, 32]
+    for _ in range(2):
+        for number in range(LINKS):
+            at = 2 + (len(words) - 4) // 15 * 3
+            words += [5 + 8 * number, STRUCT << 24 | 1, 8, 1, at + 1, 0]
+            words += [0, PTR << 24, at + 2, 0, ARRAY << 24, 0, at + 3 if number < LINKS - 1 else 1, 1, 1]
+    types = struct.pack(f"={len(words)}I", *words)
+    strings = b"\0int\0" + b"".join(b"s%06d\0" % number for number in range(LINKS))
+    return struct.pack("=HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(types), len(types), len(strings)) + types + strings
+
+
+def test_a_chain_that_is_longer_than_a_stack_is_dumped(chains):
+    text = Btf.from_bytes(chains).dump(2)
+    assert text.startswith(f"struct s{LINKS - 1:06} {{\n\tint (*int)[1];")
+    assert text.endswith("struct s000000 {\n\tstruct s000001 (*int)[1];\n};\n\n")
+
+
+def test_chains_that_are_longer_than_a_stack_are_deduplicated(chains):
+    assert len(Btf.from_bytes(chains).dedup()) == 2 + 3 * LINKS
 
 
 @pytest.mark.parametrize("wrong", [-1, 1 << 31])

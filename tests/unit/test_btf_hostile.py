@@ -83,6 +83,14 @@ REFUSED = {
         (NAME, VAR << 24, 1, 1, NAME, DATASEC << 24 | 1, 4, 2, 0xFFFFFF80, 4),
         "of 4 bytes has in it 4 bytes at 4294967168",
     ),
+    "a variable larger than its place": (
+        (0, ARRAY << 24, 0, 1, 1, 5, NAME, VAR << 24, 2, 1, NAME, DATASEC << 24 | 1, 16, 3, 0, 16),
+        "of 16 bytes has in it a variable of 20 bytes at 0",
+    ),
+    "a variable at the end of all addresses": (
+        (NAME, VAR << 24, 1, 1, NAME, DATASEC << 24 | 1, 0, 2, 0xFFFFFFFC, 0),
+        "has in it a variable of 4 bytes at 4294967292",
+    ),
     "a tag on a field that is not there": ((NAME, DECL_TAG << 24, 1, 0), "is on component 0 of 0"),
     "a tag on a field below all": ((NAME, DECL_TAG << 24, 1, 0xFFFFFFFE), "is on component -2 of 0"),
 }
@@ -122,7 +130,7 @@ def test_what_libbpf_itself_refuses_is_the_same_error(words):
         (btf(header=0), "its header has 0 bytes"),
         (btf(header=20), "its header has 20 bytes"),
         (btf(header=26) + bytes(2), "its header has 26 bytes"),
-        (btf()[:23], "it ends within the header"),
+        (btf()[:23], "it has 23 bytes, less than a header"),
         (btf()[:-1], "it has 49 bytes of 50"),
         (btf()[:8] + struct.pack("=IIII", 4, 12, 16, 11) + btf()[24:], "its types are at 4 to 16"),
         (btf()[:8] + struct.pack("=IIII", 0, 12, 16, 11) + btf()[24:], "its strings at 16"),
@@ -153,6 +161,14 @@ def doubling(kind: int, depth: int) -> list[int]:
 def test_types_that_double_at_each_step_are_refused(depth):
     with pytest.raises(bpf.LibbpfError, match=r"too entangled|too many times"):
         Btf.from_bytes(btf(*doubling(UNION, depth)))
+
+
+def test_prototypes_that_double_at_each_step_are_refused():
+    words: list[int] = []
+    for number in range(0, 60, 2):
+        words += [0, FUNC_PROTO << 24 | 2, 0, 0, number + 1, 0, number + 1, 0, PTR << 24, number + 2]
+    with pytest.raises(bpf.LibbpfError, match="it takes more than 1048576 words to write it as C"):
+        Btf.from_bytes(btf(*words))
 
 
 def test_types_that_double_a_few_times_are_dumped():
@@ -219,6 +235,19 @@ def test_an_id_that_is_not_there_yet_is_checked_too():
         made[1].type
 
 
+def test_a_function_that_was_built_without_a_prototype_is_refused():
+    made = Btf.new()
+    made.add_func("f", "static", made.add_int("int", 4))
+    with pytest.raises(bpf.LibbpfError, match="type 2 'f' is a function of type 1, which is no prototype"):
+        made.dump()
+
+
+def test_a_reason_with_a_name_that_is_no_text_can_be_printed():
+    with pytest.raises(bpf.LibbpfError, match="has no size") as caught:
+        Btf.from_bytes(btf(NAME, STRUCT << 24 | 1, 4, 0, 0, 0, strings=b"\0int\0\xff\xfe\0"))
+    assert str(caught.value).encode()
+
+
 def test_split_types_are_checked_against_their_base():
     base = Btf.new()
     base.add_int("int", 4)
@@ -250,3 +279,10 @@ def test_mutations_of_good_btf_are_refused_or_usable_but_never_fatal(tmp_path, f
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"after seed {done.stdout.split()[-1]}: status {done.returncode}\n{done.stderr}"
     assert int(done.stdout.split()[-2]) > 50
+
+
+def test_btf_can_be_used_in_any_order():
+    command = [sys.executable, str(MUTATIONS.with_name("btf_any_order.py")), "0", "30"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"seed {done.stdout.split()[-1]}: status {done.returncode}\n{done.stderr}"
+    assert int(done.stdout.split()[-2]) > 1000

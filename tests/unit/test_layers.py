@@ -18,7 +18,7 @@ ROWS = (
     {"_codec_struct"},
     {"_codec"},
     {"_btf_type"},
-    {"_btf_build"},
+    {"_btf_build", "_btf_find", "_btf_text"},
     {"_map_open", "_map_settings", "_vmlinux", "btf", "links", "trace_pipe"},
     {"_clang", "_map_identity", "_type_spec", "btf_ext"},
     {"_map_create", "_map_elements"},
