@@ -21,10 +21,16 @@ ARGS ?=
 # Further arguments of pytest: make unit PYTEST_ARGS="-k trace_pipe -x"
 PYTEST_ARGS ?=
 
+# Which kernels `make test-vm` boots, and `make test-kernels` one after the other: what tools/vm-kernel takes.
+KERNEL ?= newest
+KERNELS ?= 5.10 6.1 6.12 6.18 newest
+
 # Tests run in a folder of their own: in this one `python -m libbpf_cffi.run` would find the sources, not the wheel.
 TEST_DIR := build/test
 pytest = mkdir -p $(TEST_DIR) && cd $(TEST_DIR) && $(1) $(CURDIR)/$(BIN)/python -bb -m pytest \
 	-c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -o cache_dir=$(CURDIR)/$(TEST_DIR)/cache $(PYTEST_ARGS)
+
+vm_test = $(AS_ROOT) $(BIN)/python tools/vm-test
 
 WHEEL_SOURCES := setup.py build_ffi.py build_native.py build_dist.py pyproject.toml LICENSE $(wildcard README.md) \
 	$(shell find csrc libbpf_cffi vendor/libbpf -path vendor/libbpf/source -prune -o \
@@ -33,7 +39,8 @@ WHEEL_SOURCES := setup.py build_ffi.py build_native.py build_dist.py pyproject.t
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint typecheck unit pytest test-pythons sdist wheel bench corpus requirements vendor clean distclean FORCE
+.PHONY: help run test lint typecheck unit pytest test-vm test-kernels test-pythons sdist wheel bench corpus requirements \
+	vendor clean distclean FORCE
 
 help:
 	@echo "make run           build, then load the execve tracer of examples/ and show its trace (OBJ=file: another object)"
@@ -41,6 +48,8 @@ help:
 	@echo "make lint          ruff"
 	@echo "make typecheck     mypy"
 	@echo "make unit          the tests that need neither root nor a kernel"
+	@echo "make test-vm       the kernel tests on the newest kernel, in a virtual machine (KERNEL=6.12: another one)"
+	@echo "make test-kernels  the same on $(KERNELS), one after the other"
 	@echo "make test-pythons  the tests on every CPython that is found, with one wheel"
 	@echo "make wheel sdist   build into dist/"
 	@echo "make bench         the benchmarks"
@@ -60,7 +69,7 @@ test: lint typecheck
 
 # After the quick checks, so that `make -j test` does not mix their outputs.
 pytest: export LIBBPF_CFFI_NO_SKIP := 1
-pytest: $(VENV)/.installed
+pytest: $(VENV)/.installed $(STAMPS)/vm
 	@echo "==> all tests"
 	@$(call pytest,$(AS_ROOT)) $(CURDIR)/tests
 
@@ -73,15 +82,27 @@ typecheck: $(VENV)/.requirements
 	@$(BIN)/mypy
 	@$(BIN)/mypy tests/typing
 	@$(BIN)/mypy setup.py build_ffi.py build_native.py build_dist.py vendor/libbpf/unpack.py
+	@$(BIN)/mypy tools/vm-kernel
+	@$(BIN)/mypy tools/vm-test
 
 unit: $(VENV)/.installed
 	@$(call pytest) $(CURDIR)/tests/unit
+
+test-vm: $(VENV)/.installed $(STAMPS)/vm
+	@echo "==> kernel $(KERNEL)"
+	@$(vm_test) $(KERNEL) --time-limit 3000 -m "not slow_emulated" $(PYTEST_ARGS) $(CURDIR)/tests/kernel $(CURDIR)/tests/vm
+
+test-kernels: $(VENV)/.installed $(STAMPS)/vm
+	@failed=; for kernel in $(KERNELS); do \
+		$(MAKE) --no-print-directory test-vm KERNEL=$$kernel || failed="$$failed $$kernel"; \
+	done; \
+	[ -z "$$failed" ] || { echo "failed on$$failed" >&2; exit 1; }
 
 test-pythons: $(STAMPS)/wheel
 	@BIN=$(BIN) sh tools/test-pythons $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed
-	@set -e; for name in load startup trace_pipe; do \
+	@set -e; for name in load startup trace_pipe variables; do \
 		echo "==> benchmarks/$$name.py"; $(AS_ROOT) $(BIN)/python benchmarks/$$name.py; \
 	done
 
@@ -103,6 +124,12 @@ sdist: $(VENV)/.requirements $(STAMPS)/vendor
 $(STAMPS)/system: tools/system-packages tools/find-python
 	@mkdir -p $(STAMPS)
 	@sh tools/system-packages $(PYTHON)
+	@touch $@
+
+# What only virtual machines need, and `make run` does not.
+$(STAMPS)/vm: tools/system-packages | $(STAMPS)/system
+	@mkdir -p $(STAMPS)
+	@sh tools/system-packages --vm $(PYTHON)
 	@touch $@
 
 $(STAMPS)/vendor: vendor/libbpf/pin vendor/libbpf/unpack.py | $(STAMPS)/system

@@ -15,3 +15,9 @@ void lbc_features_forget_missing(void)
 		if (READ_ONCE(feature_cache.res[i]) == FEAT_MISSING)
 			WRITE_ONCE(feature_cache.res[i], FEAT_UNKNOWN);
 }
+
+/* libbpf asks the kernel the same in bpf_object__relocate(), and tells only its skeletons. */
+int lbc_features_arena_data_at_end(void)
+{
+	return feat_supported(NULL, FEAT_LDIMM64_FULL_RANGE_OFF);
+}

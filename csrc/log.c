@@ -18,6 +18,7 @@
 #include "btf.h"
 #include "libbpf.h"
 #include "cdef/lbc.h"
+#include "log.h"
 
 /*
  * What a thread may pile up without anybody taking it: raw calls through `lib` are followed by no take. The largest
@@ -150,6 +151,17 @@ static int keep(enum libbpf_print_level level, const char *format, va_list args)
 		log->largest = message->size;
 	log->count++;
 	return size;
+}
+
+void *lbc_log_lend(void)
+{
+	return thread_log();
+}
+
+void lbc_log_borrow(void *log)
+{
+	if (!pthread_once(&once, make_key) && !key_error)
+		pthread_setspecific(key, log);
 }
 
 void lbc_log_install(void)

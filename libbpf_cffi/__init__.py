@@ -29,45 +29,113 @@ from .errors import (
     VerifierError,
 )
 from .links import Link
-from .maps import Map
+from .maps import ArrayMap, HashMap, Map, PercpuArrayMap, PercpuHashMap
 from .objects import Object
 from .programs import Program
 from .tracefs import TracefsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._map_arena import Arena
+    from ._map_buffers import RingBufferMap, UserRingBufferMap
+    from ._map_groups import CgroupArray, CgroupStorage, CgroupStorageKey, PercpuCgroupStorage, PerfEventArray
+    from ._map_insns import InsnArray, InsnPlace
+    from ._map_lpm import LpmTrie
+    from ._map_of_maps import ArrayOfMaps, HashOfMaps, MapOfMaps
+    from ._map_programs import ProgArray
+    from ._map_queues import BloomFilter, Queue, Stack
+    from ._map_redirect import CpuEntry, CpuMap, DevEntry, DevMap, DevMapHash, XskMap
+    from ._map_sockets import ReuseportSockArray, SockHash, SockMap
+    from ._map_stacks import StackFrame, StackTrace
+    from ._map_storage import CgrpStorage, InodeStorage, SkStorage, Storage, TaskStorage
+    from ._map_struct_ops import StructOps
+    from .btf import Btf, BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
+    from .btf_ext import BtfExt, BtfFuncInfo, BtfLineInfo
     from .compile import CompileError, CompileWarning, compile_object, vmlinux_h
-    from .enums import AttachType, LinkType, MapFlags, MapType, ProgFlags, ProgType
+    from .enums import AttachType, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType, UpdateFlags
     from .infos import LinkInfo, MapInfo, ProgramInfo
     from .trace_pipe import LostEvents, TraceLine, TracePipe
+    from .variables import Variable, Variables
 
 __all__ = [
+    "Arena",
+    "ArrayMap",
+    "ArrayOfMaps",
     "AttachType",
+    "BloomFilter",
+    "Btf",
+    "BtfEnumerator",
+    "BtfExt",
+    "BtfFuncInfo",
+    "BtfKind",
+    "BtfLineInfo",
+    "BtfMember",
+    "BtfParam",
+    "BtfType",
+    "BtfVariable",
+    "CgroupArray",
+    "CgroupStorage",
+    "CgroupStorageKey",
+    "CgrpStorage",
     "ClosedError",
     "CompileError",
     "CompileWarning",
+    "CpuEntry",
+    "CpuMap",
+    "DevEntry",
+    "DevMap",
+    "DevMapHash",
     "Error",
+    "HashMap",
+    "HashOfMaps",
+    "InodeStorage",
+    "InsnArray",
+    "InsnPlace",
     "LibbpfError",
     "LibbpfPermissionError",
     "Link",
     "LinkInfo",
     "LinkType",
     "LostEvents",
+    "LpmTrie",
     "Map",
     "MapFlags",
     "MapInfo",
+    "MapOfMaps",
     "MapType",
     "NotSupportedError",
     "Object",
+    "PercpuArrayMap",
+    "PercpuCgroupStorage",
+    "PercpuHashMap",
+    "PerfEventArray",
+    "ProgArray",
     "ProgFlags",
     "ProgType",
     "Program",
     "ProgramInfo",
+    "Queue",
+    "ReuseportSockArray",
+    "RingBufferMap",
+    "SkStorage",
+    "SockHash",
+    "SockMap",
+    "Stack",
+    "StackFrame",
+    "StackTrace",
     "StateError",
+    "Storage",
+    "StructOps",
+    "TaskStorage",
     "TraceLine",
     "TracePipe",
     "TracefsError",
+    "UpdateFlags",
+    "UserRingBufferMap",
+    "Variable",
+    "Variables",
     "VerifierError",
+    "XskMap",
     "compile_object",
     "ffi",
     "lib",
@@ -76,20 +144,68 @@ __all__ = [
 ]
 
 _LATER = {
+    "Arena": "_map_arena",
+    "ArrayOfMaps": "_map_of_maps",
     "AttachType": "enums",
+    "BloomFilter": "_map_queues",
+    "Btf": "btf",
+    "BtfEnumerator": "btf",
+    "BtfExt": "btf_ext",
+    "BtfFuncInfo": "btf_ext",
+    "BtfKind": "enums",
+    "BtfLineInfo": "btf_ext",
+    "BtfMember": "btf",
+    "BtfParam": "btf",
+    "BtfType": "btf",
+    "BtfVariable": "btf",
+    "CgroupArray": "_map_groups",
+    "CgroupStorage": "_map_groups",
+    "CgroupStorageKey": "_map_groups",
+    "CgrpStorage": "_map_storage",
     "CompileError": "compile",
     "CompileWarning": "compile",
+    "CpuEntry": "_map_redirect",
+    "CpuMap": "_map_redirect",
+    "DevEntry": "_map_redirect",
+    "DevMap": "_map_redirect",
+    "DevMapHash": "_map_redirect",
+    "HashOfMaps": "_map_of_maps",
+    "InodeStorage": "_map_storage",
+    "InsnArray": "_map_insns",
+    "InsnPlace": "_map_insns",
     "LinkInfo": "infos",
     "LinkType": "enums",
     "LostEvents": "trace_pipe",
+    "LpmTrie": "_map_lpm",
     "MapFlags": "enums",
     "MapInfo": "infos",
+    "MapOfMaps": "_map_of_maps",
     "MapType": "enums",
+    "PercpuCgroupStorage": "_map_groups",
+    "PerfEventArray": "_map_groups",
+    "ProgArray": "_map_programs",
     "ProgFlags": "enums",
     "ProgType": "enums",
     "ProgramInfo": "infos",
+    "Queue": "_map_queues",
+    "ReuseportSockArray": "_map_sockets",
+    "RingBufferMap": "_map_buffers",
+    "SkStorage": "_map_storage",
+    "SockHash": "_map_sockets",
+    "SockMap": "_map_sockets",
+    "Stack": "_map_queues",
+    "StackFrame": "_map_stacks",
+    "StackTrace": "_map_stacks",
+    "Storage": "_map_storage",
+    "StructOps": "_map_struct_ops",
+    "TaskStorage": "_map_storage",
     "TraceLine": "trace_pipe",
     "TracePipe": "trace_pipe",
+    "UpdateFlags": "enums",
+    "UserRingBufferMap": "_map_buffers",
+    "Variable": "variables",
+    "Variables": "variables",
+    "XskMap": "_map_redirect",
     "compile_object": "compile",
     "vmlinux_h": "compile",
 }

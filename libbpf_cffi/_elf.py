@@ -1,16 +1,71 @@
-"""One question to an ELF file that libbpf does not answer: what is in a section. No C."""
+"""Questions to an ELF file that libbpf does not answer: what is in a section, what a section defines. No C."""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Literal
 
-__all__ = ["section"]
+__all__ = ["section", "symbols"]
 
 _CLASS64, _LITTLE = 2, 1
-_NOBITS = 8
+_SYMTAB, _NOBITS = 2, 8
 _EXTENDED_INDEX = 0xFFFF
+_SYMBOL_SIZE = 24
+_OBJECT = 1
+
+
+class _Sections:
+    """The section headers of a 64-bit ELF file, of whatever content; a malformed file has none."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.order: Literal["little", "big"] = "little"
+        self._headers = range(0)
+        self._names = b""
+        if data[:4] != b"\x7fELF" or len(data) < 64 or data[4] != _CLASS64:
+            return
+        self.order = "little" if data[5] == _LITTLE else "big"
+        table, entry = self.number(0x28, 8), self.number(0x3A, 2)
+        count, names = self.number(0x3C, 2), self.number(0x3E, 2)
+        if entry < 64:
+            return
+        if count == 0 or names == _EXTENDED_INDEX:
+            # Too many sections for 16 bits: the first header holds the numbers.
+            count = count or self.number(table + 32, 8)
+            names = self.number(table + 40, 4) if names == _EXTENDED_INDEX else names
+        self._headers = range(table, table + max(min(count, (len(data) - table) // entry), 0) * entry, entry)
+        self._names = self.content(table + names * entry)
+
+    # Not by `struct`, whose import takes longer than all of this.
+    def number(self, at: int, size: int) -> int:
+        """Give the number of `size` bytes at `at`."""
+        return int.from_bytes(self.data[at : at + size], self.order)
+
+    def content(self, header: int) -> bytes:
+        """Give the content of the section whose header is at `header`."""
+        offset = self.number(header + 24, 8)
+        return self.data[offset : offset + self.number(header + 32, 8)]
+
+    def kind(self, header: int) -> int:
+        """Give a section's type."""
+        return self.number(header + 4, 4)
+
+    def named(self, name: str) -> Iterator[tuple[int, int]]:
+        """Give index and header of each section of that name."""
+        wanted = name.encode("utf-8", "surrogateescape") + b"\0"
+        for index, header in enumerate(self._headers):
+            if self._names.startswith(wanted, self.number(header, 4)):
+                yield index, header
+
+    def of_kind(self, kind: int) -> Iterator[int]:
+        """Give the header of each section of a type."""
+        return (header for header in self._headers if self.kind(header) == kind)
+
+    def at(self, index: int) -> int | None:
+        """Give the header of the section with that index."""
+        return self._headers[index] if index < len(self._headers) else None
 
 
 def section(data: bytes, name: str) -> bytes | None:
@@ -18,29 +73,35 @@ def section(data: bytes, name: str) -> bytes | None:
 
     A malformed file has no sections. The layout is that of elf(5).
     """
-    if data[:4] != b"\x7fELF" or len(data) < 64 or data[4] != _CLASS64:
-        return None
-
-    # Not by `struct`, whose import takes longer than all of this.
-    order: Literal["little", "big"] = "little" if data[5] == _LITTLE else "big"
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(data[at : at + size], order)
-
-    table, entry = number(0x28, 8), number(0x3A, 2)
-    count, names = number(0x3C, 2), number(0x3E, 2)
-    if entry < 64:
-        return None
-    if count == 0 or names == _EXTENDED_INDEX:
-        # Too many sections for 16 bits: the first header holds the numbers.
-        count = count or number(table + 32, 8)
-        names = number(table + 40, 4) if names == _EXTENDED_INDEX else names
-    names_at = number(table + names * entry + 24, 8)
-    strings = data[names_at : names_at + number(table + names * entry + 32, 8)]
-    wanted = name.encode() + b"\0"
-    for at in range(table, table + min(count, (len(data) - table) // entry) * entry, entry):
-        name_at = int.from_bytes(data[at : at + 4], order)
-        if strings.startswith(wanted, name_at) and number(at + 4, 4) != _NOBITS:
-            offset = number(at + 24, 8)
-            return data[offset : offset + number(at + 32, 8)]
+    sections = _Sections(data)
+    for _, header in sections.named(name):
+        if sections.kind(header) != _NOBITS:
+            return sections.content(header)
     return None
+
+
+def symbols(data: bytes, name: str) -> list[tuple[str, int, int]]:
+    """Give the variables that the sections called `name` hold, static ones too: name, offset and size in bytes.
+
+    The name of a variable that is static in a function has the function's before it, with a dot between.
+    """
+    sections = _Sections(data)
+    wanted = {index for index, _ in sections.named(name)}
+    found = []
+    for header in sections.of_kind(_SYMTAB):
+        strings_header = sections.at(sections.number(header + 40, 4))
+        if strings_header is None:
+            continue
+        strings = sections.content(strings_header)
+        table = sections.content(header)
+        order = sections.order
+        for at in range(0, len(table) - _SYMBOL_SIZE + 1, _SYMBOL_SIZE):
+            index = int.from_bytes(table[at + 6 : at + 8], order)
+            if table[at + 4] & 0xF != _OBJECT or index not in wanted:
+                continue
+            start = int.from_bytes(table[at : at + 4], order)
+            end = strings.find(b"\0", start)
+            symbol = strings[start:end].decode("utf-8", "surrogateescape") if end >= 0 else ""
+            offset, size = (int.from_bytes(table[at + field : at + field + 8], order) for field in (8, 16))
+            found.append((symbol, offset, size))
+    return found

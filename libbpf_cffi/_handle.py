@@ -20,7 +20,7 @@ import os
 import sys
 from _thread import RLock, interrupt_main, start_new_thread
 from _weakref import ref
-from itertools import chain
+from itertools import chain, starmap
 
 from ._ffi import ffi, wild
 from .errors import ClosedError, StateError
@@ -82,11 +82,13 @@ class Handle(_Base["P"]):
         "_fds",
         "_made",
         "_parent",
+        "elements",
         "errno",
         "gone",
         "kept",
         "lock",
         "name",
+        "quiet",
     )
 
     def __init__(
@@ -107,9 +109,13 @@ class Handle(_Base["P"]):
         self.gone = "is closed"
         """What `ClosedError` says once the pointer is gone."""
         self.name = name
+        self.quiet = False
+        """Whether nobody need know that its owner was collected unclosed."""
         self._fds = fds
         self.kept: list[object] = []
         """What C may still read for as long as the handle lives."""
+        self.elements: dict[int, Any] = {}
+        """The ways to the elements of the maps of this tree, by address: children, each made when first needed."""
         if parent is None:
             self.lock = RLock()
             _roots.add(ref(self, _roots.discard))
@@ -135,7 +141,7 @@ class Handle(_Base["P"]):
 
         `errno` is that call's, whatever a signal handler has called since.
         """
-        call = map(function, *((argument,) for argument in arguments))
+        call = starmap(function, (arguments,))
         self._made.extend(chain(call, map(getattr, (ffi,), ("errno",))))
         self.errno = self._made.pop()
         pointer: P = self._made[0]
@@ -183,17 +189,20 @@ class Handle(_Base["P"]):
         self._made.clear()
         self._leave_parent()
         self.kept.clear()
+        self.elements.clear()
         return failed or results[0] or 0
 
     def _leave_parent(self) -> None:
         if self._parent is not None:
             self._parent._children.pop(id(self), None)
 
-    def close_with(self, owner: object) -> None:
-        """Close this root when `owner` is collected, with a `ResourceWarning`.
+    def close_with(self, owner: object, *, quietly: bool = False) -> None:
+        """Close this when `owner` is collected, with a `ResourceWarning` unless it is `quietly`.
 
+        A handle that is no root must be quiet: its tree may be in use at that moment, and then it is closed later.
         Not at the interpreter's exit: the kernel drops everything then, and a daemon thread may be inside C.
         """
+        self.quiet = quietly
         _owners[ref(owner, _owner_gone)] = self
 
     def _forget_in_child(self, may_close: bool) -> None:
@@ -217,13 +226,17 @@ def _owned(lock: RLock) -> bool:
 class ObjectHandle(Handle["bpf_object"]):
     """The root handle of a BPF object, which knows how far the object has come."""
 
-    __slots__ = ("phase",)
+    __slots__ = ("map_types", "phase")
 
     OPEN, PREPARED, LOADED, FAILED = "open", "prepared", "loaded", "failed to load"
 
     def __init__(self, destroy: Callable[[bpf_object], int | None], *, name: str) -> None:
         super().__init__(destroy, name=name)
         self.phase = self.OPEN
+        self.map_types: dict[int, tuple[int, int]] = {}
+        """The types of the maps' keys and values, by the map's address, which load forgets where the kernel has no use
+        for
+        them."""
 
     def require(self, action: str, *phases: str) -> None:
         """Raise `StateError` unless the object is in one of `phases`."""
@@ -271,6 +284,9 @@ class pointer(_Base["P"]):  # noqa: N801 - used as a function
 
 def _owner_gone(owner: ref[Any]) -> None:
     handle = _owners[owner]
+    if handle.quiet:
+        _quietly_gone(owner, handle)
+        return
     name = handle.name
     was_closed = handle.closed or sys.is_finalizing()
     interrupted = False
@@ -288,6 +304,20 @@ def _owner_gone(owner: ref[Any]) -> None:
 
         # Last: where warnings are errors this raises.
         warnings.warn(f"{name} was not closed", ResourceWarning, stacklevel=2)
+
+
+def _quietly_gone(owner: ref[Any], handle: Handle[Any]) -> None:
+    """Close what nobody uses any more, without waiting for those who use others of the same tree."""
+    _owners.pop(owner, None)
+    if handle.closed or sys.is_finalizing():
+        return
+    if _owned(handle.lock) or not handle.lock.acquire(blocking=False):
+        start_new_thread(handle.close, ())
+        return
+    try:
+        handle._close()
+    finally:
+        handle.lock.release()
 
 
 def _forget_all_in_child() -> None:

@@ -19,7 +19,16 @@ else:
     # What `signal` adds enumerations to: importing `enum` would take longer than all else here.
     import _signal as signal
 
-__all__ = ["Interrupted", "ReaderGoneError", "Reporter", "Sink", "Stopper", "printable", "wants_colour"]
+__all__ = [
+    "Interrupted",
+    "Output",
+    "ReaderGoneError",
+    "Reporter",
+    "Sink",
+    "Stopper",
+    "printable",
+    "wants_colour",
+]
 
 PIPE_BUF = 4096
 """As much as a pipe that poll() calls writable takes without blocking (PIPE_BUF of Linux, pipe(7))."""
@@ -132,6 +141,33 @@ class Sink:
                     view = view[os.write(self.fd, view[:PIPE_BUF]) :]
             except ConnectionError:
                 raise ReaderGoneError from None
+
+
+class Output:
+    """Where the trace and the values go: stdout, or a file of the user's."""
+
+    def __init__(self, path: str | None, stopper: Stopper) -> None:
+        self.fd = 1
+        self._path = path
+        if path is not None:
+            with stopper:  # a FIFO waits for its reader
+                stopper.check()
+                self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        self._sink = Sink(self.fd, stopper)
+
+    def write(self, text: str) -> None:
+        """Write text; exceptions as `Sink.write`, and an ``OSError`` that names the output."""
+        try:
+            self._sink.write(text.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            name = self._path or "stdout"
+            raise OSError(error.errno, f"cannot write to {name}: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._path is not None and self.fd >= 0:
+            fd, self.fd = self.fd, -1
+            os.close(fd)
 
 
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in b"\t\n"}

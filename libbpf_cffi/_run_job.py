@@ -10,7 +10,7 @@ import libbpf_cffi as bpf
 from libbpf_cffi import tracefs
 
 from . import _run_facts as facts
-from ._run_io import Interrupted, ReaderGoneError, wants_colour
+from ._run_io import Interrupted, Output, ReaderGoneError, wants_colour
 from ._run_options import UsageError, object_name
 
 TYPE_CHECKING = False
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ._run_child import Child
     from ._run_io import Reporter, Stopper
+    from ._run_maps import Shows
     from ._run_options import Options
     from ._run_pins import Pins
     from ._run_trace import Trace
@@ -39,6 +40,8 @@ class Job:
         self._child: Child | None = None
         self._command_path = ""
         self._trace: Trace | None = None
+        self._output: Output | None = None
+        self._shows: Shows | None = None
         self._set_up = False
         self._show_rest = True
 
@@ -51,6 +54,10 @@ class Job:
             facts.found(self._report, path, obj)
         self._prepare_pins()
         self._load()
+        if self._options.variables or self._shows is not None:
+            self._output = Output(self._options.output, self._stopper)
+        if self._options.variables:
+            self._list_variables()
         if not self._options.load_only:
             self._attach()
             self._stay()
@@ -127,6 +134,15 @@ class Job:
         if options.verifier_log:
             for program in self._programs():
                 program.log_level = options.log_level
+        if options.set:
+            from ._run_values import assign
+
+            for name, value in options.set:
+                assign(self._objects, name, value, self._report)
+        if options.map or options.hist:
+            from ._run_maps import Shows
+
+            self._shows = Shows(options, self._objects, self._report)
 
     def _programs(self) -> Iterator[bpf.Program]:
         for obj in self._objects.values():
@@ -174,6 +190,13 @@ class Job:
                 self._stopper.check()
                 self._pins.pin_loaded(obj, self._pin_folder(path))
 
+    def _list_variables(self) -> None:
+        from ._run_text import room
+        from ._run_values import list_variables
+
+        assert self._output is not None
+        list_variables(self._objects, self._output, room(self._output.fd), as_json=self._options.json)
+
     def _pin_folder(self, path: str) -> str:
         assert self._pins is not None
         assert self._pins.folder is not None
@@ -200,6 +223,9 @@ class Job:
 
     def _attach(self) -> None:
         self._stopper.check()
+        if self._shows is not None and not self._options.about_trace and not facts.prints(self._objects.values()):
+            # Whoever asks for a map does not ask for what other programs print.
+            self._options.no_trace = True
         self._find_tracefs()
         if self._options.command:
             from ._run_child import Child
@@ -209,7 +235,9 @@ class Job:
         if not self._options.no_trace:
             from ._run_trace import Trace
 
-            self._trace = Trace(self._options, self._stopper, self._report)
+            if self._output is None:
+                self._output = Output(self._options.output, self._stopper)
+            self._trace = Trace(self._options, self._stopper, self._report, self._output)
             self._trace.ready(self._child)
         for path, obj in self._objects.items():
             self._stopper.check()
@@ -251,11 +279,13 @@ class Job:
             )
         if self._child is not None:
             self._child.start(self._stopper)
-        if self._trace is None:
-            wait(self._stopper, deadline, self._child)
-            return
+        if self._shows is not None:
+            self._shows.start()
         try:
-            self._trace.stream(deadline, self._child)
+            if self._trace is None:
+                wait(self._stopper, deadline, self._child, output=self._output, shows=self._shows)
+            else:
+                self._trace.stream(deadline, self._child, self._shows)
         except ReaderGoneError:
             self._show_rest = False
         except Exception:
@@ -273,29 +303,51 @@ class Job:
             self._child.close()
         if self._pins is not None and not self._set_up:
             trouble += [f"cannot remove the pin {each}" for each in self._pins.undo()]
-        for obj in reversed(self._objects.values()):
-            try:
-                obj.close()
-            except bpf.Error as error:
-                trouble.append(str(error))
+        # All is detached before the rest is shown; maps are read before they are gone.
+        if self._shows is not None and self._set_up:
+            trouble += [each for links in self._links.values() for link in links.values() for each in _closed(link)]
+        else:
+            trouble += self._close_objects()
         if self._trace is not None:
+            trouble += self._close_trace(self._trace)
+        if self._shows is not None and self._output is not None and self._set_up and self._show_rest:
             try:
-                if self._set_up and self._show_rest:
-                    self._trace.drain()
+                self._shows.show_all(self._output)
             except (Interrupted, ReaderGoneError):
                 pass
             except (OSError, bpf.Error) as error:
-                trouble.append(f"cannot show the rest of the trace: {error}")
-            if self._set_up:
-                self._trace.tell_lost()
+                trouble.append(f"cannot show what the maps hold: {error}")
+        trouble += self._close_objects()
+        if self._output is not None:
             try:
-                self._trace.close()
-            except (OSError, bpf.Error) as error:
-                trouble.append(str(error))
+                self._output.close()
+            except OSError as error:
+                trouble.append(f"cannot write {self._options.output}: {error.strerror}")
         if self._set_up and any(self._links.values()):
             shown = "" if self._trace is None else f"; {self._trace.summary()} shown"
             pinned = self._pins is not None and self._pins.folder is not None
             self._report.fact(f"{'left attached, by its pins' if pinned else 'detached'}{shown}")
+        return trouble
+
+    def _close_objects(self) -> list[str]:
+        return [each for obj in reversed(self._objects.values()) for each in _closed(obj)]
+
+    def _close_trace(self, trace: Trace) -> list[str]:
+        trouble = []
+        try:
+            if self._set_up and self._show_rest:
+                trace.drain()
+        except (Interrupted, ReaderGoneError):
+            self._show_rest = False
+        except (OSError, bpf.Error) as error:
+            self._show_rest = False
+            trouble.append(f"cannot show the rest of the trace: {error}")
+        if self._set_up:
+            trace.tell_lost()
+        try:
+            trace.close()
+        except (OSError, bpf.Error) as error:
+            trouble.append(str(error))
         return trouble
 
     def _tell_end(self, child: Child) -> None:
@@ -306,6 +358,15 @@ class Job:
             self._report.fact(f"{name} was ended by signal {-status}")
         else:
             self._report.fact(f"{name} ended with status {status}")
+
+
+def _closed(thing: bpf.Object | bpf.Link) -> list[str]:
+    """Close something; say what went wrong."""
+    try:
+        thing.close()
+    except bpf.Error as error:
+        return [str(error)]
+    return []
 
 
 class NothingAttachedError(Exception):

@@ -52,6 +52,10 @@ examples:
   bpf-run prog.o -- make -j4                  while this command runs
   bpf-run -P 'on_*' -m events=4096 prog.o     some programs; a bigger map
   bpf-run -L --verifier-log prog.o            does it load?
+  bpf-run --variables prog.o                  what can be set?
+  bpf-run -s target_pid=4711 prog.o           set it
+  bpf-run --map counts=1 prog.o               a map, every second
+  bpf-run -d 10 --hist .bss prog.o            a histogram after ten seconds
   bpf-run --pin /sys/fs/bpf/tool -N -d0 a.o   attach, pin, leave it running
 
 Of the environment, CLANG, NO_COLOR and LIBBPF_BPF_TOKEN_PATH are heeded."""
@@ -71,6 +75,10 @@ class Options:
         self.max_entries: list[tuple[str, int]] = []
         self.include: list[str] = []
         self.define: list[str] = []
+        self.set: list[tuple[str, str]] = []
+        self.variables = False
+        self.map: list[tuple[str, float | None]] = []
+        self.hist: list[tuple[str, float | None]] = []
         self.load_only = False
         self.no_trace = False
         self.pin: str | None = None
@@ -87,6 +95,18 @@ class Options:
         self.verbose = False
         self.verifier_log = False
         self.log_level = 0
+
+    @property
+    def about_trace(self) -> list[str]:
+        """The options given that speak of the trace alone."""
+        tracing = {
+            "--lines": self.lines is not None,
+            "--pid": self.pid,
+            "--task": self.task,
+            "--instance": self.instance,
+            "--backlog": self.backlog,
+        }
+        return [name for name, given in tracing.items() if given]
 
     @property
     def filtered(self) -> bool:
@@ -112,6 +132,7 @@ def parse(arguments: Sequence[str]) -> Options:
         options.verifier_log = True
     elif options.verifier_log:
         options.log_level = 1
+    options.load_only = options.load_only or options.variables
     problem = _contradiction(options)
     if problem:
         parser.error(problem)
@@ -120,23 +141,17 @@ def parse(arguments: Sequence[str]) -> Options:
 
 def _contradiction(options: Options) -> str | None:
     """Say which options do not go together."""
-    tracing = {
-        "--json": options.json,
-        "--lines": options.lines is not None,
-        "--output": options.output is not None,
-        "--pid": options.pid,
-        "--task": options.task,
-        "--instance": options.instance,
-        "--backlog": options.backlog,
-    }
-    mode = "--load-only" if options.load_only else "--no-trace" if options.no_trace else None
-    for name, given in tracing.items():
-        if mode and given:
-            return f"{name} is about the trace, which {mode} does not show"
+    alone = "--variables" if options.variables else "--load-only"
+    mode = alone if options.load_only else "--no-trace" if options.no_trace else None
+    tracing = options.about_trace
+    if not (options.variables or options.map or options.hist):
+        tracing += [name for name, given in (("--json", options.json), ("--output", options.output)) if given]
+    if mode and tracing:
+        return f"{tracing[0]} is about the trace, which {mode} does not show"
     if options.load_only and options.duration is not None:
-        return "--duration does not go with --load-only, which ends at once"
+        return f"--duration does not go with {alone}, which ends at once"
     if options.load_only and options.command:
-        return "--load-only attaches nothing, so there is nothing to run a COMMAND for"
+        return f"{alone} attaches nothing, so there is nothing to run a COMMAND for"
     if options.backlog and (options.instance or options.filtered):
         return (
             "--backlog is about the common trace; a private buffer (--instance, --pid, COMMAND) starts empty"
@@ -182,6 +197,12 @@ def _parser() -> ArgumentParser:
         "names several; repeatable"
     )
     add("-P", "--program", action="append", metavar="NAME", help=text)
+    text = (
+        "set a global variable before it is loaded: a number in any base, true or false, an enumerator, a text with "
+        "or without quotes, JSON for a struct or an array; NAME may be a part, such as config.limit or list[2]; "
+        "set in every object that has it; repeatable"
+    )
+    add("-s", "--set", action="append", type=_setting, metavar="NAME=VALUE", help=text)
     text = "make room for N entries in a map (of a ring buffer: N bytes); repeatable"
     add("-m", "--max-entries", action="append", type=_max_entries, metavar="MAP=N", help=text)
     text = "for clang: look for headers in DIR, too; repeatable"
@@ -193,6 +214,8 @@ def _parser() -> ArgumentParser:
     add = group.add_mutually_exclusive_group().add_argument
     add("-L", "--load-only", action=flag, help="load, tell the facts, and end; attach nothing")
     add("-N", "--no-trace", action=flag, help="attach, and stay until Ctrl-C, but don't show the trace")
+    text = "load, list the global variables with their types and values, and end; attach nothing"
+    add("-l", "--variables", action=flag, help=text)
     add = group.add_argument
     text = (
         "pin in DIR/programs, DIR/maps and DIR/links: what is attached stays so when this command ends, "
@@ -201,6 +224,20 @@ def _parser() -> ArgumentParser:
     add("--pin", metavar="DIR", help=text)
     text = "if tracefs (or for --pin a BPF file system) is not mounted, fail rather than mount it"
     add("--no-mount", action=flag, help=text)
+
+    group = parser.add_argument_group("what is shown of maps, on stdout")
+    add = group.add_argument
+    text = (
+        "what is in a map, at the end, and every TIME if one is given: a table, or JSON with --json; per-CPU numbers "
+        "are added up; .bss and .data are the variables of those sections; the trace is only shown as well if one of "
+        "the programs prints; repeatable"
+    )
+    add("-M", "--map", action="append", type=_shown, metavar="NAME[=TIME]", help=text)
+    text = (
+        "the same, drawn as a histogram by powers of two: of an array of counts, of a map whose keys are slots or have "
+        "a member 'slot', of values that are counts or have a member 'slots'; NAME may be a variable, too"
+    )
+    add("-H", "--hist", action="append", type=_shown, metavar="NAME[=TIME]", help=text)
 
     group = parser.add_argument_group("which lines are shown")
     add = group.add_argument
@@ -224,10 +261,11 @@ def _parser() -> ArgumentParser:
     add = group.add_argument
     text = (
         "the trace as JSON, one object a line: task, pid (the thread's), tgid (the process's; null if not "
-        "known), cpu, flags, timestamp (seconds), event, message"
+        "known), cpu, flags, timestamp (seconds), event, message; of --map one a line and entry: map, time, key, "
+        "value, sum (of a per-CPU map); of --variables: variable, type, section, value"
     )
     add("-j", "--json", action=flag, help=text)
-    add("-o", "--output", metavar="FILE", help="write the trace to FILE instead of stdout")
+    add("-o", "--output", metavar="FILE", help="write to FILE what would go to stdout")
     add("-q", "--quiet", action=flag, help="tell nothing but warnings and errors on stderr")
     add("-v", "--verbose", action=flag, help="show libbpf's debug log on stderr")
     text = "show the verifier's whole log on stderr, that of programs it accepts, too"
@@ -284,6 +322,25 @@ def _max_entries(text: str) -> tuple[str, int]:
     return name, value
 
 
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise _wrong(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _shown(text: str) -> tuple[str, float | None]:
+    name, equals, seconds = text.partition("=")
+    if not name:
+        raise _wrong(f"{text!r} is not NAME or NAME=TIME")
+    if not equals:
+        return name, None
+    every = _duration(seconds)
+    if every < SHORTEST:
+        raise _wrong(f"{text!r}: a time from {SHORTEST:g} s up is needed")
+    return name, every
+
+
 def _pid(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or int(text) < 1:
         raise _wrong(f"{text!r} is not the number of a process")
@@ -301,6 +358,9 @@ def _log_level(text: str) -> int:
         raise _wrong(f"{text!r} is not a number from 1 to 7")
     return int(text)
 
+
+SHORTEST = 0.01
+"""Seconds at least from one showing of a map to the next."""
 
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 

@@ -8,14 +8,15 @@ from time import monotonic
 
 import libbpf_cffi as bpf
 
-from ._run_io import ReaderGoneError, Sink, printable, wants_colour
+from ._run_io import ReaderGoneError, printable, wants_colour
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._run_child import Child
-    from ._run_io import Reporter, Stopper
+    from ._run_io import Output, Reporter, Stopper
+    from ._run_maps import Shows
     from ._run_options import Options
 
 __all__ = ["Trace", "wait"]
@@ -32,19 +33,21 @@ def wait(
     deadline: float | None,
     child: Child | None,
     pipe: bpf.TracePipe | None = None,
-    output: int | None = None,
+    output: Output | None = None,
+    shows: Shows | None = None,
 ) -> bool:
     """Wait for lines in `pipe`; tell whether there may be some, or it is time to end.
 
-    Raises `Interrupted` by a signal, and `ReaderGoneError` when nobody reads `output` any more, which a
-    command that prints now and then would otherwise notice long afterwards.
+    What is due of `shows` goes to `output` meanwhile. Raises `Interrupted` by a signal, and
+    `ReaderGoneError` when nobody reads `output` any more, which a command that prints now and then would
+    otherwise notice long afterwards.
     """
     poll = select.poll()
     poll.register(stopper.fd, select.POLLIN)
     if pipe is not None:
         poll.register(pipe, select.POLLIN)
     if output is not None:
-        poll.register(output, 0)  # errors are told of unasked
+        poll.register(output.fd, 0)  # errors are told of unasked
     while True:
         stopper.check()
         if child is not None and child.ended():
@@ -52,9 +55,15 @@ def wait(
         left = None if deadline is None else deadline - monotonic()
         if left is not None and left <= 0:
             return False
+        if shows is not None and output is not None and shows.following is not None:
+            pause = shows.following - monotonic()
+            if pause <= 0:
+                shows.show_due(output)
+                continue
+            left = pause if left is None else min(left, pause)
         # A longer wait does not fit the C int of milliseconds; less than one would be busy waiting.
         ready = dict(poll.poll(None if left is None else min(left, 86400.0) * 1000 + 1))
-        if output in ready:
+        if output is not None and output.fd in ready:
             raise ReaderGoneError
         if stopper.fd in ready:
             stopper.drain()
@@ -66,33 +75,20 @@ def wait(
 class Trace:
     """The trace pipe and where its lines go."""
 
-    def __init__(self, options: Options, stopper: Stopper, report: Reporter) -> None:
+    def __init__(self, options: Options, stopper: Stopper, report: Reporter, output: Output) -> None:
         self._options = options
         self._stopper = stopper
         self._report = report
         self._warned = False
         self.written = 0
         """Lines that have been written."""
-        self._close_output = False
-        self._output = 1
-        if options.output is not None:
-            with stopper:  # a FIFO waits for its reader
-                stopper.check()
-                self._output = os.open(
-                    options.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666
-                )
-            self._close_output = True
-        try:
-            self._sink = Sink(self._output, stopper)
-            self._wanted = _pattern(options.task)
-            self._format = _formatter(options, self._output)
-            self._as_text = self._format is None and self._wanted is None and options.lines is None
-            if options.filtered:
-                _check_namespace()
-            self.pipe = bpf.TracePipe(instance=options.instance or options.filtered, backlog=options.backlog)
-        except BaseException:
-            self._close()
-            raise
+        self._output = output
+        self._wanted = _pattern(options.task)
+        self._format = _formatter(options, output.fd)
+        self._as_text = self._format is None and self._wanted is None and options.lines is None
+        if options.filtered:
+            _check_namespace()
+        self.pipe = bpf.TracePipe(instance=options.instance or options.filtered, backlog=options.backlog)
 
     def ready(self, child: Child | None) -> None:
         """Set the kernel's filter, and say what may keep the lines away."""
@@ -128,9 +124,9 @@ class Trace:
         except OSError as error:
             raise OSError(error.errno, f"cannot write {text!r}: {error.strerror}", path) from None
 
-    def stream(self, deadline: float | None, child: Child | None) -> None:
+    def stream(self, deadline: float | None, child: Child | None, shows: Shows | None) -> None:
         """Write lines until the deadline, the child's end, or as many as are wanted; exceptions as `wait`."""
-        while not self._full() and wait(self._stopper, deadline, child, self.pipe, self._output):
+        while not self._full() and wait(self._stopper, deadline, child, self.pipe, self._output, shows):
             self._write_batch()
             self._tell_losses()
 
@@ -158,11 +154,7 @@ class Trace:
                 records = records[: self._options.lines - self.written]
             texts = list(map(self._format or str, records))
         if texts:
-            try:
-                self._sink.write("\n".join([*texts, ""]).encode("utf-8", "backslashreplace"))
-            except OSError as error:
-                name = self._options.output or "stdout"
-                raise OSError(error.errno, f"cannot write the trace to {name}: {error.strerror}") from None
+            self._output.write("\n".join([*texts, ""]))
             self.written += len(texts)
         return found
 
@@ -184,16 +176,8 @@ class Trace:
             self._report.warning(f"{self.pipe.lost} lines were lost before they could be read ({by_cpu})")
 
     def close(self) -> None:
-        """Close the pipe, with its private buffer if it has one, and the output file."""
-        try:
-            self.pipe.close()
-        finally:
-            self._close()
-
-    def _close(self) -> None:
-        if self._close_output:
-            self._close_output = False
-            os.close(self._output)
+        """Close the pipe, with its private buffer if it has one."""
+        self.pipe.close()
 
 
 def _check_namespace() -> None:

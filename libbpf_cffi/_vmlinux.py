@@ -13,8 +13,9 @@ import sys
 from contextlib import contextmanager, suppress
 
 from . import _log, _pins
-from ._check import check, failure, not_null, strerror
-from ._ffi import Options, ffi, lib, path_bytes
+from ._btf_dump import Dumper
+from ._check import failure, not_null, strerror
+from ._ffi import ffi, lib, path_bytes
 from .errors import Error, LibbpfError
 
 TYPE_CHECKING = False
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from typing import BinaryIO, NoReturn
 
     from ._libbpf import btf as Btf  # noqa: N812 - `btf` is an argument here
-    from ._libbpf import btf_dump, lbc_text
 
 __all__ = ["FILE_NAME", "folder", "regular_file", "system_errors", "write_file"]
 
@@ -148,32 +148,17 @@ def _dump_bytes(data: bytes, action: str) -> bytes:
 
 
 def _dump(btf: Btf, action: str) -> bytes:
-    """Give the whole header. *Wraps* ``btf_dump__dump_type()`` and ``btf_dump__emit_type_decl()``."""
-    text = not_null(lib.lbc_text__new(), action)
-    try:
-        dump = not_null(lib.lbc_btf_dump__new(btf, text, ffi.NULL), action)
-        try:
-            count = lib.btf__type_cnt(btf)
-            for type_id in range(1, count):
-                check(lib.btf_dump__dump_type(dump, type_id), action)
-            types = _taken(text, action)
-            kfuncs = [_kfunc(btf, dump, text, type_id, action) for type_id in _kfunc_ids(btf, count)]
-        finally:
-            lib.btf_dump__free(dump)
-    finally:
-        lib.lbc_text__free(text)
+    """Give the whole header. Other threads must leave the BTF alone."""
+    with Dumper(btf, action) as dumper:
+        count = lib.btf__type_cnt(btf)
+        if count > 1:
+            dumper.types(1, count - 1)
+        types = dumper.take()
+        kfuncs = [_kfunc(btf, dumper, type_id) for type_id in _kfunc_ids(btf, count)]
     parts = [_HEAD, types]
     if kfuncs:
         parts += [_KFUNCS, *kfuncs, _NO_KFUNCS]
     return b"".join([*parts, _TAIL])
-
-
-def _taken(text: lbc_text, action: str) -> bytes:
-    """Take what the dumper has written; it goes on when its text cannot grow, so that is looked for here."""
-    check(text.error, action)
-    taken: bytes = ffi.buffer(text.data, text.len)[:] if text.len else b""
-    lib.lbc_text__reset(text)
-    return taken
 
 
 def _kfunc_ids(btf: Btf, count: int) -> list[int]:
@@ -188,13 +173,11 @@ def _kfunc_ids(btf: Btf, count: int) -> list[int]:
     return list(found)
 
 
-def _kfunc(btf: Btf, dump: btf_dump, text: lbc_text, type_id: int, action: str) -> bytes:
+def _kfunc(btf: Btf, dumper: Dumper, type_id: int) -> bytes:
     """Give one kernel function's declaration, weak so that a kernel without it can still load the program."""
     function = lib.btf__type_by_id(btf, type_id)
-    options = Options("btf_dump_emit_type_decl_opts")
-    options.pointer.field_name = lib.btf__name_by_offset(btf, function.name_off)
-    check(lib.btf_dump__emit_type_decl(dump, function.type, options.pointer), action)
-    return b'extern %s __attribute__((weak, section(".ksyms")));\n' % _taken(text, action)
+    dumper.declaration(function.type, ffi.string(lib.btf__name_by_offset(btf, function.name_off)))
+    return b'extern %s __attribute__((weak, section(".ksyms")));\n' % dumper.take()
 
 
 # Files of BTF that users name

@@ -9,14 +9,14 @@ from enum import IntEnum, IntFlag
 
 from ._ffi import lib
 
-__all__ = ["AttachType", "LinkType", "MapFlags", "MapType", "ProgFlags", "ProgType"]
+__all__ = ["AttachType", "BtfKind", "LinkType", "MapFlags", "MapType", "ProgFlags", "ProgType", "UpdateFlags"]
 
 
-class _Open(IntEnum):
+class OpenEnum(IntEnum):
     """An enumeration that takes values of newer kernels: they are named ``UNKNOWN_n``."""
 
     @classmethod
-    def _missing_(cls, value: object) -> _Open | None:
+    def _missing_(cls, value: object) -> OpenEnum | None:
         if not isinstance(value, int):
             return None
         member = int.__new__(cls, value)
@@ -24,12 +24,12 @@ class _Open(IntEnum):
         member._value_ = value
         return member
 
-    def __reduce_ex__(self, protocol: object) -> tuple[type[_Open], tuple[int]]:
+    def __reduce_ex__(self, protocol: object) -> tuple[type[OpenEnum], tuple[int]]:
         # By value: some versions of Python pickle by name, which an unknown value has not.
         return type(self), (self._value_,)
 
 
-class MapType(_Open):
+class MapType(OpenEnum):
     """Type of a map: ``enum bpf_map_type`` of linux/bpf.h."""
 
     UNSPEC = lib.BPF_MAP_TYPE_UNSPEC
@@ -71,7 +71,7 @@ class MapType(_Open):
     INSN_ARRAY = lib.BPF_MAP_TYPE_INSN_ARRAY
 
 
-class ProgType(_Open):
+class ProgType(OpenEnum):
     """Type of a program: ``enum bpf_prog_type`` of linux/bpf.h."""
 
     UNSPEC = lib.BPF_PROG_TYPE_UNSPEC
@@ -109,7 +109,7 @@ class ProgType(_Open):
     NETFILTER = lib.BPF_PROG_TYPE_NETFILTER
 
 
-class AttachType(_Open):
+class AttachType(OpenEnum):
     """What a program is attached to: ``enum bpf_attach_type`` of linux/bpf.h."""
 
     CGROUP_INET_INGRESS = lib.BPF_CGROUP_INET_INGRESS
@@ -173,7 +173,7 @@ class AttachType(_Open):
     TRACE_FSESSION = lib.BPF_TRACE_FSESSION
 
 
-class LinkType(_Open):
+class LinkType(OpenEnum):
     """Type of a link: ``enum bpf_link_type`` of linux/bpf.h."""
 
     UNSPEC = lib.BPF_LINK_TYPE_UNSPEC
@@ -191,6 +191,31 @@ class LinkType(_Open):
     UPROBE_MULTI = lib.BPF_LINK_TYPE_UPROBE_MULTI
     NETKIT = lib.BPF_LINK_TYPE_NETKIT
     SOCKMAP = lib.BPF_LINK_TYPE_SOCKMAP
+
+
+class BtfKind(OpenEnum):
+    """Kind of a BTF type: ``BTF_KIND_…`` of linux/btf.h, where void is called UNKN."""
+
+    VOID = lib.BTF_KIND_UNKN
+    INT = lib.BTF_KIND_INT
+    PTR = lib.BTF_KIND_PTR
+    ARRAY = lib.BTF_KIND_ARRAY
+    STRUCT = lib.BTF_KIND_STRUCT
+    UNION = lib.BTF_KIND_UNION
+    ENUM = lib.BTF_KIND_ENUM
+    FWD = lib.BTF_KIND_FWD
+    TYPEDEF = lib.BTF_KIND_TYPEDEF
+    VOLATILE = lib.BTF_KIND_VOLATILE
+    CONST = lib.BTF_KIND_CONST
+    RESTRICT = lib.BTF_KIND_RESTRICT
+    FUNC = lib.BTF_KIND_FUNC
+    FUNC_PROTO = lib.BTF_KIND_FUNC_PROTO
+    VAR = lib.BTF_KIND_VAR
+    DATASEC = lib.BTF_KIND_DATASEC
+    FLOAT = lib.BTF_KIND_FLOAT
+    DECL_TAG = lib.BTF_KIND_DECL_TAG
+    TYPE_TAG = lib.BTF_KIND_TYPE_TAG
+    ENUM64 = lib.BTF_KIND_ENUM64
 
 
 class MapFlags(IntFlag):
@@ -230,3 +255,12 @@ class ProgFlags(IntFlag):
     XDP_DEV_BOUND_ONLY = lib.BPF_F_XDP_DEV_BOUND_ONLY
     TEST_REG_INVARIANTS = lib.BPF_F_TEST_REG_INVARIANTS
     TOKEN_FD = lib.BPF_F_TOKEN_FD
+
+
+class UpdateFlags(IntFlag):
+    """Flags of a map's update and lookup: ``BPF_ANY``, ``BPF_NOEXIST``, ``BPF_EXIST`` and ``BPF_F_LOCK``."""
+
+    ANY = lib.BPF_ANY
+    NOEXIST = lib.BPF_NOEXIST
+    EXIST = lib.BPF_EXIST
+    LOCK = lib.BPF_F_LOCK

@@ -31,6 +31,12 @@ __all__ = [
 SUMMARY_LINES = 10
 """How many of the last lines of a verifier log ``str()`` of a `VerifierError` shows."""
 
+REPORT = "Verification failed: "
+"""How the report begins that ends a verifier log since Linux 7.3."""
+
+TOLD = (REPORT, "Reason:", "Suggestion:")
+"""The paragraphs of the report that a summary shows; the others repeat instructions and lines of the source."""
+
 
 class Error(Exception):
     """Base of every exception that is this package's own."""
@@ -75,7 +81,8 @@ class VerifierError(LibbpfError):
     """The kernel's verifier refused a program.
 
     `program` is its name, `log` the verifier's whole log, whatever its size. ``str()`` is a summary: the last
-    lines of the log and how many were left out.
+    lines of the log and how many were left out. Since Linux 7.3 the log ends in a report that says it again in
+    plain words; the summary has what that gives as the reason and suggests.
     """
 
     def __init__(
@@ -94,13 +101,18 @@ class VerifierError(LibbpfError):
         self.log = log
 
     def summary(self, lines: int = SUMMARY_LINES) -> str:
-        """Give the last `lines` lines of the log that say something, with the number of those left out before them."""
-        said = [line for line in self.log.splitlines() if line.strip() and not _is_statistics(line)]
+        """Give the last `lines` lines of the log that say something, with the number of those left out.
+
+        Of the report that ends the log since Linux 7.3, the reason and the suggestion follow.
+        """
+        plain, report = _parted(self.log)
+        said = [line for line in plain.splitlines() if line.strip() and not _is_statistics(line)]
         shown = said[-lines:] if lines > 0 else []
-        left_out = len(said) - len(shown)
+        told = [line for part in report if lines > 0 and part.startswith(TOLD) for line in part.splitlines()]
+        left_out = len(said) - len(shown) + sum(len(part.splitlines()) for part in report) - len(told)
         if left_out:
             shown.insert(0, f"({left_out} line(s) of the verifier's log omitted: see .log)")
-        return "\n".join(shown)
+        return "\n".join(shown + told)
 
     def __str__(self) -> str:
         refused = f"the verifier refused program {self.program!r}"
@@ -109,6 +121,14 @@ class VerifierError(LibbpfError):
         if self.hint:
             parts.append(f"  hint: {self.hint}")
         return "\n".join(parts)
+
+
+def _parted(log: str) -> tuple[str, list[str]]:
+    """Part a verifier's log: what each instruction did, and the paragraphs of the report of Linux 7.3 and later."""
+    plain, heading, rest = log.partition(f"\n{REPORT}")
+    if not heading:
+        return log, []
+    return plain, [part for part in (REPORT + rest).split("\n\n") if part.strip() and not _is_statistics(part)]
 
 
 def _is_statistics(line: str) -> bool:

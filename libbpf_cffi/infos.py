@@ -44,7 +44,12 @@ class ProgramInfo(NamedTuple):
 
 
 class MapInfo(NamedTuple):
-    """``struct bpf_map_info``: sizes in bytes."""
+    """``struct bpf_map_info``: sizes in bytes; and of /proc/self/fdinfo, what the kernel tells only there.
+
+    `memlock` is how much memory of the kernel the map uses, in bytes. `frozen` says that user space can only read it.
+    `owner_prog_type` is, of a program array that is in use, the type of the programs in it. Without /proc these are 0,
+    ``False`` and ``None``.
+    """
 
     type: MapType
     id: int
@@ -61,6 +66,9 @@ class MapInfo(NamedTuple):
     btf_value_type_id: int
     btf_vmlinux_value_type_id: int
     map_extra: int
+    memlock: int
+    frozen: bool
+    owner_prog_type: ProgType | None
 
 
 class LinkInfo(NamedTuple):
@@ -99,14 +107,21 @@ def program_info(raw: Callable[..., Any]) -> ProgramInfo:
 _PROGRAM_OWN = ("type", "id", "tag", "name", "map_ids", "gpl_compatible")
 
 
-def map_info(raw: Callable[..., Any]) -> MapInfo:
-    """Make a `MapInfo`."""
+def map_info(raw: Callable[..., Any], fdinfo: Mapping[str, str]) -> MapInfo:
+    """Make a `MapInfo` of the struct, and of what /proc says."""
     info = raw()
+    owner = fdinfo.get("owner_prog_type")
     return MapInfo(
         type=MapType(info.type),
         name=text(info.name),
-        **{name: getattr(info, name) for name in MapInfo._fields if name not in ("type", "name")},
+        memlock=int(fdinfo.get("memlock", "0")),
+        frozen=fdinfo.get("frozen") == "1",
+        owner_prog_type=None if owner is None else ProgType(int(owner)),
+        **{name: getattr(info, name) for name in MapInfo._fields if name not in _MAP_OWN},
     )
+
+
+_MAP_OWN = ("type", "name", "memlock", "frozen", "owner_prog_type")
 
 
 PATH_MAX = 4096

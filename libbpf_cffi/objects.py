@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from _weakref import ref
-from io import FileIO
 
 from . import _elf, _log
 from ._check import check, failure, load_logs, not_null
 from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
+from ._files import read_file
 from ._handle import ObjectHandle
+from ._map_access import close_elements
+from ._map_settings import address_of
 from ._named import Named
 from ._pins import Folders, check_pin
-from .errors import Error, NotSupportedError
-from .maps import Map
+from .errors import NotSupportedError
+from .maps import Map, kind_of
 from .programs import Program
 
 TYPE_CHECKING = False
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ._libbpf import CData, bpf_map, bpf_object, bpf_program
+    from .btf import Btf, BtfType
     from .links import Link
+    from .variables import Variables
 
 __all__ = ["Object"]
 
@@ -54,6 +57,8 @@ class Object:
 
     __slots__ = (
         "__weakref__",
+        "_btf",
+        "_data",
         "_handle",
         "_kernel_log",
         "_license",
@@ -62,8 +67,11 @@ class Object:
         "_programs",
         "_seen",
         "_skipped",
+        "_variables",
     )
 
+    _btf: Btf | None
+    _data: bytes
     _handle: ObjectHandle
     _kernel_log: bytearray | None
     _license: str
@@ -72,6 +80,7 @@ class Object:
     _programs: dict[str, bpf_program]
     _seen: dict[tuple[str, str], ref[Program | Map]]
     _skipped: dict[str, NotSupportedError]
+    _variables: Variables | None
 
     def __init__(self, *_: object, **__: object) -> None:
         raise TypeError("use Object.open()")
@@ -117,7 +126,7 @@ class Object:
         else:
             path = os.fsdecode(path_bytes(source))
             what = f"object {path!r}"
-            data = _read(path, f"open {what}")
+            data = read_file(path, f"open {what}")
             if object_name is None:
                 object_name = os.path.basename(path).partition(".")[0]
         action = f"open {what}"
@@ -144,6 +153,7 @@ class Object:
         if not data:
             # Of an empty file libbpf says this, of an empty buffer only EINVAL.
             raise failure(lib.LIBBPF_ERRNO__FORMAT, action)
+        _check_types(data, action)
         self = object.__new__(cls)
         self._handle = handle = ObjectHandle(lib.bpf_object__close, name=what)
         handle.close_with(self)
@@ -180,6 +190,9 @@ class Object:
         while each:
             self._maps.setdefault(text(lib.bpf_map__name(each)), each)
             each = lib.bpf_object__next_map(pointer, each)
+        self._btf = None
+        self._data = data
+        self._variables = None
         self._seen = {}
         self._skipped = {}
 
@@ -264,6 +277,48 @@ class Object:
             self._handle.check()
         return Named(lambda: list(self._maps), self._map, "map", self._handle.name)
 
+    @property
+    def btf(self) -> Btf | None:
+        """The object's types, as closed as the object is; ``None`` if it was compiled without ``-g``.
+
+        *Wraps* ``bpf_object__btf()``.
+        """
+        from .btf import Btf
+
+        with self._handle.lock:
+            self._handle.check()
+            if self._btf is None:
+                self._btf = Btf._borrowed(self._handle)
+            return self._btf
+
+    @property
+    def types(self) -> Named[BtfType]:
+        """The object's types by name: ``event`` as well as ``struct event``, ``union``, ``enum`` and ``typedef``.
+
+        Without a keyword a struct, union or enumeration comes before a typedef, and that before an integer.
+        """
+        btf = self.btf
+        if btf is None:
+            return Named(list, lambda _: None, "type", self._handle.name)
+        return Named(btf._names, btf._find_type, "type", self._handle.name)
+
+    @property
+    def variables(self) -> Variables:
+        """The global variables by name, with their values: ``obj.variables["target_pid"] = 4711``.
+
+        An object without BTF (``clang -g``) has none by name.
+        """
+        found = self._variables
+        if found is not None and self._handle._made:
+            return found
+        with self._handle.lock:
+            self._handle.check()
+            if self._variables is None:
+                from .variables import Variables
+
+                self._variables = Variables(self._handle, self.btf, self._data)
+            return self._variables
+
     def _program(self, name: str) -> Program | None:
         with self._handle.lock:
             self._handle.check()
@@ -290,8 +345,10 @@ class Object:
                 return None
             seen = self._seen.get(("map", name))
             found = seen() if seen is not None else None
-            if found is None:
-                found = Map(self, self._handle, pointer)
+            # The type may change until load, and its class with it.
+            kind = kind_of(lib.bpf_map__type(pointer))
+            if type(found) is not kind:
+                found = kind._of_object(self, self._handle, pointer)
                 self._seen["map", name] = ref(found)
             assert isinstance(found, Map)
             return found
@@ -325,9 +382,13 @@ class Object:
             _log.listen()
             _check_head_room(len(self._programs) + len(self._maps), action)
             for each in self._maps.values():
-                _check_address(each, action)
+                _check_arena(each, action)
+                types = lib.bpf_map__btf_key_type_id(each), lib.bpf_map__btf_value_type_id(each)
+                self._handle.map_types.setdefault(address_of(each), types)
             with self._pin_by_name(action):
                 _log.listen(debug=any(lib.bpf_program__log_level(each) for each in self._programs.values()))
+                # A load that fails after a prepare closes the descriptors.
+                close_elements(self._handle)
                 result = ffi.new("int *", 1)
                 try:
                     function(pointer, result)
@@ -478,36 +539,14 @@ class Object:
         return f"<Object {self._handle.name.partition(' ')[2]} ({state}): {counts}>"
 
 
-def _read(path: str, action: str) -> bytes:
-    """Read a regular file whole; a device or a FIFO would never end."""
-    opened: list[int] = []
-    try:
-        try:
-            # Without O_NONBLOCK the open itself waits for a FIFO's writer. One step opens and stores, so that no Ctrl-C
-            # loses the descriptor.
-            opened.extend(map(os.open, (path,), (os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK,)))
-            (fd,) = opened
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                error = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
-                check(-error, action, hint="it is not a regular file")
-            data = os.read(fd, status.st_size + 1)
-            if len(data) == status.st_size > 0:
-                return data
-            # It grows, has no size (in /proc), or has more than one read gives (2 GiB).
-            return data + FileIO(fd, closefd=False).readall()
-        finally:
-            for fd in opened:
-                os.close(fd)
-    except Error:
-        raise
-    except OSError as error:
-        check(-(error.errno or errno.EIO), action, hint=_file_hint)
-        raise
-
-
-def _file_hint(error: int) -> str | None:
-    return "the file's own permissions, or those of a folder on the way, forbid it" if error == errno.EACCES else None
+def _check_types(data: bytes, action: str) -> None:
+    """Raise when the object's BTF makes no sense: libbpf trusts its sizes and offsets (csrc/btf_check.c)."""
+    section = _elf.section(data, ".BTF")
+    if section:
+        why = ffi.new("char[256]")
+        if lib.lbc_btf_check_section(ffi.from_buffer(section), len(section), why, len(why)) < 0:
+            reason = ffi.string(why).decode("utf-8", "replace")
+            raise failure(lib.LIBBPF_ERRNO__FORMAT, action, f"its BTF is malformed: {reason}")
 
 
 def _kernel_log(buffer: bytearray | None, size: int | None) -> bytearray | None:
@@ -530,20 +569,29 @@ def _log_text(buffer: bytearray | None) -> str:
     return buffer[: end if end >= 0 else None].decode("utf-8", "replace")
 
 
-def _check_address(pointer: bpf_map, action: str) -> None:
-    """Raise (EEXIST) when an arena wants an address at which this process has something else.
+def _check_arena(pointer: bpf_map, action: str) -> None:
+    """Raise when load would write over this process's own memory, or where it gets a SIGSEGV.
 
-    libbpf maps an arena with ``MAP_FIXED`` at the address in its ``map_extra``, over whatever is there.
+    libbpf maps an arena with ``MAP_FIXED`` at the address in its ``map_extra``, over whatever is there (EEXIST), and
+    writes the initial values of variables into pages that with ``BPF_F_SEGV_ON_FAULT`` must not be touched (EFAULT).
     """
+    if lib.bpf_map__type(pointer) != lib.BPF_MAP_TYPE_ARENA or not lib.bpf_map__autocreate(pointer):
+        return
+    arena = f"arena {text(lib.bpf_map__name(pointer))!r}"
+    if lib.bpf_map__map_flags(pointer) & lib.BPF_F_SEGV_ON_FAULT and lib.bpf_map__initial_value(
+        pointer, ffi.new("size_t *")
+    ):
+        why = "holds variables, whose initial values cannot be written with the map flag SEGV_ON_FAULT"
+        raise failure(errno.EFAULT, action, f"{arena} {why}")
     start = lib.bpf_map__map_extra(pointer)
-    if lib.bpf_map__type(pointer) != lib.BPF_MAP_TYPE_ARENA or not start or not lib.bpf_map__autocreate(pointer):
+    if not start:
         return
     end = start + lib.bpf_map__max_entries(pointer) * os.sysconf("SC_PAGESIZE")
     with open("/proc/self/maps", "rb") as file:
         for line in file:
             first, _, last = line.partition(b" ")[0].partition(b"-")
             if start < int(last, 16) and int(first, 16) < end:
-                wants = f"arena {text(lib.bpf_map__name(pointer))!r} wants the addresses from {start:#x} to {end:#x}"
+                wants = f"{arena} wants the addresses from {start:#x} to {end:#x}"
                 why = "where this process has other memory: choose another map_extra"
                 raise failure(errno.EEXIST, action, f"{wants}, {why}")
 

@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._libbpf import CData, bpf_program
+    from .btf_ext import BtfFuncInfo, BtfLineInfo
     from .enums import AttachType, ProgFlags, ProgType
     from .infos import ProgramInfo
+    from .objects import Object
 
 __all__ = ["Program"]
 
 UNLOADED = (ObjectHandle.OPEN, ObjectHandle.PREPARED)
+RELOCATED = (ObjectHandle.PREPARED, ObjectHandle.LOADED)
 
 
 class Program:
@@ -36,7 +39,7 @@ class Program:
 
     __slots__ = ("__weakref__", "_handle", "_logs", "_name", "_owner", "_program", "_section_name")
 
-    def __init__(self, owner: object, handle: ObjectHandle, pointer: bpf_program, logs: dict[str, str]) -> None:
+    def __init__(self, owner: Object, handle: ObjectHandle, pointer: bpf_program, logs: dict[str, str]) -> None:
         self._owner = owner
         self._handle = handle
         self._program = pointer
@@ -182,6 +185,37 @@ class Program:
             insns = lib.bpf_program__insns(pointer)
             count = lib.bpf_program__insn_cnt(pointer)
             return ffi.buffer(insns, count * ffi.sizeof("struct bpf_insn"))[:] if insns else b""
+
+    @property
+    def func_info(self) -> tuple[BtfFuncInfo, ...]:
+        """The functions that the program is made of, after load; empty for an object without BTF.
+
+        *Wraps* ``bpf_program__func_info()``.
+        """
+        return tuple(self._infos("func_info"))
+
+    @property
+    def line_info(self) -> tuple[BtfLineInfo, ...]:
+        """The lines of the source that its instructions come from, after load; empty for an object without BTF.
+
+        *Wraps* ``bpf_program__line_info()``.
+        """
+        return tuple(self._infos("line_info"))
+
+    def _infos(self, what: str) -> tuple[Any, ...]:
+        from . import btf_ext
+
+        with self._handle.lock:
+            pointer = self._pointer
+            self._handle.require(f"read the {what} of program {self.name!r}", *RELOCATED)
+            btf = self._owner.btf
+            if btf is None:
+                return ()
+            if what == "func_info":
+                funcs = lib.bpf_program__func_info(pointer)
+                return btf_ext.func_infos(btf, funcs, lib.bpf_program__func_info_cnt(pointer)) if funcs else ()
+            lines = lib.bpf_program__line_info(pointer)
+            return btf_ext.line_infos(btf, lines, lib.bpf_program__line_info_cnt(pointer)) if lines else ()
 
     @property
     def fd(self) -> int:

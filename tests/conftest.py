@@ -1,14 +1,18 @@
 """What every test has: BPF objects compiled from sources, mounted file systems, and a check that nothing leaks.
 
-``LIBBPF_CFFI_NO_SKIP=1`` turns every skip into a failure. ``LIBBPF_CFFI_LEAK_CHECK=own`` looks for leaks in this
-process alone, for a machine on which others load programs meanwhile.
+``@pytest.mark.needs("kprobe", "map:ARENA")`` skips a test where the kernel lacks something; features.py knows how to
+find out. ``LIBBPF_CFFI_NO_SKIP=1`` turns every skip into a failure. ``LIBBPF_CFFI_LEAK_CHECK=own`` looks for leaks in
+this process alone, for a machine on which others load programs meanwhile. ``LIBBPF_CFFI_TEST_OBJECTS`` is a folder of
+BPF objects that were compiled before.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import gc
+import importlib.util
 import os
 import subprocess
 import time
@@ -19,6 +23,9 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    import libbpf_cffi as bpf
 
 TESTS = Path(__file__).resolve().parent
 SOURCES = TESTS / "bpf"
@@ -35,6 +42,30 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.skipped and os.environ.get("LIBBPF_CFFI_NO_SKIP") == "1" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, but skips are failures here: {report.longrepr}"
+
+
+@functools.cache
+def _features() -> ModuleType:
+    """Import features.py by its path, for tests are no package, and only when the wheel is wanted."""
+    spec = importlib.util.spec_from_file_location("features", TESTS / "features.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that needs what the kernel lacks."""
+    features = [feature for mark in item.iter_markers("needs") for feature in mark.args]
+    if not features:
+        return
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    lacking = [feature for feature in features if not _features().kernel_has(feature)]
+    if lacking:
+        pytest.skip(f"kernel {os.uname().release} has no {', '.join(lacking)}")
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +119,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     folder = tmp_path_factory.mktemp("objects")
 
     def compile_source(name: str) -> Path:
+        ready = Path(os.environ.get("LIBBPF_CFFI_TEST_OBJECTS", folder), f"{name}.bpf.o")
+        if ready.exists():
+            return ready
         output = folder / f"{name}.bpf.o"
         if not output.exists():
             source = SOURCES / f"{name}.bpf.c"
@@ -97,6 +131,35 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return output
 
     return compile_source
+
+
+@pytest.fixture
+def opened(root: None, compiled: Callable[[str], Path]) -> Iterator[Callable[..., bpf.Object]]:
+    """Open the object of a source by its name; it is closed after the test."""
+    import libbpf_cffi as bpf
+
+    objects = []
+
+    def open_object(name: str, **options: object) -> bpf.Object:
+        obj = bpf.Object.open(compiled(name), **options)
+        objects.append(obj)
+        return obj
+
+    yield open_object
+    for obj in objects:
+        obj.close()
+
+
+@pytest.fixture
+def loaded(opened: Callable[..., bpf.Object], tracefs: str) -> Callable[..., bpf.Object]:
+    """Open and load the object of a source by its name; it is closed after the test."""
+
+    def load_object(name: str, **options: object) -> bpf.Object:
+        obj = opened(name, **options)
+        obj.load()
+        return obj
+
+    return load_object
 
 
 def descriptors() -> dict[int, str]:
@@ -142,7 +205,7 @@ LEAK_DEADLINE = 30.0
 @pytest.fixture(autouse=True)
 def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a descriptor, a program, a map or a link behind."""
-    if "kernel" not in request.path.parts or request.node.get_closest_marker("may_leak"):
+    if request.path.relative_to(TESTS).parts[0] not in {"kernel", "vm"} or request.node.get_closest_marker("may_leak"):
         yield
         return
     everywhere = os.environ.get("LIBBPF_CFFI_LEAK_CHECK") != "own"

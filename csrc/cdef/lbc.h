@@ -14,6 +14,18 @@ void lbc_text__free(struct lbc_text *text);
 struct btf_dump *lbc_btf_dump__new(const struct btf *btf, struct lbc_text *text,
     const struct btf_dump_opts *opts);
 
+/*
+ * Tell whether a BTF makes sense (btf_check.c): 0, or a negative errno, with what is wrong in `why`. The header is checked
+ * before libbpf reads it, the types afterwards; of an object's section both, before libbpf opens the object.
+ */
+int lbc_btf_check_header(const void *data, __u32 size, char *why, size_t why_size);
+int lbc_btf_check(const struct btf *btf, char *why, size_t why_size);
+int lbc_btf_check_section(const void *data, __u32 size, char *why, size_t why_size);
+
+/* Dump the types of a range of ids, and deduplicate, with a stack as deep as that takes (btf_deep.c). */
+int lbc_btf_dump__dump_types(struct btf_dump *dump, const struct btf *btf, __u32 first, __u32 last);
+int lbc_btf__dedup(struct btf *btf, const struct btf_dedup_opts *opts);
+
 /* What libbpf has said on this thread (log.c). */
 struct lbc_message {
     struct lbc_message *next;
@@ -35,6 +47,109 @@ void lbc_object_load(struct bpf_object *obj, int *result);
 /* Probe again for what the kernel seemed to lack (features_reset.c). */
 void lbc_features_forget_missing(void);
 
+/* Whether load puts an arena's variables at its end, not its start (features_reset.c); -EOPNOTSUPP: not known. */
+int lbc_features_arena_data_at_end(void);
+
+/* Copy memory that may be gone (memory.c): -EFAULT if it is, and no SIGSEGV. */
+int lbc_memory_read(void *target, const void *source, size_t size);
+int lbc_memory_write(void *target, const void *source, size_t size);
+
 /* What is inside a link (link_perf.c, link_usdt.c); -1 for a link of another kind. */
 int lbc_link_perf_event_fd(const struct bpf_link *link);
 int lbc_link_usdt_parts(const struct bpf_link *link, struct bpf_link **parts, int capacity);
+
+/* A map that no object has (map.c): its descriptor. */
+struct lbc_map {
+    int fd;
+};
+
+struct lbc_map *lbc_map__create(enum bpf_map_type type, const char *name, __u32 key_size, __u32 value_size,
+    __u32 max_entries, const struct bpf_map_create_opts *opts);
+struct lbc_map *lbc_map__from_id(__u32 id, __u32 open_flags);
+struct lbc_map *lbc_map__from_pin(const char *path, __u32 file_flags);
+struct lbc_map *lbc_map__from_fd(int fd);
+void lbc_map__close(struct lbc_map *map);
+
+/* What access to the elements of a map needs (map.c); `value_size` is what the kernel copies, of all CPUs. */
+struct lbc_elements {
+    int fd;
+    __u32 key_size;
+    __u32 value_size;
+    __u32 max_entries;
+    void *memory;
+    size_t memory_size;
+    int writable;
+    unsigned int closed;
+    unsigned int users;
+    unsigned int generation;
+};
+
+enum lbc_access {
+    /* What every call returns once the elements are closed: no errno. */
+    LBC_CLOSED = -100000,
+    /* What no lookup of a number can find out: look again, the long way. */
+    LBC_LOOK_AGAIN = 2021161080,
+};
+
+void lbc_elements_open(struct lbc_elements *elements);
+int lbc_elements_map_memory(struct lbc_elements *elements, size_t size, int writable);
+void lbc_elements_close(struct lbc_elements *elements);
+int lbc_lookup(struct lbc_elements *elements, const void *key, void *value, __u64 flags);
+int lbc_update(struct lbc_elements *elements, const void *key, const void *value, __u64 flags);
+int lbc_delete(struct lbc_elements *elements, const void *key, __u64 flags);
+int lbc_lookup_and_delete(struct lbc_elements *elements, const void *key, void *value, __u64 flags);
+int lbc_next_key(struct lbc_elements *elements, const void *key, void *next);
+uint64_t lbc_lookup_uu(struct lbc_elements *elements, uint64_t key);
+int64_t lbc_lookup_us(struct lbc_elements *elements, uint64_t key);
+uint64_t lbc_lookup_su(struct lbc_elements *elements, int64_t key);
+int64_t lbc_lookup_ss(struct lbc_elements *elements, int64_t key);
+int lbc_update_uu(struct lbc_elements *elements, uint64_t key, uint64_t value);
+int lbc_update_us(struct lbc_elements *elements, uint64_t key, int64_t value);
+int lbc_update_su(struct lbc_elements *elements, int64_t key, uint64_t value);
+int lbc_update_ss(struct lbc_elements *elements, int64_t key, int64_t value);
+uint64_t lbc_peek_u(struct lbc_elements *elements, uint64_t index);
+int64_t lbc_peek_s(struct lbc_elements *elements, uint64_t index);
+int lbc_poke_u(struct lbc_elements *elements, uint64_t index, uint64_t value);
+int lbc_poke_s(struct lbc_elements *elements, uint64_t index, int64_t value);
+int lbc_peek(struct lbc_elements *elements, __u64 index, void *value);
+int lbc_poke(struct lbc_elements *elements, __u64 index, const void *value);
+
+/* Where a reader is in a map (map_bulk.c). */
+struct lbc_cursor {
+    void *at;
+    void *next;
+    __u64 elem_flags;
+    __u64 budget;
+    __u32 step;
+    __u32 filled;
+    int bounded;
+    int take;
+    int two_steps;
+    int way;
+    int started;
+    int done;
+    int error;
+};
+
+/* How far a call that writes many has come. */
+struct lbc_progress {
+    __u32 done;
+    __u32 missing;
+    int way;
+};
+
+int lbc_read(struct lbc_elements *elements, struct lbc_cursor *cursor, void *keys, void *values, __u32 capacity);
+int lbc_update_many(struct lbc_elements *elements, const void *keys, const void *values, __u32 count, __u64 flags,
+    struct lbc_progress *progress);
+int lbc_delete_many(struct lbc_elements *elements, const void *keys, __u32 count, __u64 flags,
+    struct lbc_progress *progress);
+
+/* The memory of an arena that no object has (map_arena.c). */
+struct lbc_arena {
+    void *memory;
+    size_t size;
+};
+
+struct lbc_arena *lbc_arena__map(int fd, uint64_t address, size_t size);
+void lbc_arena__unmap(struct lbc_arena *arena);
+int64_t lbc_memory_copy(void *buffer, const void *memory, size_t size, int write);

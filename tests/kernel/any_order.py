@@ -108,7 +108,7 @@ def live(dice: random.Random, path: str, folder: str) -> None:
 
     def setting() -> None:
         thing = dice.choice([obj, *obj.programs.values(), *obj.maps.values(), *obj.maps.values()])
-        names = SETTINGS[type(thing)]
+        names = next(names for kind, names in SETTINGS.items() if isinstance(thing, kind))
         setattr(thing, dice.choice(names), number(dice))
 
     def look() -> None:
@@ -118,6 +118,16 @@ def live(dice: random.Random, path: str, folder: str) -> None:
                 with contextlib.suppress(FINE):
                     getattr(thing, name)
         repr(thing)
+
+    def variable() -> None:
+        variables = obj.variables
+        name = pick(dice, variables) + dice.choice(("", "", "", "[1]", "[0].x", ".low", ".limits.high[2]", ".first"))
+        with contextlib.suppress(IndexError):
+            if dice.random() < 0.5:
+                variables[name] = dice.choice((number(dice), number(dice), "x", [1, 2, 3], (1, 2, 3, 4), {"low": 1}))
+            variables[name]
+            variables.describe(name)
+            repr(variables)
 
     def attach_one() -> None:
         links.append(pick(dice, obj.programs.values()).attach())
@@ -163,7 +173,7 @@ def live(dice: random.Random, path: str, folder: str) -> None:
 
     steps = (
         [setting] * dice.choice((0, 1, 4, 12))
-        + [look] * 2
+        + [look, look, variable, variable]
         + [obj.load] * 3
         + [obj.prepare, attach_one, attach_one, attach_map]
         + [lambda: links.extend(obj.attach().values()), with_link, with_link, with_link, pins, pin_path, close]

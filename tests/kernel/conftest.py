@@ -24,33 +24,6 @@ DEADLINE = 20.0
 """Seconds to wait for what the kernel does by and by and tells nobody."""
 
 
-@pytest.fixture
-def opened(root: None, compiled: Callable[[str], Path]) -> Iterator[Callable[..., bpf.Object]]:
-    """Open the object of a source by its name; it is closed after the test."""
-    objects = []
-
-    def open_object(name: str, **options: object) -> bpf.Object:
-        obj = bpf.Object.open(compiled(name), **options)
-        objects.append(obj)
-        return obj
-
-    yield open_object
-    for obj in objects:
-        obj.close()
-
-
-@pytest.fixture
-def loaded(opened: Callable[..., bpf.Object], tracefs: str) -> Callable[..., bpf.Object]:
-    """Open and load the object of a source by its name; it is closed after the test."""
-
-    def load_object(name: str, **options: object) -> bpf.Object:
-        obj = opened(name, **options)
-        obj.load()
-        return obj
-
-    return load_object
-
-
 def hits(counter: bpf.Map, pid: int | None = None) -> int:
     """What a map of basic.bpf.c has counted for a process, by default this one."""
     key = ffi.new("__u32 *", os.getpid() if pid is None else pid)
@@ -87,6 +60,22 @@ def variable(obj: bpf.Object, section: str, size: int, offset: int = 0) -> int:
 def data() -> Callable[..., int]:
     """Read an integer of a data section: object, section, size in bytes, offset."""
     return variable
+
+
+def run_with_packet(program: bpf.Program, packet: bytes = bytes(64)) -> int:
+    """Run a program on a packet, as the kernel lets one, and give what it returned."""
+    memory = ffi.new("char[]", packet)
+    options = ffi.new("struct bpf_test_run_opts *")
+    options.sz = ffi.sizeof("struct bpf_test_run_opts")
+    options.data_in, options.data_size_in = memory, len(packet)
+    assert lib.bpf_prog_test_run_opts(program.fd, options) == 0
+    return int(options.retval)
+
+
+@pytest.fixture
+def run_packet() -> Callable[..., int]:
+    """Run a program on a packet: the program, and the bytes if they matter."""
+    return run_with_packet
 
 
 def links_of(program_id: int) -> list[int]:

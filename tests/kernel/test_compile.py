@@ -54,7 +54,7 @@ int reads(struct __sk_buff *skb)
 char _license[] SEC("license") = "GPL";
 """
 
-pytestmark = pytest.mark.usefixtures("root")
+pytestmark = [pytest.mark.usefixtures("root"), pytest.mark.slow_emulated]
 
 
 @pytest.fixture(autouse=True)

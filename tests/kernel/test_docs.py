@@ -15,6 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow_emulated
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -24,6 +26,7 @@ BLOCK = re.compile(
 
 MAY_NOT_RUN = {
     "builds the machine's environment; make test runs in it",
+    "boots virtual machines",
     "needs a network",
 }
 """The reasons that count for an example that is not run."""

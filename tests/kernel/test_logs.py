@@ -196,6 +196,7 @@ bpf.lib.bpf_object__open_mem(garbage, len(garbage), bpf.ffi.NULL)
     )
 
 
+@pytest.mark.slow_emulated
 def test_a_library_that_says_much_to_nobody_keeps_little(python):
     kilobytes = python(
         """
@@ -238,6 +239,7 @@ def test_what_was_dropped_is_counted(opened, listening):
 # Threads
 
 
+@pytest.mark.slow_emulated
 def test_the_messages_of_one_thread_are_never_in_another_threads_exception(compiled, together):
     contents = compiled("basic").read_bytes()
     wrong = []

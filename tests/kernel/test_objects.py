@@ -526,6 +526,8 @@ ACTIONS = {
     "map.ifindex": lambda obj: setattr(obj.maps["events"], "ifindex", 1),
     "map.autocreate": lambda obj: setattr(obj.maps["events"], "autocreate", False),
     "map.pin_path": lambda obj: setattr(obj.maps["events"], "pin_path", "/sys/fs/bpf/never"),
+    "map.inner_map": lambda obj: setattr(obj.maps["events"], "inner_map", obj.maps["raw_hits"]),
+    "map.exclusive_program": lambda obj: setattr(obj.maps["events"], "exclusive_program", obj.programs["on_raw"]),
 }
 
 WRONG = {
@@ -538,12 +540,13 @@ WRONG = {
         "prepare", "attach", "pin", "unpin", "pin_programs", "unpin_programs", "program.attach", "program.pin",
         "program.unpin", "program.fd", "program.id", "program.tag", "program.info", "map.attach_struct_ops",
         "map.type", "map.key_size", "map.value_size", "map.max_entries", "map.map_flags", "map.numa_node",
-        "map.map_extra", "map.ifindex", "map.autocreate", "map.pin_path",
+        "map.map_extra", "map.ifindex", "map.autocreate", "map.pin_path", "map.inner_map", "map.exclusive_program",
     },
     "loaded": {
         "prepare", "load", "kversion", "program.type", "program.expected_attach_type", "program.flags",
         "program.autoload", "program.log_level", "map.type", "map.key_size", "map.value_size", "map.max_entries",
         "map.map_flags", "map.numa_node", "map.map_extra", "map.ifindex", "map.autocreate", "map.pin_path",
+        "map.inner_map", "map.exclusive_program",
     },
     "failed to load": set(ACTIONS),
 }  # fmt: skip
@@ -596,7 +599,8 @@ def test_the_list_of_actions_has_every_setter():
 
 def setters(kind):
     """The properties of a class that can be set."""
-    return [name for name, value in vars(kind).items() if isinstance(value, property) and value.fset]
+    every = {name: value for base in kind.__mro__ for name, value in vars(base).items()}
+    return [name for name, value in every.items() if isinstance(value, property) and value.fset]
 
 
 @pytest.mark.parametrize("phase", ["open", "prepared", "loaded"])
@@ -746,6 +750,8 @@ FACTS_THAT_STAY = {
 ARGUMENTS = {
     "pin": ("/sys/fs/bpf/never",), "unpin": ("/sys/fs/bpf/never",), "pin_programs": ("/sys/fs/bpf/never",),
     "unpin_programs": ("/sys/fs/bpf/never",), "pin_maps": (), "unpin_maps": (),
+    "lookup_elem": (b"",), "lookup_and_delete_elem": (b"",), "update_elem": (b"", b""), "delete_elem": (b"",),
+    "reuse": (None,),
 }  # fmt: skip
 
 
@@ -1069,6 +1075,7 @@ def test_an_arena_is_not_laid_over_memory_that_is_in_use(opened):
     assert memory == bytes(1 << 20)
 
 
+@pytest.mark.slow_emulated
 def test_nothing_a_user_does_in_any_order_crashes(pins, compiled, tracefs, usdt_target, python):
     names = (
         "arena",

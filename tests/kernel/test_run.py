@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow_emulated
+
 DEADLINE = 60.0
 """Seconds until what has not come will not come."""
 
@@ -1089,7 +1091,7 @@ def test_a_full_disk_is_an_error(start, printing):
         command = start(printing, "-i", stdout=full.fileno()).ready()
     os.getppid()
     assert command.end() == 1
-    assert "cannot write the trace to stdout: No space left on device" in command.said
+    assert "cannot write to stdout: No space left on device" in command.said
     assert detached(command)
 
 

@@ -13,6 +13,7 @@ import pytest
 import libbpf_cffi as bpf
 
 
+@pytest.mark.slow_emulated
 def test_many_objects_live_in_many_threads(compiled, tracefs, together):
     path = compiled("basic")
 
@@ -175,6 +176,7 @@ def test_a_block_with_a_pointer_keeps_other_threads_from_closing(opened):
     assert obj.closed
 
 
+@pytest.mark.slow_emulated
 def test_a_thread_that_is_inside_when_the_interpreter_ends_does_not_crash_it(python, compiled, tracefs):
     for _ in range(5):
         python(

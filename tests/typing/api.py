@@ -88,3 +88,31 @@ async def trace_async(pipe: bpf.TracePipe) -> None:
 
 def compiled() -> None:
     assert_type(bpf.compile_object("x.bpf.c"), bytes)
+
+
+def btf(path: Path, obj: bpf.Object, program: bpf.Program) -> None:
+    kernel = bpf.Btf.kernel()
+    assert_type(kernel, bpf.Btf)
+    assert_type(bpf.Btf.from_file(path, kernel), bpf.Btf)
+    assert_type(bpf.Btf.module("x", kernel).base, bpf.Btf | None)
+    assert_type(obj.btf, bpf.Btf | None)
+    assert_type(obj.types["event"], bpf.BtfType)
+    found = kernel["struct task_struct"]
+    assert_type(found.size, int | None)
+    assert_type(found.kind, bpf.BtfKind)
+    assert_type(found.members[0], bpf.BtfMember)
+    assert_type(found.members[0].offset, int)
+    assert_type(found.enumerators[0].value, int)
+    assert_type(kernel.find("x", bpf.BtfKind.FUNC), bpf.BtfType | None)
+    for each in kernel:
+        assert_type(each, bpf.BtfType)
+    assert_type(kernel.dump(found), str)
+    assert_type(kernel.format(found, b"", compact=True), str)
+    assert_type(bpf.Btf.new().add_struct("x", 8), bpf.BtfType)
+    assert_type(bpf.Btf.new().load(), bpf.Btf)
+    kernel.endianness = "big"
+    kernel.endianness = 1  # type: ignore[assignment]
+    kernel.add_func("f", "private", 1)  # type: ignore[arg-type]
+    found.size = 3  # type: ignore[misc]
+    assert_type(program.func_info, tuple[bpf.BtfFuncInfo, ...])
+    assert_type(program.line_info[0].line_num, int)

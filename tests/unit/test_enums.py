@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from libbpf_cffi import enums, lib
-from libbpf_cffi.enums import AttachType, LinkType, MapFlags, MapType, ProgFlags, ProgType
+from libbpf_cffi.enums import AttachType, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType
 
 COUNTS = {"__MAX_BPF_MAP_TYPE", "__MAX_BPF_PROG_TYPE", "__MAX_BPF_ATTACH_TYPE", "MAX_BPF_LINK_TYPE"}
 
@@ -23,6 +23,13 @@ def test_members_are_those_of_c(kind: type[MapType | ProgType | LinkType], prefi
     """Each constant has a member of the same value, and no member is invented."""
     constants = {name.removeprefix(prefix): getattr(lib, name) for name in dir(lib) if name.startswith(prefix)}
     assert {name: member.value for name, member in kind.__members__.items()} == constants
+
+
+def test_kinds_of_btf_are_those_of_c() -> None:
+    """Each constant has a member, of which the first has a better name."""
+    names = {name for name in dir(lib) if name.startswith("BTF_KIND_")} - {"BTF_KIND_MAX"}
+    assert {f"BTF_KIND_{name}" for name in BtfKind.__members__} ^ names == {"BTF_KIND_VOID", "BTF_KIND_UNKN"}
+    assert [member.value for member in BtfKind] == list(range(lib.NR_BTF_KINDS))
 
 
 def test_attach_types_are_complete() -> None:
@@ -61,7 +68,7 @@ def test_flags_have_the_values_of_c(kind: type[MapFlags | ProgFlags]) -> None:
         assert getattr(lib, f"BPF_F_{name}") == member.value
 
 
-@pytest.mark.parametrize("kind", [MapType, ProgType, AttachType, LinkType])
+@pytest.mark.parametrize("kind", [MapType, ProgType, AttachType, LinkType, BtfKind])
 def test_an_unknown_value_is_kept(kind: type[MapType]) -> None:
     """A newer kernel's value is a member called UNKNOWN_n, equal to its number."""
     member = kind(4711)
@@ -80,4 +87,4 @@ def test_what_is_no_number_is_refused() -> None:
 def test_the_module_exports_its_enumerations() -> None:
     """``__all__`` is what is defined."""
     defined = {name for name, value in vars(enums).items() if getattr(value, "__module__", "") == enums.__name__}
-    assert defined - {"_Open"} == set(enums.__all__)
+    assert defined - {"OpenEnum"} == set(enums.__all__)

@@ -83,3 +83,51 @@ def test_an_error_survives_pickling(error: LibbpfError) -> None:
     assert str(again) == str(error)
     assert vars(again) == vars(error)
     assert (again.errno, again.strerror) == (error.errno, error.strerror)
+
+
+REPORTED = """0: (85) call bpf_get_prandom_u32#7
+R1 invalid mem access 'scalar'
+
+Verification failed: Register Type Safety: Invalid dereference
+
+Reason:
+  R1 is an integer scalar here, not a pointer to memory.
+
+At:
+  prog @ prog.bpf.c:14:9
+
+Causal path:
+  prog @ prog.bpf.c:14:41
+
+  prog @ prog.bpf.c:14:26
+
+Suggestion:
+  Preserve a pointer-valued register.
+
+processed 3 insns (limit 1000000) max_states_per_insn 0
+"""
+"""As Linux 7.3 ends a log."""
+
+
+def test_a_summary_keeps_the_last_lines_before_the_kernels_report() -> None:
+    assert "R1 invalid mem access 'scalar'" in refused(REPORTED).summary()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Verification failed: Register Type Safety: Invalid dereference",
+        "  R1 is an integer scalar here, not a pointer to memory.",
+        "  Preserve a pointer-valued register.",
+    ],
+)
+def test_a_summary_tells_what_the_kernels_report_gives_as_the_reason_and_suggests(line: str) -> None:
+    assert line in refused(REPORTED).summary().splitlines()
+
+
+def test_a_summary_counts_what_it_leaves_out_of_the_kernels_report() -> None:
+    assert refused(REPORTED).summary().splitlines()[0] == "(5 line(s) of the verifier's log omitted: see .log)"
+
+
+def test_a_summary_of_no_lines_has_nothing_of_the_kernels_report() -> None:
+    assert len(refused(REPORTED).summary(0).splitlines()) == 1

@@ -41,7 +41,8 @@ def test_every_public_name_has_a_docstring(name: str) -> None:
     assert inspect.getdoc(thing), name
     if not inspect.isclass(thing):
         return
-    for member, value in vars(thing).items():
+    bases = [base for base in thing.__mro__ if base.__module__.startswith("libbpf_cffi")]
+    for member, value in ((member, value) for base in bases for member, value in vars(base).items()):
         if member.startswith("_") or not (inspect.isfunction(value) or isinstance(value, (property, classmethod))):
             continue
         documented = value.fget if isinstance(value, property) else getattr(value, "__func__", value)

@@ -35,9 +35,10 @@ def test_an_option_changes_nothing_else():
 
 
 def test_long_and_short_options_are_the_same():
-    short = "-P x -m a=1 -I d -D N=1 -p 1 -t sh -i -d 2 -n 3 -j -o f -q -v a.o"
+    short = "-s v=1 -M m -H h=2 -P x -m a=1 -I d -D N=1 -p 1 -t sh -i -d 2 -n 3 -j -o f -q -v a.o"
     long = (
-        "--program x --max-entries a=1 --include d --define N=1 --pid 1 --task sh --instance --duration 2 "
+        "--set v=1 --map m --hist h=2 --program x --max-entries a=1 --include d --define N=1 --pid 1 --task sh "
+        "--instance --duration 2 "
         "--lines 3 --json --output f --quiet --verbose a.o"
     )
     assert vars(parse(short.split())) == vars(parse(long.split()))
@@ -271,3 +272,49 @@ def test_main_gives_the_status_of_a_usage_error(capsys):
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert run.main.__doc__
+
+
+def test_a_setting_is_a_name_and_all_behind_the_first_equals_sign():
+    options = parse(["-s", "a=1", "--set", "b.c[2]=x=y", "-s", "empty=", "a.o"])
+    assert options.set == [("a", "1"), ("b.c[2]", "x=y"), ("empty", "")]
+
+
+@pytest.mark.parametrize("text", ["a", "=1", ""])
+def test_a_setting_without_a_name_or_a_value_is_refused(capsys, text):
+    assert "is not NAME=VALUE" in refused(capsys, "--set", text, "a.o")
+
+
+def test_a_map_is_shown_in_the_end_or_every_so_often():
+    options = parse(["--map", "a", "-M", "b=2", "-M", ".bss=500ms", "--hist", "c=1m", "a.o"])
+    assert options.map == [("a", None), ("b", 2.0), (".bss", 0.5)]
+    assert options.hist == [("c", 60.0)]
+
+
+@pytest.mark.parametrize("text", ["=1", "a=", "a=x", "a=0", "a=-1", "a=1us"])
+def test_a_map_with_no_name_or_no_time_is_refused(capsys, text):
+    assert "argument -M/--map" in refused(capsys, "--map", text, "a.o")
+
+
+def test_variables_are_listed_instead_of_attaching():
+    options = parse(["--variables", "--json", "-o", "f", "a.o"])
+    assert options.load_only
+    assert options.variables
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--variables", "--lines", "1"], "--lines is about the trace, which --variables does not show"),
+        (["--variables", "--duration", "1"], "--duration does not go with --variables, which ends at once"),
+        (["--variables", "-N"], "not allowed with argument"),
+        (["-N", "--map", "a", "--pid", "1"], "--pid is about the trace, which --no-trace does not show"),
+        (["-L", "--json"], "--json is about the trace, which --load-only does not show"),
+    ],
+)
+def test_what_does_not_go_with_maps_and_variables_is_refused(capsys, arguments, said):
+    assert said in refused(capsys, *arguments, "a.o")
+
+
+@pytest.mark.parametrize("mode", ["--no-trace", "--load-only"])
+def test_maps_without_a_trace_may_be_json_and_go_to_a_file(mode):
+    assert parse([mode, "--map", "a", "--json", "-o", "f", "a.o"]).json

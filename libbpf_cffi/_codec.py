@@ -1,0 +1,264 @@
+"""From a BTF type to its codec: the one place that knows how BTF describes a type.
+
+    BTF                                Python
+    ──────────────────────────────     ─────────────────────────────────────────────────────────
+    integer, pointer                   int
+    bool                               bool
+    floating point                     float
+    char[N]                            str up to the first NUL (bytes with chars="bytes")
+    other array                        tuple, nested as declared
+    struct, data section               a record with the members as attributes
+    union                              a `UnionValue`: its bytes, and each member of them
+    enumeration                        an `IntEnum` that takes unknown values
+    typedef, const, volatile, …        what they stand for
+    void, forward, what has no size    bytes, none at all
+
+A malformed type is a `ValueError`; no type makes this run for ever.
+"""
+
+from __future__ import annotations
+
+from ._codec_base import (
+    FLOAT_CODES,
+    INLINE,
+    INT_CODES,
+    ArrayCodec,
+    BoolCodec,
+    BytesCodec,
+    Codec,
+    EnumCodec,
+    FloatCodec,
+    IntCodec,
+    TextCodec,
+    WideIntCodec,
+)
+from ._codec_struct import BitFieldCodec, Field, OpaqueCodec, StructCodec, UnionCodec, no_member
+from ._ffi import lib
+from ._record import enum_class
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+__all__ = ["Codec", "bytes_codec", "make_codec", "part", "steps"]
+
+MAX_FIELDS = 1 << 17
+"""More members than any struct has, those of its anonymous structs included: BTF allows 65,535 a type."""
+
+
+def bytes_codec(size: int) -> BytesCodec:
+    """Give the codec for what has no BTF."""
+    return BytesCodec(size)
+
+
+def make_codec(type: Any, chars: str = "str") -> Codec:
+    """Make the codec of a `BtfType`; with ``chars="bytes"`` a ``char[N]`` is bytes, all N of them."""
+    if chars not in ("str", "bytes"):
+        raise ValueError(f"chars must be 'str' or 'bytes', not {chars!r}")
+    try:
+        return _Builder(type, chars).make()
+    except RecursionError:
+        raise ValueError(f"the BTF of type {type.id} ({type.name!r}) is malformed: it is nested too deeply") from None
+
+
+class _Builder:
+    """What one type is made of; the codecs of inner types come from the types themselves, which keep them."""
+
+    def __init__(self, type: Any, chars: str) -> None:
+        self._chars = chars
+        self._order = "<" if type.btf.endianness == "little" else ">"
+        self._type = type
+        self._seen = 0
+
+    def make(self) -> Codec:
+        target, name = self._type, self._type.name
+        kind = target.kind
+        if kind in (lib.BTF_KIND_TYPEDEF, *_MODIFIERS):
+            target = target.resolve()
+            # A struct may have only the name that a typedef gives it.
+            if target.name or target.kind not in _NAMED or kind != lib.BTF_KIND_TYPEDEF:
+                return self._inner(target)
+        if kind == lib.BTF_KIND_VAR:
+            return self._inner(target.type)
+        make = _MAKERS.get(int(target.kind))
+        if make is None:
+            return BytesCodec(0, _NOTHING.get(int(kind), "void"))
+        return make(self, target, name)
+
+    def _inner(self, type: Any) -> Codec:
+        codec: Codec = type.codec(self._chars)
+        return codec
+
+    def integer(self, type: Any, name: str) -> Codec:
+        """Make the codec of an integer."""
+        if type.is_bool and type.size == 1:
+            return BoolCodec(1, name, self._order)
+        if (type.size, False) in INT_CODES:
+            return IntCodec(type.size, type.is_signed, name, self._order)
+        return WideIntCodec(type.size, type.is_signed, name, self._order)
+
+    def pointer(self, type: Any, _: str) -> Codec:
+        """Make the codec of a pointer: a number."""
+        size = type.btf.pointer_size
+        return IntCodec(size, False, "pointer", self._order)
+
+    def float(self, type: Any, name: str) -> Codec:
+        """Make the codec of a floating-point number; of a size that Python has none of, bytes."""
+        return FloatCodec(type.size, name, self._order) if type.size in FLOAT_CODES else BytesCodec(type.size, name)
+
+    def enum(self, type: Any, name: str) -> Codec:
+        """Make the codec of an enumeration."""
+        if (type.size, False) not in INT_CODES:
+            return WideIntCodec(type.size, type.is_signed, f"enum {name}", self._order)
+        kind = enum_class(name, tuple((each.name, each.value) for each in type.enumerators))
+        return EnumCodec(type.size, type.is_signed, f"enum {name}", self._order, kind)
+
+    def array(self, type: Any, _: str) -> Codec:
+        """Make the codec of an array."""
+        if self._is_char(type.type):
+            return TextCodec(type.nelems, raw=self._chars == "bytes")
+        element = self._inner(type.type)
+        if element.size * type.nelems >= 1 << 32:
+            raise ValueError(f"the BTF of {element.typename}[{type.nelems}] is malformed: it has 4 GiB or more")
+        return ArrayCodec(element, type.nelems)
+
+    @staticmethod
+    def _is_char(type: Any) -> bool:
+        resolved = type.resolve()
+        # Compilers mark `char` by its name; the encoding that BTF has for it is set by none.
+        return bool(
+            resolved.kind == lib.BTF_KIND_INT and resolved.size == 1 and (resolved.is_char or resolved.name == "char")
+        )
+
+    def struct(self, type: Any, name: str) -> Codec:
+        """Make the codec of a struct."""
+        members = list(type.members)
+        tail = None
+        if members and (element := self._flexible(members[-1])) is not None:
+            last = members.pop()
+            tail = last.name, last.bit_offset // 8, element
+        fields = list(self._fields(members, 0))
+        return StructCodec(f"struct {name}".rstrip(), type.size, fields, self._order, tail)
+
+    def union(self, type: Any, name: str) -> Codec:
+        """Make the codec of a union."""
+        fields = [field for member in type.members for field in self._fields([member], 0)]
+        return UnionCodec(f"union {name}".rstrip(), type.size, fields, self._order)
+
+    def section(self, type: Any, name: str) -> Codec:
+        """Make the codec of a data section: a record of its variables."""
+        fields = []
+        for each in type.variables:
+            variable = each.type
+            codec: Codec = self._inner(variable) if variable.kind == lib.BTF_KIND_VAR else BytesCodec(each.size)
+            # A variable whose type has no size, or a flexible array's, is as large as the section says.
+            if codec.flexible or codec.size != each.size:
+                codec = BytesCodec(each.size)
+            fields.append(Field(variable.name, each.offset, _member(codec)))
+        return StructCodec(name, type.size or 0, fields, self._order)
+
+    def _flexible(self, member: Any) -> Codec | None:
+        """Give the element's codec if the member is a flexible array."""
+        array = member.type.resolve()
+        if not member.name or array.kind != lib.BTF_KIND_ARRAY or array.nelems:
+            return None
+        if self._is_char(array.type):
+            return TextCodec(1, raw=self._chars == "bytes")
+        return self._inner(array.type)
+
+    def _fields(self, members: Any, base: int) -> Iterator[Field]:
+        """Give the members, those of anonymous structs in their place; `base` is the offset in bits of the whole."""
+        for member in members:
+            self._seen += 1
+            if self._seen > MAX_FIELDS:
+                raise ValueError(f"the BTF of type {self._type.id} ({self._type.name!r}) has too many members")
+            at = base + member.bit_offset
+            inner = member.type.resolve()
+            width = member.bitfield_size
+            if not width and inner.kind == lib.BTF_KIND_INT and inner.bits < inner.size * 8:
+                # Compilers before the member's own size was in BTF gave each bit field a type of its own.
+                width = inner.bits
+            if width:
+                if member.name:
+                    yield Field(member.name, at // 8, self._bit_field(at, width, inner, member.name))
+            elif at % 8:
+                raise ValueError(f"the BTF of member {member.name!r} is malformed: it starts within a byte")
+            elif not member.name and inner.kind == lib.BTF_KIND_STRUCT:
+                yield from self._fields(inner.members, at)
+            elif not member.name and inner.kind == lib.BTF_KIND_UNION:
+                # Its name is the struct's: its members are.
+                yield Field("", at // 8, self._inner(inner))
+            elif member.name:
+                yield Field(member.name, at // 8, _member(self._inner(member.type)))
+
+    def _bit_field(self, at: int, width: int, type: Any, name: str) -> BitFieldCodec:
+        inner = self._inner(type)
+        if not isinstance(inner, (IntCodec, BoolCodec, WideIntCodec)) or width > inner.size * 8:
+            raise ValueError(f"the BTF of bit field {name!r} is malformed: {width} bits of {inner.typename}")
+        return BitFieldCodec(at % 8, width, inner, self._order)
+
+
+def _member(codec: Codec) -> Codec:
+    """Give what a codec is inside another one."""
+    return OpaqueCodec(codec) if isinstance(codec, StructCodec) and codec.items > INLINE else codec
+
+
+_MODIFIERS = (lib.BTF_KIND_VOLATILE, lib.BTF_KIND_CONST, lib.BTF_KIND_RESTRICT, lib.BTF_KIND_TYPE_TAG)
+_NAMED = (lib.BTF_KIND_STRUCT, lib.BTF_KIND_UNION, lib.BTF_KIND_ENUM, lib.BTF_KIND_ENUM64)
+_NOTHING = {lib.BTF_KIND_FWD: "forward declaration", lib.BTF_KIND_FUNC: "function", lib.BTF_KIND_FUNC_PROTO: "function"}
+_MAKERS = {
+    lib.BTF_KIND_INT: _Builder.integer,
+    lib.BTF_KIND_PTR: _Builder.pointer,
+    lib.BTF_KIND_FLOAT: _Builder.float,
+    lib.BTF_KIND_ENUM: _Builder.enum,
+    lib.BTF_KIND_ENUM64: _Builder.enum,
+    lib.BTF_KIND_ARRAY: _Builder.array,
+    lib.BTF_KIND_STRUCT: _Builder.struct,
+    lib.BTF_KIND_UNION: _Builder.union,
+    lib.BTF_KIND_DATASEC: _Builder.section,
+}
+
+
+def part(codec: Codec, path: str, what: str) -> tuple[int, Codec]:
+    """Find a part of a value, such as ``limits.low`` or ``[3].name``: its offset in bytes, and its codec.
+
+    `what` names the whole in messages. A missing member is a `KeyError`, an index out of range an `IndexError`.
+    """
+    offset = 0
+    for step in steps(path, what):
+        inner = codec.inner if isinstance(codec, OpaqueCodec) else codec
+        if isinstance(step, str):
+            if not isinstance(inner, (StructCodec, UnionCodec)):
+                raise KeyError(f"{what} is of type {inner.typename}, which has no member {step!r}")
+            if step not in inner.members:
+                raise KeyError(no_member(what, step, inner.members))
+            at, codec = inner.members[step]
+            what += f".{step}"
+        else:
+            if not isinstance(inner, ArrayCodec):
+                raise KeyError(f"{what} is of type {inner.typename}, which has no elements")
+            if not 0 <= step < inner.count:
+                raise IndexError(f"{what} has {inner.count} elements: there is no [{step}]")
+            at, codec = step * inner.element.size, inner.element
+            what += f"[{step}]"
+        offset += at
+    return offset, codec
+
+
+def steps(path: str, what: str) -> Iterator[str | int]:
+    """Take a path apart: members as text, indexes as numbers."""
+    rest = path
+    while rest:
+        if rest[0] == "[":
+            number, bracket, rest = rest[1:].partition("]")
+            if not bracket or not (number.isascii() and number.isdecimal()):
+                raise KeyError(f"{what}{path} is not a part: an index is a number in brackets, such as [3]")
+            yield int(number)
+            continue
+        rest = rest.removeprefix(".")
+        end = min((at for at in (rest.find("."), rest.find("[")) if at >= 0), default=len(rest))
+        name, rest = rest[:end], rest[end:]
+        if not name:
+            raise KeyError(f"{what}{path} is not a part: a member's name is missing")
+        yield name

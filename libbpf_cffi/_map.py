@@ -1,0 +1,377 @@
+"""Maps: the class that every kind is a class of.
+
+A kind says in `_make_key_codec` and `_make_value_codec` how its keys and values become bytes and back (a codec has
+`size`, `typename`, `decode`, `decode_many`, `encode`, `encode_many`, `dtype`, as in `_codec`), and has the operations
+that it has. Everything else is here: what a map is, how it is opened, and libbpf's verbs for its elements.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from . import _log, _map_create, _map_open
+from ._check import check, not_null
+from ._ffi import ffi, lib, text, unsigned
+from ._handle import Handle, ObjectHandle
+from ._map_elements import Accessible
+from ._map_settings import kind_of, register
+from .errors import StateError
+from .links import Link
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from typing_extensions import Self
+
+    from ._libbpf import CData, bpf_map
+    from .enums import MapType
+    from .programs import Program
+
+__all__ = ["Map", "kind_of", "register"]
+
+
+class Map(Accessible):
+    """A map, of an object or stand-alone. The class of a map goes by its type: `HashMap`, `ArrayMap` and so on.
+
+    A map of an object is borrowed from it: it keeps the object, and is as closed as the object is. Its definition may
+    be changed between open and load (or prepare, which creates the maps); later a change raises `StateError`. *Wraps*
+    ``struct bpf_map``.
+
+    A stand-alone map, from `create`, `from_id`, `from_pin`, `from_fd` or `find`, has a descriptor of its own, and is
+    closed by `close` or at the end of a ``with`` block.
+
+    Keys and values are Python's, by the types that the map's BTF says; without BTF they are `bytes`. Threads may share
+    a map: their calls on its elements run side by side.
+    """
+
+    __slots__ = ("__weakref__", "_outer")
+
+    _outer: Map | None
+    """The map of maps that this is the template of."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        raise TypeError("use Object.maps, Map.create(), Map.from_id(), Map.from_pin(), Map.from_fd() or Map.find()")
+
+    @classmethod
+    def _new(cls, owner: object, handle: Handle[Any], name: str) -> Self:
+        self = object.__new__(cls)
+        self._owner = owner
+        self._handle = handle
+        self._name = name
+        self._map = self._facts = self._elements = self._look = self._store = self._number_elements = None
+        self._outer = self._pin = self._btf = None
+        self._numa_node = 0
+        self._is_raw = False
+        return self
+
+    @classmethod
+    def _of_object(cls, owner: object, handle: ObjectHandle, pointer: bpf_map) -> Self:
+        with handle.lock:
+            handle.check()
+            self = cls._new(owner, handle, text(lib.bpf_map__name(pointer)))
+            self._map = pointer
+            return self
+
+    @classmethod
+    def _stand_alone(cls, made: tuple[Handle[Any], CData]) -> Map:
+        handle, facts = made
+        self: Map = kind_of(facts.type)._new(None, handle, text(facts.name))
+        self._facts = facts
+        handle.close_with(self)
+        if not issubclass(type(self), cls):
+            self.close()
+            raise TypeError(f"{handle.name} is a {type(self).__name__}, not a {cls.__name__}")
+        return self
+
+    @property
+    def _pointer(self) -> bpf_map:
+        pointer = super()._pointer
+        if self._outer is not None and lib.bpf_map__inner_map(self._outer._pointer) != pointer:
+            # Load has destroyed it, or another one has taken its place.
+            raise StateError(f"{self._what}, what the maps of map {self._outer.name!r} are like, is gone")
+        return pointer
+
+    # Stand-alone maps
+
+    @classmethod
+    def create(
+        cls,
+        type: MapType | str | int,
+        key: Any = None,
+        value: Any = None,
+        max_entries: int = 0,
+        *,
+        name: str = "",
+        map_flags: int = 0,
+        map_extra: int = 0,
+        numa_node: int | None = None,
+        map_ifindex: int = 0,
+        inner: Map | None = None,
+        token_fd: int | None = None,
+        excl_prog_hash: bytes | None = None,
+    ) -> Map:
+        """Create a map that belongs to no object.
+
+        *Wraps* ``bpf_map_create()``. `type` is a `MapType`, or its name such as ``"percpu_hash"``. `key` and `value`
+        are each the name of a type (``"u8"`` to ``"u64"``, ``"s8"`` to ``"s64"``, ``"bool"``, ``"float"``,
+        ``"double"``, ``"char[16]"``, ``"u32[2][3]"``), a dict of a struct's members, laid out as in C (``{"pid": "u32",
+        "comm": "char[16]"}``), a `BtfType`, or a number of bytes; ``None`` is what maps of the type have anyway. The
+        types are kept with the map as BTF where the kernel takes it (not for every type of map), for whoever opens it
+        later. `name` has at most 15 bytes. `inner` is a map that those which a map of maps holds must be like. The
+        other keywords are the fields of ``struct bpf_map_create_opts``; a `numa_node` sets its flag, and so does what
+        the kernel wants of a type in any case. The map lives as long as this `Map`, a pin or a program holds it.
+        """
+        flags = unsigned(map_flags, 32, "map_flags")
+        if numa_node is not None:
+            flags |= lib.BPF_F_NUMA_NODE
+        if token_fd is not None:
+            flags |= lib.BPF_F_TOKEN_FD
+        fields = {
+            "map_flags": flags,
+            "map_extra": unsigned(map_extra, 64, "map_extra"),
+            "numa_node": None if numa_node is None else unsigned(numa_node, 32, "numa_node"),
+            "map_ifindex": unsigned(map_ifindex, 32, "map_ifindex"),
+            "token_fd": None if token_fd is None else unsigned(token_fd, 31, "token_fd"),
+            "excl_prog_hash": excl_prog_hash,
+        }
+        kind = _map_open.type_number(type)
+        inner_fd = -1 if inner is None else inner._dup(f"create map {name!r}")
+        try:
+            if inner_fd >= 0:
+                fields["inner_map_fd"] = inner_fd
+            made, types = _map_create.create(kind, key, value, max_entries, name, fields)
+        finally:
+            if inner_fd >= 0:
+                os.close(inner_fd)
+        self = cls._stand_alone(made)
+        self._btf = types
+        self._numa_node = numa_node or 0
+        return self
+
+    @classmethod
+    def from_id(cls, id: int, *, read_only: bool = False, write_only: bool = False) -> Map:
+        """Open the map with the kernel's number `id`.
+
+        *Wraps* ``bpf_map_get_fd_by_id_opts()``. Needs CAP_SYS_ADMIN. Linux 4.13.
+        """
+        return cls._stand_alone(_map_open.from_id(id, read_only, write_only))
+
+    @classmethod
+    def from_pin(
+        cls, path: str | os.PathLike[str], *, read_only: bool = False, write_only: bool = False
+    ) -> Map:
+        """Open the map that is pinned at `path`; the pin stays.
+
+        *Wraps* ``bpf_obj_get_opts()``. A pin of another user is refused (EPERM).
+        """
+        made, where = _map_open.from_pin(path, read_only, write_only)
+        self = cls._stand_alone(made)
+        self._pin = where
+        return self
+
+    @classmethod
+    def from_fd(cls, fd: int) -> Map:
+        """Open the map of the descriptor `fd`, which is duplicated and stays the caller's."""
+        return cls._stand_alone(_map_open.from_fd(fd))
+
+    @classmethod
+    def find(
+        cls, name: str, *, read_only: bool = False, write_only: bool = False
+    ) -> Map:
+        """Open the map of the kernel that is called `name`.
+
+        Of a longer name the first 15 bytes count, which is what the kernel keeps. Raises `KeyError` if there is none,
+        and `ValueError`, with their ids, if there are several. Needs CAP_SYS_ADMIN.
+        """
+        found = cls.find_all(name, read_only=read_only, write_only=write_only)
+        if len(found) == 1:
+            return found[0]
+        numbers = [each.id for each in found]
+        for each in found:
+            each.close()
+        if not found:
+            raise KeyError(f"the kernel has no map {name!r}")
+        listed = ", ".join(map(str, numbers))
+        raise ValueError(f"the kernel has {len(numbers)} maps {name!r}, with the ids {listed}: use from_id()")
+
+    @classmethod
+    def find_all(
+        cls, name: str | None = None, *, read_only: bool = False, write_only: bool = False
+    ) -> list[Map]:
+        """Open all maps of the kernel that are called `name`, or simply all; close each of them.
+
+        On a class other than `Map` only those of its types count. Needs CAP_SYS_ADMIN.
+        """
+        wanted = None if name is None else name.encode("utf-8", "surrogateescape")[: _map_open.NAME_MAX]
+        found: list[Map] = []
+        try:
+            for number in _map_open.ids():
+                try:
+                    made = _map_open.from_id(number, read_only, write_only)
+                except OSError as error:
+                    if error.errno == errno.ENOENT:
+                        continue  # gone meanwhile
+                    raise
+                handle, facts = made
+                if (wanted is None or ffi.string(facts.name) == wanted) and issubclass(kind_of(facts.type), cls):
+                    found.append(cls._stand_alone(made))
+                else:
+                    handle.close()
+        except BaseException:
+            for each in found:
+                each.close()
+            raise
+        return found
+
+    def _require_stand_alone(self, action: str) -> None:
+        if self._facts is None:
+            raise StateError(f"cannot {action}: it belongs to {self._handle.name}, which closes it")
+
+    @property
+    def closed(self) -> bool:
+        """Whether the map, or the object that it belongs to, has been closed."""
+        return self._handle.closed
+
+    def close(self) -> None:
+        """Close a stand-alone map's descriptor. Twice does nothing; `StateError` for a map of an object."""
+        self._require_stand_alone(f"close map {self._name!r}")
+        check(self._handle.close(), f"close map {self._name!r}")
+
+    def __enter__(self) -> Self:
+        self._require_stand_alone(f"close map {self._name!r} at the end of a block")
+        self._handle.check()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @property
+    def raw(self) -> Self:
+        """The same map, with `bytes` for keys and values."""
+        self._handle.check()
+        if self._is_raw:
+            return self
+        view = self._new(self if self._facts is not None else self._owner, self._handle, self._name)
+        view._map, view._facts, view._outer, view._pin = self._map, self._facts, self._outer, self._pin
+        view._numa_node, view._btf = self._numa_node, self._btf
+        view._is_raw = True
+        return view
+
+    # With other maps and programs, before load
+
+    def reuse(self, other: Map) -> None:
+        """Let load take an existing map instead of creating this one, whose definition becomes that of `other`.
+
+        *Wraps* ``bpf_map__reuse_fd()``. `other` stays open and its owner's; it must be of the same type.
+        """
+        self._handle.check()
+        if not isinstance(other, Map):
+            raise TypeError(f"other must be a Map, not {type(other).__name__}")
+        action = f"reuse map {other.name!r} as map {self._name!r}"
+        # One lock after the other: two maps may be reused crosswise.
+        fd = other._dup(action)
+        try:
+            with other._handle.lock:
+                theirs = other._raw_info()
+            with self._handle.lock:
+                self._handle.check()
+                self._require(action, ObjectHandle.OPEN)
+                # By the type alone load follows pointers that opening the file has prepared.
+                same = ("type", "key_size", "value_size", "max_entries") if self.is_internal else ("type",)
+                for field in same:
+                    mine, its = int(getattr(self, field)), int(getattr(theirs, field))
+                    if mine != its:
+                        raise ValueError(f"cannot {action}: its {field} is {its}, not {mine}")
+                _log.listen()
+                check(lib.bpf_map__reuse_fd(self._pointer, fd), action)
+        finally:
+            os.close(fd)
+
+    @property
+    def inner_map(self) -> Map | None:
+        """The map that those which this map of maps holds must be like; settable before load to an existing map.
+
+        It can be configured like any map of the object, and is gone after load: ``None``, as for a map of another type.
+        *Wraps* ``bpf_map__inner_map()``, ``bpf_map__set_inner_map_fd()``.
+        """
+        with self._handle.lock:
+            if self._facts is not None:
+                return None
+            inner = lib.bpf_map__inner_map(self._pointer)
+            if not inner:
+                return None
+            handle: Any = self._handle
+            found: Map = kind_of(lib.bpf_map__type(inner))._of_object(self._owner, handle, inner)
+            found._outer = self
+            return found
+
+    @inner_map.setter
+    def inner_map(self, value: Map) -> None:
+        self._handle.check()
+        if not isinstance(value, Map):
+            raise TypeError(f"inner_map must be a Map, not {type(value).__name__}")
+        action = f"set inner_map of map {self._name!r}"
+        fd = value._dup(action)
+        try:
+            with self._handle.lock:
+                self._settable("inner_map")
+                # libbpf does not duplicate it, and does not close it either: it is kept until the object is closed.
+                kept = Handle(lib.lbc_map__close, self._handle, name=action, fds=_map_open.descriptors)
+                try:
+                    not_null(kept.make(lib.lbc_map__from_fd, fd), action, None, kept.errno)
+                    _log.listen()
+                    check(lib.bpf_map__set_inner_map_fd(self._pointer, _map_open.descriptor(kept)), action)
+                except BaseException:
+                    kept._close()
+                    raise
+        finally:
+            os.close(fd)
+
+    @property
+    def exclusive_program(self) -> Program | None:
+        """The only program that may use the map; settable before load, to one of the same object. Linux 6.18.
+
+        *Wraps* ``bpf_map__exclusive_program()``, ``bpf_map__set_exclusive_program()``.
+        """
+        with self._handle.lock:
+            if self._facts is not None:
+                return None
+            program = lib.bpf_map__exclusive_program(self._pointer)
+            found: Program | None = self._owner.programs[text(lib.bpf_program__name(program))] if program else None
+            return found
+
+    @exclusive_program.setter
+    def exclusive_program(self, value: Program) -> None:
+        self._handle.check()
+        if getattr(value, "_handle", None) is not self._handle or not hasattr(value, "_loaded"):
+            raise ValueError(f"exclusive_program of map {self._name!r} must be a Program of {self._handle.name}")
+        self._set("exclusive_program", lib.bpf_map__set_exclusive_program, value._pointer)
+
+    def attach_struct_ops(self) -> Link:
+        """Attach a struct_ops map: the kernel starts to call its programs.
+
+        *Wraps* ``bpf_map__attach_struct_ops()``. Linux 5.6. A map of the section ``.struct_ops.link`` is detached
+        when its link is closed or the process ends; one of the older ``.struct_ops`` only when it is closed: the
+        kernel keeps it registered after a process that was killed.
+        """
+        action = f"attach struct_ops map {self.name!r}"
+        with self._handle.lock:
+            pointer = self._pointer
+            self._require(action, ObjectHandle.LOADED)
+            _log.listen()
+            return Link._make(
+                lib.bpf_map__attach_struct_ops,
+                pointer,
+                action=action,
+                name=f"the link of struct_ops map {self.name!r}",
+                parent=self._handle,
+                owner=self._owner,
+            )
+
+    def __repr__(self) -> str:
+        closed = " (closed)" if self._handle.closed else ""
+        if self._facts is not None:
+            return f"<{type(self).__name__} {self._name!r}, id {self._facts.id}{closed}>"
+        return f"<{type(self).__name__} {self._name!r} of {self._handle.name}{closed}>"

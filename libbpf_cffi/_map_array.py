@@ -1,0 +1,184 @@
+"""Arrays: maps that are Python's sequences."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from _collections_abc import Sequence
+
+from ._check import failure
+from ._codec_base import IntCodec
+from ._ffi import lib
+from ._map_access import LOOK_AGAIN, Elements
+from ._map_bulk import WalkableMap
+from ._map_hash import number_sign
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from ._codec import Codec
+    from ._map_access import Cursor
+
+    Base = Sequence[Any]
+else:
+    Base = Sequence
+
+__all__ = ["ArrayMap"]
+
+ORDER = "<" if sys.byteorder == "little" else ">"
+
+MANY = 64
+"""A slice of more elements is taken out of all, which are read in batches."""
+
+_LOOKUPS: dict[str | None, Callable[[Any, int], int]] = {"u": lib.lbc_lookup_uu, "s": lib.lbc_lookup_us}
+_UPDATES: dict[str | None, Callable[[Any, int, int], int]] = {"u": lib.lbc_update_uu, "s": lib.lbc_update_us}
+_PEEKS: dict[str | None, Callable[[Any, int], int]] = {"u": lib.lbc_peek_u, "s": lib.lbc_peek_s}
+_POKES: dict[str | None, Callable[[Any, int, int], int]] = {"u": lib.lbc_poke_u, "s": lib.lbc_poke_s}
+
+
+class ArrayMap(WalkableMap, Base):
+    """An array: a sequence of `max_entries` values that can be replaced, but neither added nor deleted.
+
+    Of an array with `MapFlags.MMAPABLE` the elements are read and written in mapped memory, without a system call
+    (Linux 5.5); a number of 1, 2, 4 or 8 bytes in one piece, whatever a program does at the same time.
+    """
+
+    __slots__ = ()
+
+    def _make_key_codec(self) -> Codec:
+        if self._is_raw or self.btf_key_type_id:
+            return super()._make_key_codec()
+        return IntCodec(4, False, "unsigned int", ORDER)
+
+    # The memory
+
+    def _make_elements(self, fd: int) -> Elements:
+        elements = super()._make_elements(fd)
+        self._map_memory(elements, writable=False)
+        return elements
+
+    def _map_memory(self, elements: Elements, *, writable: bool) -> bool:
+        if not self._get(lib.bpf_map__map_flags, "map_flags") & lib.BPF_F_MMAPABLE:
+            return False
+        page = os.sysconf("SC_PAGESIZE")
+        # An element takes a multiple of eight bytes, all of them whole pages (array_map_alloc() in the kernel).
+        size = (elements.value_size + 7) // 8 * 8 * elements.max_entries
+        return elements.map_memory((size + page - 1) // page * page, writable)
+
+    def _make_writable(self) -> bool:
+        """Map the memory for writing, if it is mapped for reading; tell whether it is so now."""
+        with self._handle.lock:
+            old = self._elements or self._open_elements()
+            if not old.c.memory or old.memory_refused:
+                return False
+            if old.c.writable:
+                return True
+            new = super()._make_elements(self.fd)
+            if not self._map_memory(new, writable=True):
+                # A frozen map, one of constants, or one opened read-only: the system call says what is wrong.
+                new.child._close()
+                old.memory_refused = True
+                return False
+            address = next(address for address, each in self._handle.elements.items() if each is old)
+            self._handle.elements[address] = new
+            old.child._close()
+            self._elements = new
+            self._bind(new)
+            return True
+
+    def _bind(self, elements: Elements) -> None:
+        sign = number_sign(self._value_codec)
+        if sign is not None and not self._is_raw:
+            self._number_elements = elements.c
+            self._look = (_PEEKS if elements.c.memory else _LOOKUPS)[sign]
+            self._store = (_POKES if elements.c.memory else _UPDATES)[sign]
+
+    # One element
+
+    def _index(self, index: Any) -> int:
+        if not hasattr(index, "__index__"):
+            raise TypeError(f"an index of {self._what} must be an integer or a slice, not {type(index).__name__}")
+        number = at = index.__index__()
+        length = len(self)
+        if at < 0:
+            at += length
+        if not 0 <= at < length:
+            raise IndexError(f"{self._what} has {length} elements, and none at {number}")
+        return int(at)
+
+    def __getitem__(self, index: Any) -> Any:
+        look = self._look
+        if look is not None and type(index) is int:
+            try:
+                value = look(self._number_elements, index)
+            except OverflowError:
+                pass
+            else:
+                if value != LOOK_AGAIN:
+                    return value
+        if isinstance(index, slice):
+            some = range(*index.indices(len(self)))
+            if len(some) > MANY:
+                return list(self.values())[index]
+            return [self._element(at) for at in some]
+        return self._element(self._index(index))
+
+    def _element(self, at: int) -> Any:
+        elements = self._elements or self._open_elements()
+        buffer = pointer, memory = elements.buffer()
+        result = self._call(lib.lbc_peek, at, pointer) if elements.c.memory else -errno.ENODEV
+        if result == -errno.ENODEV:
+            result = self._call(lib.lbc_lookup, at.to_bytes(4, sys.byteorder), pointer, 0)
+        if result < 0:
+            elements.buffers.append(buffer)
+            raise self._failure(-result, f"look up {at} in {self._what}")
+        value = self._value_codec.decode(memory)
+        elements.buffers.append(buffer)
+        return value
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        store = self._store
+        if store is not None and type(index) is int and type(value) is int:
+            try:
+                if store(self._number_elements, index, value) == 0:
+                    return
+            except OverflowError:
+                pass
+        if isinstance(index, slice):
+            some = range(*index.indices(len(self)))
+            values = list(value)
+            if len(values) != len(some):
+                raise ValueError(f"the slice of {self._what} has {len(some)} elements, not {len(values)}")
+            if self._is_raw:
+                self.update_many([at.to_bytes(4, sys.byteorder) for at in some], values)
+            else:
+                self.update_many(some, values)
+            return
+        at = self._index(index)
+        encoded = self._value_bytes(value)
+        result = -errno.ENODEV
+        if self._make_writable():
+            result = self._call(lib.lbc_poke, at, encoded)
+        if result == -errno.ENODEV:
+            result = self._call(lib.lbc_update, at.to_bytes(4, sys.byteorder), encoded, 0)
+        if result < 0:
+            raise self._failure(-result, f"update {at} in {self._what}")
+
+    # All of them
+
+    def __len__(self) -> int:
+        """How many elements there are: `max_entries`."""
+        elements = self._elements
+        return self.max_entries if elements is None or elements.closed else elements.max_entries
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._iterate(self._value_lists())
+
+    def _cursor(self, *, delete: bool = False, each: bool = False) -> tuple[Elements, Cursor]:
+        if delete:
+            action = f"take elements out of {self._what}"
+            raise failure(errno.EOPNOTSUPP, action, "those of an array can only be replaced")
+        return super()._cursor(each=each)

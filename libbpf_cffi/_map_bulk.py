@@ -1,0 +1,180 @@
+"""Many elements in a call: what every kind of map has that can be walked from key to key."""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+
+from ._ffi import ffi, lib, unsigned
+from ._map import Map
+from ._map_access import STEP, Chunk, Cursor, Elements, progress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    import numpy as np
+
+    from ._libbpf import CData
+
+__all__ = ["WalkableMap"]
+
+
+class WalkableMap(Map):
+    """A map whose keys the kernel lists.
+
+    Reading takes many entries a call, through the kernel's batches (Linux 5.6 and later, by type) or, where there are
+    none, a key at a time in C. Other threads run meanwhile.
+
+    A map that changes while it is read is never read for ever. Of a hash each bucket is read in one piece and once, so
+    that no key comes twice, and a key that is there all the time comes. Other types are walked from key to key: when
+    the one that comes next is deleted, the kernel goes on at the first key again, so that keys may come twice (not in
+    a `dict`), and a reader that has met more than twice ``max_entries`` of them gives up with EAGAIN.
+    """
+
+    __slots__ = ()
+
+    _bounded = False
+    """Whether the kernel's batches of these types go from bucket to bucket."""
+
+    def _cursor(self, *, delete: bool = False, each: bool = False) -> tuple[Elements, Cursor]:
+        elements = self._elements or self._open_elements()
+        return elements, Cursor(elements, take=delete, bounded=self._bounded, each=each)
+
+    def _read(self, cursor: Cursor, keys: CData, values: CData, capacity: int) -> int:
+        """Read the next entries; give how many. None, unless the cursor is done, means that more room is needed."""
+        result = self._call(lib.lbc_read, cursor.c, keys, values, capacity)
+        if result < 0:
+            raise self._failure(-result, f"read {self._what}")
+        return int(cursor.c.filled)
+
+    def _chunks(self, *, delete: bool = False) -> Iterator[tuple[Chunk, int]]:
+        """Read the map chunk by chunk, each in the same memory; give the chunk and how many entries it has."""
+        elements, cursor = self._cursor(delete=delete)
+        chunk = Chunk(elements, cursor.capacity)
+        while not cursor.c.done:
+            count = self._read(cursor, chunk.keys_at, chunk.values_at, chunk.capacity)
+            if count:
+                yield chunk, count
+            elif not cursor.c.done:
+                chunk = Chunk(elements, cursor.c.step)
+
+    def _key_lists(self, *, delete: bool = False) -> Iterator[list[Any]]:
+        for chunk, count in self._chunks(delete=delete):
+            yield self._key_codec.decode_many(chunk.keys, None, count)
+
+    def _value_lists(self, *, delete: bool = False) -> Iterator[list[Any]]:
+        for chunk, count in self._chunks(delete=delete):
+            yield self._value_codec.decode_many(chunk.values, None, count)
+
+    def _pair_lists(self, *, delete: bool = False) -> Iterator[Iterator[tuple[Any, Any]]]:
+        for chunk, count in self._chunks(delete=delete):
+            keys = self._key_codec.decode_many(chunk.keys, None, count)
+            yield zip(keys, self._value_codec.decode_many(chunk.values, None, count), strict=True)
+
+    def _iterate(self, lists: Iterator[Iterable[Any]]) -> Iterator[Any]:
+        # What is wrong with the map is said now, not at the first step.
+        if self._elements is None:
+            self._open_elements()
+        # In C: a generator would cost as much as reading and decoding together.
+        return chain.from_iterable(lists)
+
+    def keys(self, *, delete: bool = False) -> Iterable[Any]:
+        """Give the keys, read in batches; with `delete` an iterator that takes the entries out of the map.
+
+        What it has taken, up to 65,536 entries ahead, is lost if it is not used up.
+        """
+        return self._iterate(self._key_lists(delete=delete))
+
+    def values(self, *, delete: bool = False) -> Iterable[Any]:
+        """Give the values, read in batches; `delete` as in `keys`."""
+        return self._iterate(self._value_lists(delete=delete))
+
+    def items(self, *, delete: bool = False) -> Iterable[tuple[Any, Any]]:
+        """Give pairs of key and value, read in batches; `delete` as in `keys`."""
+        return self._iterate(self._pair_lists(delete=delete))
+
+    def to_dict(self, *, delete: bool = False) -> dict[Any, Any]:
+        """Read the whole map; with `delete` take everything out of it.
+
+        An exception such as Ctrl-C in the middle of that loses what has been taken. *Wraps*
+        ``bpf_map_lookup_batch()``, ``bpf_map_lookup_and_delete_batch()``.
+        """
+        found: dict[Any, Any] = {}
+        for pairs in self._pair_lists(delete=delete):
+            found.update(pairs)
+        return found
+
+    def to_numpy(self, *, delete: bool = False) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Read the whole map into two NumPy arrays, of keys and of values; `delete` as in `to_dict`.
+
+        The dtypes are those of the types (`BtfType.dtype`). Nothing is decoded: the kernel writes into the arrays.
+        """
+        from ._map_numpy import read
+
+        return read(self, delete)
+
+    def update_many(
+        self, other: Mapping[Any, Any] | Iterable[Any], values: Iterable[Any] | None = None, *, flags: int = 0
+    ) -> None:
+        """Write many entries: of a mapping, of pairs, or keys and `values` apart, as lists or as NumPy arrays.
+
+        *Wraps* ``bpf_map_update_batch()``. `flags` as in `update_elem`; with ``NOEXIST`` or ``EXIST`` the kernel has no
+        batch, and entries are written one by one, in C. Entries are encoded and written 65,536 at a time, in their
+        order: what comes before one that is refused has been written, and the error says how many that were.
+        """
+        number = unsigned(flags, 64, "flags")
+        if self._elements is None:
+            self._open_elements()
+        done = 0
+        counts = progress()
+        for keys, keys_at, values_at, count in self._encoded(other, values):
+            result = self._call(lib.lbc_update_many, keys_at, values_at, count, number, counts)
+            if result < 0:
+                size = self._key_codec.size
+                at = counts.done
+                key = self._key_codec.decode(keys, at * size)
+                raise self._failure(
+                    -result, f"update key {key!r} of {self._what}, after {done + at} that are done", number
+                )
+            done += count
+
+    def _encoded(
+        self, other: Any, values: Iterable[Any] | None
+    ) -> Iterator[tuple[Any, CData, CData, int]]:
+        """Encode entries: give the keys' memory, where keys and values are for C, and how many."""
+        if hasattr(other, "dtype") or hasattr(values, "dtype"):
+            from ._map_numpy import encoded
+
+            yield from encoded(self, other, values)
+            return
+        for keys, their_values in _lists(other, values):
+            encoded_keys = self._encode_list(self._key_codec, keys)
+            encoded_values = self._encode_list(self._value_codec, their_values)
+            yield encoded_keys, ffi.from_buffer(encoded_keys), ffi.from_buffer(encoded_values), len(keys)
+
+    @staticmethod
+    def _encode_list(codec: Any, values: list[Any]) -> bytes:
+        data: bytes = codec.encode_many(values)
+        wanted = codec.size * len(values)
+        if len(data) != wanted:
+            raise ValueError(f"{len(values)} of {codec.typename} have {wanted} bytes, not {len(data)}")
+        return data
+
+
+def _lists(other: Any, values: Iterable[Any] | None) -> Iterator[tuple[list[Any], list[Any]]]:
+    """Give the keys and the values of what `update_many` takes, some at a time."""
+    if values is None and not isinstance(other, dict):
+        pairs = iter(other.items() if hasattr(other, "items") else other)
+        while some := list(islice(pairs, STEP)):
+            yield [key for key, _ in some], [value for _, value in some]
+        return
+    keys = iter(other)
+    their_values = iter(other.values() if values is None else values)
+    while True:
+        first, second = list(islice(keys, STEP)), list(islice(their_values, STEP))
+        if len(first) != len(second):
+            raise ValueError(f"there are more {'keys than values' if len(first) > len(second) else 'values than keys'}")
+        if not first:
+            return
+        yield first, second

@@ -1,0 +1,176 @@
+"""What `Map.create` knows of the types of maps: what goes without saying, which types take BTF, what each wants."""
+
+from __future__ import annotations
+
+import errno
+
+from . import _map_open
+from ._check import ENOTSUPP, check
+from ._ffi import lib
+from .errors import LibbpfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._handle import Handle
+    from ._libbpf import CData, lbc_map
+    from .btf import Btf
+
+__all__ = ["create"]
+
+STACK_DEPTH = 127
+"""As many frames as the kernel takes by default (sysctl kernel.perf_event_max_stack)."""
+
+_KEYS = {
+    lib.BPF_MAP_TYPE_ARRAY: "u32",
+    lib.BPF_MAP_TYPE_PERCPU_ARRAY: "u32",
+    lib.BPF_MAP_TYPE_TASK_STORAGE: "s32",
+    lib.BPF_MAP_TYPE_SK_STORAGE: "s32",
+    lib.BPF_MAP_TYPE_INODE_STORAGE: "s32",
+    lib.BPF_MAP_TYPE_CGRP_STORAGE: "s32",
+    lib.BPF_MAP_TYPE_CGROUP_STORAGE: 16,
+    lib.BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE: 16,
+    lib.BPF_MAP_TYPE_DEVMAP_HASH: "u32",
+    lib.BPF_MAP_TYPE_STACK_TRACE: 4,
+    lib.BPF_MAP_TYPE_INSN_ARRAY: 4,
+}
+"""The keys of types whose keys are always the same, or nearly so."""
+
+_VALUES = {
+    lib.BPF_MAP_TYPE_DEVMAP: 8,
+    lib.BPF_MAP_TYPE_DEVMAP_HASH: 8,
+    lib.BPF_MAP_TYPE_CPUMAP: 8,
+    lib.BPF_MAP_TYPE_SOCKMAP: 8,
+    lib.BPF_MAP_TYPE_SOCKHASH: 8,
+    lib.BPF_MAP_TYPE_REUSEPORT_SOCKARRAY: 8,
+    lib.BPF_MAP_TYPE_HASH_OF_MAPS: 4,
+    lib.BPF_MAP_TYPE_INSN_ARRAY: 16,
+    lib.BPF_MAP_TYPE_STACK_TRACE: 8 * STACK_DEPTH,
+}
+
+for _number in (
+    lib.BPF_MAP_TYPE_PROG_ARRAY,
+    lib.BPF_MAP_TYPE_PERF_EVENT_ARRAY,
+    lib.BPF_MAP_TYPE_CGROUP_ARRAY,
+    lib.BPF_MAP_TYPE_ARRAY_OF_MAPS,
+    lib.BPF_MAP_TYPE_XSKMAP,
+):
+    _KEYS[_number] = _VALUES[_number] = 4
+for _number in (
+    lib.BPF_MAP_TYPE_DEVMAP,
+    lib.BPF_MAP_TYPE_CPUMAP,
+    lib.BPF_MAP_TYPE_SOCKMAP,
+    lib.BPF_MAP_TYPE_REUSEPORT_SOCKARRAY,
+):
+    _KEYS[_number] = 4
+
+_STORAGES = frozenset((
+    lib.BPF_MAP_TYPE_TASK_STORAGE,
+    lib.BPF_MAP_TYPE_SK_STORAGE,
+    lib.BPF_MAP_TYPE_INODE_STORAGE,
+    lib.BPF_MAP_TYPE_CGRP_STORAGE,
+))  # fmt: skip
+"""What cannot be without BTF (bpf_local_storage_map_alloc_check() in the kernel)."""
+
+_FLAGS = dict.fromkeys((*_STORAGES, lib.BPF_MAP_TYPE_LPM_TRIE), lib.BPF_F_NO_PREALLOC)
+_FLAGS[lib.BPF_MAP_TYPE_ARENA] = lib.BPF_F_MMAPABLE
+"""Flags without which the kernel refuses a type."""
+
+_PREFIXES = {"ipv4": 8, "ipv6": 20}
+"""Bytes of a trie's keys, by what they are."""
+
+_BUFFER = "it has neither keys nor values; max_entries is its size: a power of two, whole pages"
+_OUTER = "it needs inner=, a map that those in it are like, and which holds no maps itself"
+_REDIRECT = "a key has 4 bytes, a value 4 or, with a program, 8"
+_GROUP = "a key has 8 or 16 bytes, and max_entries is 0"
+
+_RULES = {
+    lib.BPF_MAP_TYPE_HASH: "a key and a value have at least a byte, and max_entries is 1 or more",
+    lib.BPF_MAP_TYPE_ARRAY: "a key has 4 bytes, and there is at least one entry",
+    lib.BPF_MAP_TYPE_LPM_TRIE: "a key has a prefix length of 4 bytes and 1 to 256 bytes of data",
+    lib.BPF_MAP_TYPE_QUEUE: "it has no keys, and max_entries is its length",
+    lib.BPF_MAP_TYPE_STACK: "it has no keys, and max_entries is its length",
+    lib.BPF_MAP_TYPE_BLOOM_FILTER: "it has no keys; map_extra is the number of hashes, from 0 to 15",
+    lib.BPF_MAP_TYPE_RINGBUF: _BUFFER,
+    lib.BPF_MAP_TYPE_USER_RINGBUF: _BUFFER,
+    lib.BPF_MAP_TYPE_STACK_TRACE: (
+        "a key has 4 bytes, a value 8 bytes a frame (32 with the flag STACK_BUILD_ID) for at most as many frames as "
+        "/proc/sys/kernel/perf_event_max_stack says"
+    ),
+    lib.BPF_MAP_TYPE_ARRAY_OF_MAPS: _OUTER,
+    lib.BPF_MAP_TYPE_HASH_OF_MAPS: _OUTER,
+    lib.BPF_MAP_TYPE_ARENA: (
+        "it has neither keys nor values; max_entries is its pages, 4 GiB at most; map_extra its address"
+    ),
+    lib.BPF_MAP_TYPE_STRUCT_OPS: "it comes with the object that has its programs: Object.maps",
+    lib.BPF_MAP_TYPE_CGROUP_STORAGE: _GROUP,
+    lib.BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE: _GROUP,
+    lib.BPF_MAP_TYPE_SOCKMAP: "a key has 4 bytes, a value 4 or, to be read as a cookie, 8",
+    lib.BPF_MAP_TYPE_DEVMAP: _REDIRECT,
+    lib.BPF_MAP_TYPE_DEVMAP_HASH: _REDIRECT,
+    lib.BPF_MAP_TYPE_CPUMAP: _REDIRECT,
+    lib.BPF_MAP_TYPE_INSN_ARRAY: "a key has 4 bytes and a value 16",
+} | dict.fromkeys(
+    _STORAGES, "a key is a descriptor (s32), max_entries is 0, and the kernel must take BTF for the value's type"
+)
+"""What the kernel wants of a type, for the message when it has refused."""
+
+
+def create(
+    kind: int, key: Any, value: Any, max_entries: int, name: str, fields: dict[str, Any]
+) -> tuple[tuple[Handle[lbc_map], CData], Btf | None]:
+    """Create a map; give it, and the BTF of its key and value if one of them has a type.
+
+    The ids that the kernel's facts have are then those of the types in that BTF, whether the kernel has them or not.
+    """
+    key = _KEYS.get(kind, 0) if key is None else key
+    value = _VALUES.get(kind, 0) if value is None else value
+    fields["map_flags"] = fields.get("map_flags", 0) | _FLAGS.get(kind, 0)
+    if kind == lib.BPF_MAP_TYPE_PERF_EVENT_ARRAY and not max_entries:
+        max_entries = check(lib.libbpf_num_possible_cpus(), "count the possible CPUs")
+    if kind == lib.BPF_MAP_TYPE_LPM_TRIE:
+        key = _prefix(key)
+    rule = _RULES.get(kind)
+    if _is_number(key) and _is_number(value) and kind not in _STORAGES:
+        return _map_open.create(kind, key, value, max_entries, name, fields, rule), None
+    from ._type_spec import TypeSpecs
+
+    shown_value = value
+    if kind in _STORAGES and _is_number(value) and value.__index__() > 0:
+        # The kernel wants a type; here it stays bytes.
+        value = f"u8[{value.__index__()}]"
+    types = TypeSpecs(key, value, name)
+    sizes = types.key_size, types.value_size
+    loaded = types.load()
+    made = None
+    if loaded is not None:
+        typed = {"btf_fd": loaded.fd, "btf_key_type_id": types.key_id, "btf_value_type_id": types.value_id}
+        try:
+            made = _map_open.create(kind, *sizes, max_entries, name, {**fields, **typed}, rule)
+        except LibbpfError as error:
+            # Types that have no use for it (map_check_no_btf() in the kernel), or want it for a key that they have not.
+            if kind in _STORAGES or error.errno not in (ENOTSUPP, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM):
+                raise
+        finally:
+            loaded.close()
+    if made is None:
+        made = _map_open.create(kind, *sizes, max_entries, name, fields, rule)
+    _, facts = made
+    facts.btf_key_type_id = types.key_id
+    facts.btf_value_type_id = 0 if _is_number(shown_value) else types.value_id
+    return made, types.btf
+
+
+def _prefix(key: Any) -> Any:
+    """Give the type of a trie's keys: a struct, without which the kernel takes no BTF (trie_check_btf())."""
+    if isinstance(key, str) and key in _PREFIXES:
+        key = _PREFIXES[key]
+    # A struct of any other size would be filled up.
+    if not _is_number(key) or not 4 < key.__index__() <= 260 or key.__index__() % 4:
+        return key
+    return {"prefixlen": "u32", "data": f"u8[{key.__index__() - 4}]"}
+
+
+def _is_number(spec: object) -> bool:
+    return hasattr(spec, "__index__")

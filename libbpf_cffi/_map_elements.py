@@ -1,0 +1,266 @@
+"""The elements of a map, one at a time: libbpf's verbs, by Python's keys and values."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from . import _map_open
+from ._check import check, failure
+from ._codec import bytes_codec
+from ._ffi import ffi, lib, unsigned
+from ._map_access import CLOSED, Elements, close_elements
+from ._map_identity import Identity
+from ._map_settings import kind_of
+from .errors import StateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ._btf_type import BtfType
+    from ._codec import Codec
+    from .btf import Btf
+
+__all__ = ["MISSING", "Accessible"]
+
+MISSING: Any = object()
+"""What a lookup gives for a key that is not there."""
+
+
+class Accessible(Identity):
+    """A map with elements, whose keys and values codecs turn into bytes and back."""
+
+    __slots__ = ("_btf", "_elements", "_is_raw", "_key_codec", "_look", "_number_elements", "_store", "_value_codec")
+
+    _btf: Btf | None
+    _elements: Elements | None
+    _is_raw: bool
+    _key_codec: Codec
+    _value_codec: Codec
+    _look: Callable[[Any, int], int] | None
+    """Of keys and values that are plain integers: the C function that looks up."""
+    _store: Callable[[Any, int, int], int] | None
+    _number_elements: Any
+    """What these two take first."""
+
+    @property
+    def key_type(self) -> BtfType | None:
+        """The type of the keys; ``None`` if the map has no BTF, and keys are bytes."""
+        return self._btf_type(self.btf_key_type_id)
+
+    @property
+    def value_type(self) -> BtfType | None:
+        """The type of the values; ``None`` if the map has no BTF, and values are bytes."""
+        return self._btf_type(self.btf_value_type_id)
+
+    def _btf_type(self, number: int) -> BtfType | None:
+        if not number:
+            return None
+        if self._facts is None:
+            btf: Btf | None = self._owner.btf
+        else:
+            from .btf import Btf
+
+            if self._btf is None and self._facts.btf_id:
+                self._btf = Btf.from_id(self._facts.btf_id)
+            btf = self._btf
+        return None if btf is None else btf[number]
+
+    def _typed_codec(self, type: BtfType | None, size: int) -> Codec:
+        """Give the codec of a type; that of bytes for none, for one of another size, and for a `raw` map."""
+        if type is not None and not self._is_raw and type.size == size:
+            codec: Codec = type.codec()
+            return codec
+        return bytes_codec(size)
+
+    def _make_key_codec(self) -> Codec:
+        """Give what turns keys into bytes and back; its size is `key_size`."""
+        return self._typed_codec(None if self._is_raw else self.key_type, self.key_size)
+
+    def _make_value_codec(self) -> Codec:
+        """Give what turns values into bytes and back; its size is what `_copied_size` gives."""
+        return self._typed_codec(None if self._is_raw else self.value_type, self.value_size)
+
+    def _copied_size(self) -> int:
+        """Give how many bytes the kernel copies for a value."""
+        return self.value_size
+
+    def _open_elements(self) -> Elements:
+        """Get ready for access to elements, for which the map must have been created."""
+        handle = self._handle
+        with handle.lock:
+            fd = self.fd
+            if kind_of(self._get(lib.bpf_map__type, "type")) is not type(self):
+                raise StateError(f"map {self._name!r} is of another type now: get it anew from Object.maps")
+            address = int(ffi.cast("uintptr_t", self._map)) if self._map is not None else 0
+            elements = handle.elements.get(address)
+            if elements is None or elements.closed:
+                elements = self._make_elements(fd)
+                handle.elements[address] = elements
+            key, value = self._make_key_codec(), self._make_value_codec()
+            if (key.size, value.size) != (elements.key_size, elements.value_size):
+                raise ValueError(
+                    f"{self._what} has keys of {elements.key_size} and values of {elements.value_size} bytes, but its "
+                    f"types {key.typename} and {value.typename} have {key.size} and {value.size}"
+                )
+            self._key_codec, self._value_codec = key, value
+            self._elements = elements
+            self._bind(elements)
+            return elements
+
+    def _make_elements(self, fd: int) -> Elements:
+        name = f"the elements of {self._what}"
+        return Elements(self._handle, name, fd, self.key_size, self._copied_size(), self.max_entries)
+
+    def _bind(self, elements: Elements) -> None:
+        """Prepare what is done often; a kind may override it."""
+
+    def _call(self, function: Callable[..., int], *arguments: object) -> int:
+        """Call a C function with the elements; `ClosedError` once there are none."""
+        while True:
+            elements = self._elements or self._open_elements()
+            result = function(elements.c, *arguments)
+            if result != CLOSED:
+                return result
+            # Closed with the map, which the next round finds out; or given up for others, by a freeze or a load.
+            self._elements = self._look = self._store = None
+            self._handle.check()
+
+    def _key_bytes(self, key: Any) -> bytes:
+        if self._elements is None:
+            self._open_elements()
+        encoded = self._key_codec.encode(key)
+        if len(encoded) != self._key_codec.size:
+            raise ValueError(f"a key of {self._what} has {self._key_codec.size} bytes, not {len(encoded)}")
+        return encoded
+
+    def _value_bytes(self, value: Any) -> bytes:
+        if self._elements is None:
+            self._open_elements()
+        encoded = self._value_codec.encode(value)
+        if len(encoded) != self._value_codec.size:
+            raise ValueError(f"a value of {self._what} has {self._value_codec.size} bytes, not {len(encoded)}")
+        return encoded
+
+    def _lookup(self, function: Callable[..., int], verb: str, key: Any, flags: int) -> Any:
+        """Look up with one of the two C functions that do; give `MISSING` for a key that is not there."""
+        encoded = self._key_bytes(key)
+        elements = self._elements or self._open_elements()
+        buffer = pointer, memory = elements.buffer()
+        result = self._call(function, encoded, pointer, flags)
+        if result == 0:
+            value = self._value_codec.decode(memory)
+            elements.buffers.append(buffer)
+            return value
+        elements.buffers.append(buffer)
+        if result == -errno.ENOENT:
+            return MISSING
+        raise self._failure(-result, f"{verb} {key!r} in {self._what}", flags)
+
+    def lookup_elem(self, key: Any, flags: int = 0) -> Any:
+        """Give the value of `key`, or ``None``.
+
+        `flags` may be `UpdateFlags.LOCK`, for values that have a spin lock (Linux 5.1). *Wraps*
+        ``bpf_map_lookup_elem_flags()``.
+        """
+        value = self._lookup(lib.lbc_lookup, "look up", key, unsigned(flags, 64, "flags"))
+        return None if value is MISSING else value
+
+    def lookup_and_delete_elem(self, key: Any, flags: int = 0) -> Any:
+        """Give the value of `key`, or ``None``, and delete the entry in the same step.
+
+        *Wraps* ``bpf_map_lookup_and_delete_elem_flags()``. Linux 5.14 for hashes; `NotSupportedError` for the types
+        that have no such step.
+        """
+        value = self._lookup(lib.lbc_lookup_and_delete, "take", key, unsigned(flags, 64, "flags"))
+        return None if value is MISSING else value
+
+    def update_elem(self, key: Any, value: Any, flags: int = 0) -> None:
+        """Write the value of `key`.
+
+        `flags` is one of `UpdateFlags`: ``ANY``, ``NOEXIST`` (the key must be new: `LibbpfError` with EEXIST),
+        ``EXIST`` (the key must be there: `KeyError`), and ``LOCK``. *Wraps* ``bpf_map_update_elem()``.
+        """
+        self._update(key, value, unsigned(flags, 64, "flags"))
+
+    def _update(self, key: Any, value: Any, flags: int) -> None:
+        result = self._call(lib.lbc_update, self._key_bytes(key), self._value_bytes(value), flags)
+        if result < 0:
+            if result == -errno.ENOENT and flags & lib.BPF_EXIST:
+                raise KeyError(key)
+            raise self._failure(-result, f"update {key!r} in {self._what}", flags)
+
+    def delete_elem(self, key: Any, flags: int = 0) -> None:
+        """Delete the entry of `key`; `KeyError` if there is none. *Wraps* ``bpf_map_delete_elem_flags()``."""
+        result = self._call(lib.lbc_delete, self._key_bytes(key), unsigned(flags, 64, "flags"))
+        if result == -errno.ENOENT:
+            raise KeyError(key)
+        if result < 0:
+            raise self._failure(-result, f"delete {key!r} from {self._what}")
+
+    def get_next_key(self, key: Any = None) -> Any:
+        """Give the key that comes after `key`, the first one for ``None``, or ``None`` after the last.
+
+        After a key that is not there comes the first one. *Wraps* ``bpf_map_get_next_key()``.
+        """
+        encoded = ffi.NULL if key is None else self._key_bytes(key)
+        elements = self._elements or self._open_elements()
+        following = bytearray(max(elements.key_size, 8))
+        result = self._call(lib.lbc_next_key, encoded, ffi.from_buffer(following))
+        if result == -errno.ENOENT:
+            return None
+        if result < 0:
+            raise self._failure(-result, f"get the key after {key!r} in {self._what}")
+        return self._key_codec.decode(following)
+
+    def freeze(self) -> None:
+        """Make the map read-only for all of user space, for ever; programs may still write.
+
+        *Wraps* ``bpf_map_freeze()``. Linux 5.2. EBUSY while anybody has the map mapped for writing.
+        """
+        action = f"freeze {self._what}"
+        with self._handle.lock:
+            fd = self.fd
+            # A mapping of ours is given up, and made anew for reading.
+            self._drop_elements()
+
+            def hint(error: int) -> str | None:
+                return "the map is mapped for writing, as libbpf maps data sections" if error == errno.EBUSY else None
+
+            check(lib.bpf_map_freeze(fd), action, hint)
+
+    def _drop_elements(self) -> None:
+        close_elements(self._handle)
+
+    def _failure(self, error: int, action: str, flags: int = 0) -> Exception:
+        """Make the exception for what the kernel said of an element."""
+        return failure(error, action, lambda number: self._hint(number, flags))
+
+    def _hint(self, error: int, flags: int) -> str | None:
+        if error == errno.E2BIG:
+            return f"the map is full, or the key is beyond its end: its max_entries is {self.max_entries}"
+        if error == errno.EEXIST:
+            return "the key is there already, and the flag NOEXIST asks for a new one"
+        if error == errno.EPERM:
+            return self._forbidden()
+        if error == errno.ENOMEM:
+            return "the kernel has no memory left for another entry"
+        if error == errno.EBUSY:
+            return "a program that this CPU interrupted is using that part of the map: try again"
+        if error == errno.EINVAL and flags & lib.BPF_F_LOCK:
+            return "the flag LOCK needs a struct bpf_spin_lock in the value"
+        return None
+
+    def _forbidden(self) -> str:
+        with self._handle.lock:
+            facts = _map_open.fdinfo(self.fd)
+        if facts.get("frozen") == "1":
+            return "the map is frozen: user space can only read it"
+        access = int(facts.get("flags", "0"), 8) & os.O_ACCMODE
+        if access == os.O_RDONLY:
+            return "this map was opened, or created, read-only"
+        if access == os.O_WRONLY:
+            return "this map was opened, or created, write-only"
+        return "the kernel forbids this for maps of this type"

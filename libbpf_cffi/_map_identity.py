@@ -1,0 +1,157 @@
+"""A map in the kernel: its descriptor, its number, what the kernel says of it, and its pins."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from . import _log, _map_open
+from ._check import check, failure
+from ._ffi import ffi, lib, text
+from ._handle import ObjectHandle
+from ._map_settings import Settings
+from ._pins import Folders, pin_path
+from .errors import StateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._libbpf import CData
+    from .infos import MapInfo
+
+__all__ = ["CREATED", "Identity"]
+
+CREATED = (ObjectHandle.PREPARED, ObjectHandle.LOADED)
+
+
+class Identity(Settings):
+    """What a map that has been created is to the kernel."""
+
+    __slots__ = ("_pin",)
+
+    _pin: str | None
+    """Where a stand-alone map was opened, or has been pinned."""
+
+    @property
+    def fd(self) -> int:
+        """The descriptor, which stays the map's own; `StateError` until load or prepare has created the map.
+
+        *Wraps* ``bpf_map__fd()``.
+        """
+        with self._handle.lock:
+            if self._facts is not None:
+                return _map_open.descriptor(self._handle)
+            pointer = self._pointer
+            self._require(f"use map {self.name!r}", *CREATED)
+            fd = lib.bpf_map__fd(pointer)
+            if not lib.bpf_map__autocreate(pointer):
+                raise StateError(f"map {self.name!r} was not created: its autocreate is False")
+            return check(fd, f"get the descriptor of map {self.name!r}")
+
+    def _dup(self, action: str) -> int:
+        """Duplicate the descriptor, for a call on something with another lock."""
+        with self._handle.lock:
+            import fcntl
+
+            self._require(action, *CREATED)
+            return fcntl.fcntl(self.fd, fcntl.F_DUPFD_CLOEXEC, 3)
+
+    @property
+    def id(self) -> int:
+        """The kernel's number for the map, unique until reboot."""
+        if self._facts is not None:
+            self._handle.check()
+            return int(self._facts.id)
+        return int(self._raw_info().id)
+
+    @property
+    def info(self) -> MapInfo:
+        """What the kernel says of the map now, its use of memory included.
+
+        *Wraps* ``bpf_map_get_info_by_fd()``. Linux 4.13.
+        """
+        self._handle.check()
+        from .infos import map_info
+
+        with self._handle.lock:
+            return map_info(self._raw_info, _map_open.fdinfo(self.fd))
+
+    def _raw_info(self) -> CData:
+        info = ffi.new("struct bpf_map_info *")
+        size = ffi.new("__u32 *", ffi.sizeof("struct bpf_map_info"))
+        with self._handle.lock:
+            check(lib.bpf_map_get_info_by_fd(self.fd, info, size), f"get the info of map {self.name!r}")
+        return info
+
+    # Pins
+
+    @property
+    def pin_path(self) -> str | None:
+        """Where the map is, or at load will be, pinned; settable before load, ``None`` for nowhere.
+
+        Load reuses a map that is pinned there already. *Wraps* ``bpf_map__pin_path()``,
+        ``bpf_map__set_pin_path()``.
+        """
+        with self._handle.lock:
+            if self._facts is not None:
+                self._handle.check()
+                return self._pin
+            return text(lib.bpf_map__pin_path(self._pointer)) or None
+
+    @pin_path.setter
+    def pin_path(self, value: str | os.PathLike[str] | None) -> None:
+        encoded = ffi.NULL if value is None else pin_path(value, f"set pin_path of map {self.name!r}")[1]
+        self._set("pin_path", lib.bpf_map__set_pin_path, encoded)
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the map is pinned by this object, or was opened from or given a pin as a stand-alone map.
+
+        *Wraps* ``bpf_map__is_pinned()``.
+        """
+        with self._handle.lock:
+            return self.pin_path is not None if self._facts is not None else bool(lib.bpf_map__is_pinned(self._pointer))
+
+    def pin(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Pin the map at `path`, or at its `pin_path`: it outlives the process until the pin is removed.
+
+        Missing folders are made with mode 0700; a path through a folder or symbolic link of another user, or
+        one that others can write, is refused (EPERM). *Wraps* ``bpf_map__pin()``, ``bpf_obj_pin()``.
+        """
+        with self._handle.lock:
+            action, absolute, encoded = self._pin_target("pin", "at", path)
+            _log.listen()
+            with Folders(action, os.path.dirname(absolute)):
+                if self._facts is not None:
+                    check(lib.bpf_obj_pin(self.fd, encoded), action)
+                    self._pin = absolute
+                    return
+                try:
+                    check(lib.bpf_map__pin(self._pointer, encoded), action)
+                except BaseException:
+                    # libbpf keeps the path of a pin that failed, and would then refuse any other.
+                    if not lib.bpf_map__is_pinned(self._pointer):
+                        lib.bpf_map__set_pin_path(self._pointer, ffi.NULL if path is not None else encoded)
+                    raise
+
+    def unpin(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Remove the pin at `path`, or at `pin_path`. *Wraps* ``bpf_map__unpin()``."""
+        with self._handle.lock:
+            action, absolute, encoded = self._pin_target("unpin", "from", path)
+            _log.listen()
+            if self._facts is None:
+                check(lib.bpf_map__unpin(self._pointer, encoded), action)
+                return
+            try:
+                os.unlink(absolute)
+            except OSError as error:
+                raise failure(error.errno or errno.EIO, action) from None
+            self._pin = None if absolute == self._pin else self._pin
+
+    def _pin_target(self, verb: str, where: str, path: str | os.PathLike[str] | None) -> tuple[str, str, bytes]:
+        action = f"{verb} map {self.name!r}"
+        self._require(action, *CREATED)
+        target = path if path is not None else self.pin_path
+        if target is None:
+            raise ValueError(f"cannot {action}: it has no pin_path, so a path is needed")
+        action += f" {where} {os.fspath(target)!r}"
+        return action, *pin_path(target, action)

@@ -1,0 +1,140 @@
+"""Maps whose values, or keys, are handed to the kernel as descriptors: of programs, maps, sockets, files, processes.
+
+What a descriptor of ours is needed for is one call: it is made before and closed after it, whatever happens.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from itertools import starmap
+
+from ._check import failure
+from ._ffi import path_bytes, unsigned
+from ._map import Map
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from typing_extensions import Self
+
+__all__ = ["Borrowed", "Lending", "Stand"]
+
+LEAST = 3
+"""No duplicate takes the place of a standard stream."""
+
+
+class Borrowed:
+    """The descriptors that one call needs. Those that were made for it are closed at the end of the block."""
+
+    __slots__ = ("_made", "_what")
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._made: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        # One step of Python's each, between whose taking and closing no Ctrl-C comes.
+        any(map(os.close, map(self._made.pop, [-1] * len(self._made))))
+
+    def make(self, function: Callable[..., int], *arguments: object) -> int:
+        """Call what makes a descriptor, and keep that for the block."""
+        self._made.extend(starmap(function, (arguments,)))
+        return self._made[-1]
+
+    def program(self, value: Any) -> int:
+        """Give a descriptor of a `Program`, or what `file` takes."""
+        if isinstance(value, Map):
+            raise TypeError(f"a value of {self._what} must be a Program, not a {type(value).__name__}")
+        if not hasattr(value, "section_name"):
+            return self.file(value, "a Program")
+        with value._handle.lock:
+            return self.make(fcntl.fcntl, value.fd, fcntl.F_DUPFD_CLOEXEC, LEAST)
+
+    def map(self, value: Any) -> int:
+        """Give a descriptor of a `Map`, or what `file` takes."""
+        if not isinstance(value, Map):
+            if hasattr(value, "section_name"):
+                raise TypeError(f"a value of {self._what} must be a Map, not a {type(value).__name__}")
+            return self.file(value, "a Map")
+        return self.make(value._dup, f"put {value._what} into {self._what}")
+
+    def file(self, value: Any, wanted: str) -> int:
+        """Give the descriptor that `value` is, or that its ``fileno()`` is: it stays the caller's."""
+        if hasattr(value, "fileno"):
+            number: int = value.fileno()
+            if number < 0:
+                raise ValueError(f"{value!r} for {self._what} is closed")
+            return number
+        if not hasattr(value, "__index__"):
+            raise TypeError(
+                f"{self._what} takes {wanted}, an object with fileno(), or a descriptor, not {type(value).__name__}"
+            )
+        return unsigned(value, 31, "a descriptor")
+
+    def path(self, value: Any, flags: int, wanted: str) -> int:
+        """Open a path for the block; anything else is what `file` takes."""
+        if not isinstance(value, (str, bytes)) and not hasattr(value, "__fspath__"):
+            return self.file(value, wanted)
+        try:
+            return self.make(os.open, path_bytes(value), flags | os.O_CLOEXEC)
+        except OSError as error:
+            raise failure(error.errno or errno.EIO, f"open {os.fsdecode(value)!r} for {self._what}") from None
+
+
+class Stand(int):
+    """A number that stands for something in messages."""
+
+    _shown: str
+
+    def __new__(cls, number: int, shown: object) -> Self:
+        """Make one that is shown as the `repr` of what it stands for."""
+        self = int.__new__(cls, number)
+        self._shown = repr(shown)
+        return self
+
+    def __repr__(self) -> str:
+        return self._shown
+
+
+class Lending(Map):
+    """A map whose values are written as descriptors."""
+
+    __slots__ = ()
+
+    def _lend(self, value: Any, borrowed: Borrowed) -> Any:
+        """Give what the codec of values encodes."""
+        raise NotImplementedError
+
+    def _update(self, key: Any, value: Any, flags: int) -> None:
+        if self._is_raw:
+            super()._update(key, value, flags)
+            return
+        with Borrowed(self._what) as borrowed:
+            super()._update(key, self._lend(value, borrowed), flags)
+
+    def _hint(self, error: int, flags: int) -> str | None:
+        if error == errno.EBADF:
+            return "the descriptor is not open, or not one of such a thing"
+        return super()._hint(error, flags)
+
+    def update_many(
+        self, other: Mapping[Any, Any] | Iterable[tuple[Any, Any]], values: Iterable[Any] | None = None, *, flags: int =
+        0 ) -> None:
+        """Write many entries, of a mapping, of pairs, or of keys and `values` apart; one by one, in their order.
+
+        What comes before one that is refused has been written.
+        """
+        number = unsigned(flags, 64, "flags")
+        if values is not None:
+            pairs: Any = zip(other, values, strict=True)
+        else:
+            pairs = other.items() if hasattr(other, "items") else other
+        for key, value in pairs:
+            self._update(key, value, number)

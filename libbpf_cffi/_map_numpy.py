@@ -1,0 +1,137 @@
+"""Maps as NumPy arrays. Imported when an array is asked for or given: NumPy is optional, and costs 115 ms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._ffi import ffi
+from ._map_access import STEP
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._libbpf import CData
+
+__all__ = ["encoded", "encoded_keys", "read"]
+
+RESERVE = 1 << 30
+"""Bytes of address space that are taken at once, for as many entries as the map can have: pages come when written."""
+
+
+class _Column:
+    """An array of entries that is filled by the kernel."""
+
+    def __init__(self, size: int, capacity: int) -> None:
+        self.size = size
+        self.array = np.empty(capacity * size, np.uint8)
+
+    def grow(self, capacity: int) -> None:
+        self.array.resize(capacity * self.size, refcheck=False)
+
+    def at(self, index: int) -> CData:
+        return ffi.from_buffer(self.array) + index * self.size
+
+    def done(self, count: int, codec: Any) -> np.ndarray[Any, Any]:
+        """Cut off what was not needed, and give the bytes their type; of a per-CPU value one row has all CPUs."""
+        self.array.resize(count * self.size, refcheck=False)
+        cpus = getattr(codec, "cpus", None)
+        dtype = codec.inner.dtype if cpus else codec.dtype
+        rows = (count, cpus, *dtype.shape) if cpus else (count, *dtype.shape)
+        if not cpus or dtype.itemsize == codec.stride:
+            typed: np.ndarray[Any, Any] = self.array.view(dtype.base)
+            return typed.reshape(rows)
+        spaced = np.dtype({"names": ["value"], "formats": [dtype], "itemsize": codec.stride})
+        padded: np.ndarray[Any, Any] = self.array.view(spaced)["value"]
+        return padded.reshape(rows)
+
+
+def read(map: Any, delete: bool) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Read a map into two arrays."""
+    elements, cursor = map._cursor(delete=delete)
+    step = cursor.capacity
+    entry = max(elements.key_size + elements.value_size, 1)
+    capacity = max(step, min(elements.max_entries, RESERVE // entry))
+    keys, values = _Column(elements.key_size, capacity), _Column(elements.value_size, capacity)
+    filled = 0
+    while not cursor.c.done:
+        room = capacity - filled
+        if room < step:
+            capacity = max(capacity * 2, filled + step)
+            keys.grow(capacity)
+            values.grow(capacity)
+        count = map._read(cursor, keys.at(filled), values.at(filled), step)
+        filled += count
+        if not count:
+            step = max(step, cursor.c.step)
+    return keys.done(filled, map._key_codec), values.done(filled, map._value_codec)
+
+
+def _as_bytes(codec: Any, given: Any, what: str) -> np.ndarray[Any, Any]:
+    """Give an array as the codec's bytes lie in memory, one row an entry; without a copy if it is so already."""
+    per_cpu = getattr(codec, "cpus", None)
+    dtype = codec.inner.dtype if per_cpu else codec.dtype
+    array = np.asarray(given)
+    if array.dtype != dtype:
+        array = _converted(array, dtype, what)
+    inner = dtype.shape
+    wanted = (per_cpu,) if per_cpu else ()
+    if array.shape[1:] != (*wanted, *inner):
+        raise ValueError(f"{what} must be an array of shape {('N', *wanted, *inner)}, not {array.shape}")
+    count = len(array)
+    array = np.ascontiguousarray(array)
+    rows = array.view(np.uint8).reshape(count, -1) if count else np.empty((0, codec.size), np.uint8)
+    if per_cpu and rows.shape[1] != codec.size:
+        spaced = np.zeros((count, per_cpu, codec.stride), np.uint8)
+        spaced[:, :, : dtype.itemsize] = rows.reshape(count, per_cpu, dtype.itemsize)
+        rows = spaced.reshape(count, codec.size)
+    if rows.shape[1] != codec.size:
+        raise ValueError(f"{what} must have {codec.size} bytes each, not {rows.shape[1]}")
+    return rows
+
+
+def _converted(array: np.ndarray[Any, Any], dtype: Any, what: str) -> np.ndarray[Any, Any]:
+    base = dtype.base
+    if array.dtype == base:
+        return array
+    if array.dtype.kind in "iu" and base.kind in "iu":
+        limits = np.iinfo(base)
+        if array.size and not (int(array.min()) >= limits.min and int(array.max()) <= limits.max):
+            bad = next(int(each) for each in array.flat if not limits.min <= int(each) <= limits.max)
+            raise ValueError(f"{what} must be from {limits.min} to {limits.max}, not {bad}")
+        return array.astype(base)
+    if array.dtype.kind in "biuf" and base.kind == "f":
+        return array.astype(base)
+    if base.kind == "V" and base.names is None and array.dtype.itemsize == base.itemsize:
+        return array
+    raise TypeError(f"{what} must have the dtype {dtype}, not {array.dtype}")
+
+
+def encoded(map: Any, keys: Any, values: Any) -> Iterator[tuple[Any, CData, CData, int]]:
+    """Give where the keys and values of two arrays are, some at a time; a list is made an array."""
+    if values is None:
+        raise TypeError("an array of keys needs an array of values beside it")
+    first = _given(map._key_codec, keys, "a key")
+    second = _given(map._value_codec, values, "a value")
+    if len(first) != len(second):
+        raise ValueError(f"there are {len(first)} keys and {len(second)} values")
+    for start in range(0, len(first), STEP):
+        some, theirs = first[start : start + STEP], second[start : start + STEP]
+        yield some.reshape(-1), ffi.from_buffer(some), ffi.from_buffer(theirs), len(some)
+
+
+def encoded_keys(map: Any, keys: Any) -> Iterator[tuple[Any, int]]:
+    """Give the bytes of an array of keys, some at a time."""
+    rows = _as_bytes(map._key_codec, keys, "a key")
+    for start in range(0, len(rows), STEP):
+        some = rows[start : start + STEP]
+        yield some.reshape(-1), len(some)
+
+
+def _given(codec: Any, given: Any, what: str) -> np.ndarray[Any, Any]:
+    if hasattr(given, "dtype"):
+        return _as_bytes(codec, given, what)
+    data = codec.encode_many(list(given))
+    return np.frombuffer(data, np.uint8).reshape(-1, codec.size)

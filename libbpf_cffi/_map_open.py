@@ -1,0 +1,192 @@
+"""Stand-alone maps: their handles, and how each is made. What a map is like is `_map`'s."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from . import _log
+from ._check import check, failure, not_null
+from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
+from ._handle import Handle
+from ._pins import check_pin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from ._check import Hint
+    from ._libbpf import CData, lbc_map
+
+__all__ = ["create", "descriptor", "descriptors", "fdinfo", "from_fd", "from_id", "from_pin", "ids", "type_number"]
+
+NAME_MAX = 15
+"""Bytes of a name in the kernel (BPF_OBJ_NAME_LEN, less the NUL)."""
+
+
+def descriptor(handle: Handle[lbc_map]) -> int:
+    """Give a stand-alone map's descriptor; hold the lock."""
+    return int(handle.pointer.fd)
+
+
+def descriptors(pointer: Any) -> tuple[int, ...]:
+    """Give what a forked child has to close."""
+    return (int(pointer.fd),)
+
+
+def _make(
+    function: Callable[..., lbc_map], *arguments: object, action: str, name: str, hint: Hint = None
+) -> tuple[Handle[lbc_map], CData]:
+    """Call the C function that makes a map's descriptor; give the handle, and what the kernel says of the map."""
+    handle = Handle(lib.lbc_map__close, name=name, fds=descriptors)
+    try:
+        _log.listen()
+        not_null(handle.make(function, *arguments), action, hint, handle.errno)
+        fd = descriptor(handle)
+        if not _is_map(fd):
+            # Also a program, a link or BTF can be pinned, or be behind a descriptor.
+            check(-errno.EINVAL, action, "that is something other than a map")
+        info = ffi.new("struct bpf_map_info *")
+        size = ffi.new("__u32 *", ffi.sizeof("struct bpf_map_info"))
+        check(lib.bpf_map_get_info_by_fd(fd, info, size), action)
+    except BaseException:
+        handle._close()
+        raise
+    handle.name = f"map {text(info.name)!r}" if info.name[0] != b"\0" else f"map {info.id}"
+    return handle, info
+
+
+def _is_map(fd: int) -> bool:
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}") == "anon_inode:bpf-map"
+    except FileNotFoundError:
+        # No /proc: the kernel refuses later what is none.
+        return True
+
+
+def type_number(kind: int | str) -> int:
+    """Give the number of a map type: of a `MapType`, a number, or a name such as ``"percpu_hash"``."""
+    if not isinstance(kind, str):
+        return unsigned(kind, 31, "type")
+    from .enums import MapType
+
+    found = MapType.__members__.get(kind.upper())
+    if found is None:
+        import difflib
+
+        names = [name.lower() for name in MapType.__members__]
+        close = difflib.get_close_matches(kind.lower(), names, n=3, cutoff=0.5)
+        raise ValueError(f"no map type {kind!r}" + (f"; close names: {', '.join(close)}" if close else ""))
+    return int(found)
+
+
+def type_name(number: int) -> str:
+    """Give the name of a map type."""
+    from .enums import MapType
+
+    return MapType(number).name
+
+
+def create(
+    kind: int, key_size: int, value_size: int, max_entries: int, name: str, fields: dict[str, Any], rule: str | None
+) -> tuple[Handle[lbc_map], CData]:
+    """Create a map; `fields` are those of ``struct bpf_map_create_opts``, `rule` is what the type wants."""
+    encoded = c_string(name, "name")
+    if len(encoded) > NAME_MAX:
+        raise ValueError(f"name has {len(encoded)} bytes, more than the {NAME_MAX} that the kernel keeps: {name!r}")
+    fields = dict(fields)
+    excl_prog_hash = fields.pop("excl_prog_hash", None)
+    opts = Options("bpf_map_create_opts", **{field: value for field, value in fields.items() if value is not None})
+    if excl_prog_hash is not None:
+        memory = ffi.new("char[]", bytes(excl_prog_hash))
+        opts.kept.append(memory)
+        opts.set("excl_prog_hash", memory)
+        opts.set("excl_prog_hash_size", len(excl_prog_hash))
+    action = f"create map {name!r}"
+
+    def hint(error: int) -> str | None:
+        if error in (errno.EINVAL, errno.E2BIG):
+            said = (
+                f"the kernel refuses this definition: type {type_name(kind)}, key_size {key_size}, value_size "
+                f"{value_size}, max_entries {max_entries}, map_flags {fields.get('map_flags') or 0:#x}"
+            )
+            if error == errno.EINVAL and lib.libbpf_probe_bpf_map_type(kind, ffi.NULL) in (0, -errno.EOPNOTSUPP):
+                return f"this kernel has no maps of the type {type_name(kind)}"
+            return said if rule is None else f"{said}; of this type {rule}"
+        return "there is not enough memory for it" if error == errno.ENOMEM else None
+
+    return _make(
+        lib.lbc_map__create,
+        kind,
+        encoded or ffi.NULL,
+        unsigned(key_size, 32, "key_size"),
+        unsigned(value_size, 32, "value_size"),
+        unsigned(max_entries, 32, "max_entries"),
+        opts.pointer,
+        action=action,
+        name=f"map {name!r}",
+        hint=hint,
+    )
+
+
+def _access(read_only: bool, write_only: bool) -> int:
+    if read_only and write_only:
+        raise ValueError("a map cannot be opened both read_only and write_only")
+    return lib.BPF_F_RDONLY if read_only else lib.BPF_F_WRONLY if write_only else 0
+
+
+def from_id(number: int, read_only: bool, write_only: bool) -> tuple[Handle[lbc_map], CData]:
+    """Open the map that has an id."""
+    number = unsigned(number, 32, "id")
+    action = f"open map {number}"
+
+    def hint(error: int) -> str | None:
+        return f"no map has the id {number}" if error == errno.ENOENT else None
+
+    flags = _access(read_only, write_only)
+    return _make(lib.lbc_map__from_id, number, flags, action=action, name=f"map {number}", hint=hint)
+
+
+def from_pin(
+    path: str | os.PathLike[str], read_only: bool, write_only: bool
+) -> tuple[tuple[Handle[lbc_map], CData], str]:
+    """Open the map that is pinned at a path; give the absolute path too."""
+    absolute = os.path.abspath(os.fsdecode(path_bytes(path)))
+    action = f"open the map pinned at {absolute!r}"
+    check_pin(absolute, action)
+    flags = _access(read_only, write_only)
+    name = f"the map pinned at {absolute!r}"
+    return _make(lib.lbc_map__from_pin, path_bytes(absolute), flags, action=action, name=name), absolute
+
+
+def from_fd(fd: int) -> tuple[Handle[lbc_map], CData]:
+    """Duplicate a descriptor of a map."""
+    number = unsigned(fd, 31, "fd")
+    action = f"open the map of descriptor {number}"
+    return _make(lib.lbc_map__from_fd, number, action=action, name=f"map of descriptor {number}")
+
+
+def ids() -> Iterator[int]:
+    """Give the id of every map of the kernel."""
+    following = ffi.new("__u32 *")
+    at = 0
+    while True:
+        result = lib.bpf_map_get_next_id(at, following)
+        if result == -errno.ENOENT:
+            return
+        if result < 0:
+            raise failure(-result, "list the maps of the kernel")
+        at = following[0]
+        yield at
+
+
+def fdinfo(fd: int) -> dict[str, str]:
+    """Give what /proc tells of a map's descriptor; nothing without /proc."""
+    try:
+        # As bytes: a signal handler may have interrupted the import of whatever encoding `open` would look up.
+        with open(f"/proc/self/fdinfo/{fd}", "rb") as file:
+            lines = file.read().decode().splitlines()
+    except FileNotFoundError:
+        return {}
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -1,0 +1,44 @@
+"""Arrays of programs, for tail calls."""
+
+from __future__ import annotations
+
+import errno
+
+from ._map_slots import Slots, number_codec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._codec import Codec
+    from ._map_lend import Borrowed
+
+__all__ = ["ProgArray"]
+
+
+class ProgArray(Slots):
+    """A table of programs, which ``bpf_tail_call()`` jumps by: ``jumps[2] = program``.
+
+    A value is a loaded `Program`; a descriptor or an object with ``fileno()`` will do. What is read is the program's
+    id, or ``None``: a number that is written is a descriptor, not an id. All programs of a table are of one type, and
+    use the same helpers and storage (`MapInfo.owner_prog_type`). When the last process closes the map and no pin is
+    left, the kernel empties it, though programs may still use it.
+    """
+
+    __slots__ = ()
+
+    def _make_value_codec(self) -> Codec:
+        return super()._make_value_codec() if self._is_raw else number_codec(4, "id of a program")
+
+    def _lend(self, value: Any, borrowed: Borrowed) -> int:
+        return borrowed.program(value)
+
+    def _hint(self, error: int, flags: int) -> str | None:
+        if error == errno.EINVAL:
+            owner = self.info.owner_prog_type
+            table = f"this table is one of {owner.name} programs" if owner is not None else "the table has no type yet"
+            return (
+                f"the programs of a table must be of one type, and of one expected_attach_type and storage: {table}; "
+                "and none of them may be extended by a freplace"
+            )
+        return super()._hint(error, flags)

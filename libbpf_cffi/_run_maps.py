@@ -1,0 +1,297 @@
+"""What is in maps: ``--map`` shows it as a table, ``--hist`` draws it; at the end, or now and then."""
+
+from __future__ import annotations
+
+import time
+
+import libbpf_cffi as bpf
+from libbpf_cffi.hist import log2_hist
+
+from ._run_options import UsageError
+from ._run_text import columns, is_number, layout, plain, room, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from ._run_io import Output, Reporter
+    from ._run_options import Options
+
+__all__ = ["Shows"]
+
+SLOTS = "slots"
+"""What libbpf-tools call the member of a struct that holds a histogram by powers of two."""
+
+FEWEST, MOST = 16, 64
+"""So many slots has a histogram that is drawn without being asked for; more than 64 has none."""
+
+
+class Shows:
+    """All that ``--map`` and ``--hist`` ask for."""
+
+    def __init__(self, options: Options, objects: Mapping[str, bpf.Object], report: Reporter) -> None:
+        self._json = options.json
+        self._report = report
+        self._several = len(objects) > 1
+        self._shows = [
+            _Show(each, path, name, seconds, drawn=drawn)
+            for wanted, drawn in ((options.map, False), (options.hist, True))
+            for name, seconds in wanted
+            for path, each in _find(objects, name, drawn=drawn)
+        ]
+
+    def start(self) -> None:
+        """Begin to count the seconds."""
+        now = time.monotonic()
+        for show in self._shows:
+            show.following = None if show.seconds is None else now + show.seconds
+
+    @property
+    def following(self) -> float | None:
+        """When something is to be shown next, by `time.monotonic`."""
+        return min((show.following for show in self._shows if show.following is not None), default=None)
+
+    def show_due(self, output: Output) -> None:
+        """Show those whose time has come."""
+        now = time.monotonic()
+        due = [show for show in self._shows if show.following is not None and show.following <= now]
+        for show in due:
+            assert show.following is not None
+            assert show.seconds is not None
+            # One that took longer than its seconds is not shown twice in a row.
+            show.following = max(show.following + show.seconds, now)
+        self._write(due, output)
+
+    def show_all(self, output: Output) -> None:
+        """Show what there is in the end."""
+        self._write(self._shows, output)
+
+    def _write(self, shows: Iterable[_Show], output: Output) -> None:
+        for show in shows:
+            try:
+                lines = show.json(self._several) if self._json else show.lines(room(output.fd), several=self._several)
+                said = "\n".join(lines)
+            except bpf.LibbpfError as error:
+                # Some maps, such as those of sockets, the kernel does not let everybody read: the others are shown.
+                show.seconds = show.following = None
+                self._report.warning(str(error))
+                continue
+            if said:
+                output.write(f"{said}\n")
+
+
+def _find(objects: Mapping[str, bpf.Object], name: str, *, drawn: bool) -> list[tuple[str, Any]]:
+    """Find the maps of a name, or, where a histogram is to be drawn, the variables; `UsageError` if there is none."""
+    option = f"--{'hist' if drawn else 'map'} {name}"
+    found: list[tuple[str, Any]] = [(path, obj.maps[name]) for path, obj in objects.items() if name in obj.maps]
+    for path, each in found:
+        if not hasattr(each, "items"):
+            raise UsageError(f"{option}: {_unreadable(each)}{f' in {path}' if len(objects) > 1 else ''}")
+    if drawn and not found:
+        found = [(path, _Variable(obj, name)) for path, obj in objects.items() if name in obj.variables]
+    if not found:
+        names = [each for obj in objects.values() for each in (*obj.maps, *(obj.variables if drawn else ()))]
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, names, n=3, cutoff=0.5)
+        known = f"close names: {', '.join(close)}" if close else f"there are: {', '.join(names[:20]) or 'none'}"
+        raise UsageError(f"{option}: there is no such map{' or variable' if drawn else ''}; {known}")
+    return found
+
+
+def _unreadable(each: bpf.Map) -> str:
+    kind = each.type.name.lower().replace("_", " ")
+    return f"a map of type {kind} has no entries that could be shown"
+
+
+class _Variable:
+    """A global variable that takes the place of a map with one entry."""
+
+    def __init__(self, obj: bpf.Object, name: str) -> None:
+        self._obj = obj
+        self._name = name
+
+    def items(self) -> list[tuple[Any, Any]]:
+        return [("", self._obj.variables[self._name])]
+
+
+class _Show:
+    """One map that is shown."""
+
+    def __init__(self, shown: Any, path: str, name: str, seconds: float | None, *, drawn: bool) -> None:
+        self._shown = shown
+        self._path = path
+        self._name = name
+        self.seconds = seconds
+        self._drawn = drawn
+        self.following: float | None = None
+        self._percpu = "PERCPU" in getattr(getattr(shown, "type", None), "name", "")
+        self._array = isinstance(shown, bpf.ArrayMap)
+
+    def _entries(self) -> list[tuple[Any, Any]]:
+        """Read the map; what has an order is sorted."""
+        # Of maps of maps the ids: there is no need to open them.
+        entries = list(self._shown.ids().items() if hasattr(self._shown, "ids") else self._shown.items())
+        if not self._array:
+            from contextlib import suppress
+
+            # Unions have no order.
+            with suppress(TypeError):
+                entries.sort(key=lambda entry: entry[0])
+        return entries
+
+    def json(self, several: bool) -> Iterator[str]:
+        """Give a line of JSON for each entry."""
+        from json import dumps
+
+        what = "variable" if isinstance(self._shown, _Variable) else "map"
+        common: dict[str, Any] = {"object": self._path} if several else {}
+        common |= {what: self._name, "time": round(time.time(), 6)}
+        for key, value in self._entries():
+            facts = {**common, "key": plain(key), "value": plain(value)}
+            if what == "variable":
+                del facts["key"]
+            if self._percpu:
+                facts["sum"] = plain(_sum(value))
+            yield dumps(facts)
+
+    def lines(self, width: int | None, *, several: bool) -> Iterator[str]:
+        """Give the lines of a table, or of histograms."""
+        entries = self._entries()
+        title = f"{self._path}: {self._name}" if several else self._name
+        when = f"{time.strftime('%H:%M:%S')} " if self.seconds is not None else ""
+        if self._drawn:
+            yield from _drawings(f"{when}{title}", entries, percpu=self._percpu)
+            return
+        section = self._array and self._shown.is_internal
+        total = len(entries)
+        if self._array and not section:
+            entries = [(key, value) for key, value in entries if not _is_zero(value)]
+        count = f" {total} {'entry' if total == 1 else 'entries'}" if total else " empty"
+        if total > len(entries):
+            count += f", {len(entries) or 'none'} of them not zero"
+        if self._percpu and entries:
+            count += f"; sums of {len(entries[0][1])} CPUs"
+        yield f"{when}{title}:{'' if section else count}"
+        if not entries:
+            return
+        summed = [(key, _sum(value)) for key, value in entries] if self._percpu else entries
+        if all(_slots(value) is not None for _, value in summed):
+            yield from _each_drawn(summed)
+        elif section:
+            # A variable a line.
+            yield from layout(["NAME", "VALUE"], columns(summed[0][1], ""), width)
+        else:
+            yield from self._table(entries, summed, width)
+
+    def _table(self, entries: list[tuple[Any, Any]], summed: list[tuple[Any, Any]], width: int | None) -> list[str]:
+        keys = [columns(key, "index" if self._array else "key") for key, _ in summed]
+        values = [columns(value, "sum" if self._percpu else "value") for _, value in summed]
+        head = [name for name, _ in (*keys[0], *values[0])]
+        rows = [[value for _, value in (*key, *value_columns)] for key, value_columns in zip(keys, values, strict=True)]
+        if not self._percpu or not is_number(entries[0][1][0]):
+            return layout([name.upper() for name in head], rows, width)
+        # Numbers: those of the CPUs that have any, if there is room.
+        cpus = [cpu for cpu in range(len(entries[0][1])) if any(value[cpu] for _, value in entries)]
+        wide = [[*row, *(value[cpu] for cpu in cpus)] for row, (_, value) in zip(rows, entries, strict=True)]
+        lines = layout([name.upper() for name in (*head, *(f"cpu{cpu}" for cpu in cpus))], wide, width)
+        if width is not None and max(map(len, lines)) > width:
+            return layout([name.upper() for name in head], rows, width)
+        return lines
+
+
+def _is_zero(value: Any) -> bool:
+    if hasattr(value, "__bytes__"):
+        return not any(bytes(value))
+    if isinstance(value, bytes):
+        return not any(value)
+    return all(map(_is_zero, value)) if isinstance(value, tuple) else not value
+
+
+def _sum(values: Any) -> Any:
+    """Give what the values of all CPUs are together: sums of numbers, of structs member by member."""
+    first = values[0]
+    if is_number(first):
+        return sum(values)
+    if isinstance(first, tuple):
+        each = [_sum(parts) for parts in zip(*values, strict=True)]
+        return tuple.__new__(type(first), each)
+    # What cannot be added, such as a name, is that of a CPU that has one.
+    return next((value for value in values if not _is_zero(value)), first)
+
+
+# Histograms
+
+
+def _slots(value: Any) -> tuple[int, ...] | None:
+    """Give the member that is a histogram, as libbpf-tools have them, or ``None``."""
+    slots = getattr(value, SLOTS, ()) if hasattr(value, "_asdict") else ()
+    return slots if FEWEST <= len(slots) <= MOST and _are_counts(slots) else None
+
+
+def _are_counts(value: Any) -> bool:
+    if not isinstance(value, tuple) or hasattr(value, "_asdict"):
+        return False
+    return bool(value) and all(is_number(each) and isinstance(each, int) for each in value)
+
+
+def _each_drawn(entries: Iterable[tuple[Any, Any]], slots_of: Any = _slots) -> Iterator[str]:
+    """Draw the histogram of each entry, under its key and the other members of its value."""
+    for key, value in entries:
+        slots = slots_of(value)
+        others = [(name, each) for name, each in columns(value, "") if each is not slots and name]
+        named = [*(columns(key, "key") if key != "" else ()), *others]
+        if named:
+            yield ""
+            yield ", ".join(f"{name} = {text(each)}" for name, each in named)
+        yield from _draw(slots)
+
+
+def _draw(slots: Iterable[int]) -> list[str]:
+    return [line.rstrip() for line in log2_hist(slots).splitlines()]
+
+
+def _drawings(title: str, entries: list[tuple[Any, Any]], *, percpu: bool) -> Iterator[str]:
+    """Draw what can be a histogram by powers of two: see the help of ``--hist``."""
+    if percpu:
+        entries = [(key, _sum(value)) for key, value in entries]
+    if not entries:
+        yield f"{title}: empty"
+        return
+    key, value = entries[0]
+    yield f"{title}:"
+    if is_number(value) and hasattr(key, "slot"):
+        groups: dict[tuple[tuple[str, Any], ...], dict[int, int]] = {}
+        for each, count in entries:
+            rest = tuple((name, part) for name, part in columns(each, "") if name != "slot")
+            groups.setdefault(rest, {})[int(each.slot)] = count
+        for rest, counts in groups.items():
+            yield ""
+            yield ", ".join(f"{name} = {text(part)}" for name, part in rest)
+            yield from _draw(_filled(counts))
+    elif is_number(value) and isinstance(key, int) and all(0 <= each < MOST for each, _ in entries):
+        yield from _draw(_filled(dict(entries)))
+    elif all(_counts(each) is not None for _, each in entries):
+        yield from _each_drawn(entries, _counts)
+    elif key == "" and isinstance(value, tuple) and value and all(_counts(each) is not None for each in value):
+        # A variable that is an array of histograms.
+        yield from _each_drawn([(at, each) for at, each in enumerate(value) if not _is_zero(each)], _counts)
+    else:
+        yield "  no histogram: neither are the keys slots and the values counts, nor is a member of the values"
+
+
+def _filled(counts: Mapping[int, int]) -> list[int]:
+    """Give the counts of all slots from 0 on; what is no slot is left out."""
+    return [counts.get(slot, 0) for slot in range(max((slot for slot in counts if slot < MOST), default=-1) + 1)]
+
+
+def _counts(value: Any) -> tuple[int, ...] | None:
+    """Give the counts: the value itself, its ``slots``, or its only array of integers."""
+    if not hasattr(value, "_asdict"):
+        counts: tuple[int, ...] | None = value if _are_counts(value) else None
+        return counts
+    arrays: dict[str, tuple[int, ...]] = {name: each for name, each in value._asdict().items() if _are_counts(each)}
+    if SLOTS in arrays:
+        return arrays[SLOTS]
+    return next(iter(arrays.values())) if len(arrays) == 1 else None

@@ -1,0 +1,319 @@
+"""Global variables of an object, by name: ``.data``, ``.bss``, ``.rodata``, sections of one's own, ``.kconfig``."""
+
+from __future__ import annotations
+
+from _collections_abc import Mapping
+
+from . import _elf
+from ._codec import part, steps
+from ._codec_base import FloatCodec, IntCodec
+from ._codec_struct import BitFieldCodec
+from ._ffi import ffi, lib, text
+from ._handle import ObjectHandle
+from ._named import missing_name
+from ._sections import ARENA, KCONFIG, Section
+from .enums import BtfKind
+from .errors import StateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from ._btf_type import BtfType
+    from ._codec import Codec
+    from ._libbpf import bpf_object
+    from .btf import Btf
+
+    class _Base(Mapping[str, Any]):
+        """`Mapping` has no subscript at run time without importing `typing`."""
+else:
+    _Base = Mapping
+
+__all__ = ["Variable", "Variables"]
+
+OPEN = ObjectHandle.OPEN
+
+
+class Variable:
+    """What one variable is: not its value, which `Variables` gives.
+
+    `section` is its section, `offset` where it is in there and `size` how large it is, both in bytes; `linkage` is
+    ``static``, ``global`` or ``extern``.
+    """
+
+    __slots__ = ("linkage", "name", "offset", "section", "size", "type")
+
+    def __init__(self, name: str, section: str, offset: int, size: int, linkage: str, type: BtfType) -> None:
+        self.name = name
+        self.section = section
+        self.offset = offset
+        self.size = size
+        self.linkage = linkage
+        self.type = type
+        """Its type, a `BtfType`."""
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether load makes it a constant: it is in ``.rodata``, in ``.rodata.…``, or a setting of the kernel."""
+        return self.section in (KCONFIG, ".rodata") or self.section.startswith(".rodata.")
+
+    def __repr__(self) -> str:
+        return f"<Variable {self.name!r} in {self.section} at {self.offset}, {self.size} bytes>"
+
+
+class Variables(_Base):
+    """The global variables of an object by name; setting one writes it.
+
+    ::
+
+        obj.variables["target_pid"] = 4711          # before load: the initial value, also of a constant
+        obj.load()
+        obj.variables["hits"]                       # after load: the value as it is now
+        obj.variables["config.limits[2]"] = 7       # a part
+
+    Values are as their types have it, see `BtfType.decode`. A constant after load, and a kernel's setting
+    (``__kconfig``) at any time, cannot be set: `StateError`. What a program writes meanwhile may be seen half done if
+    it is larger than 8 bytes.
+
+    A variable that is static in a function is called ``function.name``, as the compiler calls it. Of static variables
+    of several files that are linked into one object and have the same name, ``name#1`` is the first.
+    """
+
+    __slots__ = ("_btf", "_data", "_fast", "_handle", "_layout", "_sections", "_where")
+
+    def __init__(self, handle: ObjectHandle, btf: Btf | None, data: bytes) -> None:
+        self._handle = handle
+        self._btf = btf
+        self._data = data
+        self._where = handle.name
+        self._layout: tuple[list[int], dict[str, Variable]] | None = None
+        self._sections: dict[str, Section] = {}
+        self._fast: dict[str, tuple[Any, Callable[[Any, int], Any] | None, int]] = {}
+        """Variables that are read without a system call: the memory, what decodes them, and where they are in it.
+
+        A plain number's is memory that holds nothing else, and decodes itself.
+        """
+
+    # What there is
+
+    def _table(self) -> dict[str, Variable]:
+        """Give the variables, found anew when a section has been resized."""
+        self._handle.check()
+        sizes = [section.current_size() for section in self._sections.values()]
+        if self._layout is not None:
+            if self._layout[0] == sizes:
+                return self._layout[1]
+            # libbpf has changed the type of the section, and of its last variable, in place.
+            assert self._btf is not None
+            self._btf._age += 1
+        found: list[Variable] = []
+        self._sections = {}
+        for section, kind in self._find_sections(self._handle.pointer):
+            self._sections[section.name] = section
+            found += _of_section(kind, section, self._data)
+        self._layout = [section.size for section in self._sections.values()], _by_name(found)
+        return self._layout[1]
+
+    def _find_sections(self, obj: bpf_object) -> Iterator[tuple[Section, BtfType]]:
+        btf = self._btf
+        each = lib.bpf_object__next_map(obj, ffi.NULL)
+        while each and btf is not None:
+            name, size = "", 0
+            if lib.bpf_map__is_internal(each):
+                # Not by the id of the map's type: libbpf forgets it when a section is resized that ends in no array,
+                # and a map that is reused has one of another BTF. Before a section's name may be the object's.
+                name = text(lib.bpf_map__name(each))
+                name = name if name.startswith(".") else f".{name.rpartition('.')[2]}"
+                size = lib.bpf_map__value_size(each)
+            elif lib.bpf_map__type(each) == lib.BPF_MAP_TYPE_ARENA:
+                length = ffi.new("size_t *")
+                name = ARENA if lib.bpf_map__initial_value(each, length) else ""
+                size = length[0]
+            kind = btf.find(name, BtfKind.DATASEC) if name else None
+            if kind is not None:
+                yield Section(self._handle, name, each, size), kind
+            each = lib.bpf_object__next_map(obj, each)
+
+    def __iter__(self) -> Iterator[str]:
+        with self._handle.lock:
+            return iter(list(self._table()))
+
+    def __len__(self) -> int:
+        with self._handle.lock:
+            return len(self._table())
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is such a variable, or part of one."""
+        if not isinstance(name, str):
+            return False
+        try:
+            with self._handle.lock:
+                self._find(name)
+        except (KeyError, IndexError):
+            return False
+        return True
+
+    def describe(self, name: str) -> Variable:
+        """Say what a variable is, or a part of one; `KeyError`, with close names, if there is none."""
+        with self._handle.lock:
+            variable, offset, codec, path = self._find(name)
+            if not path:
+                return variable
+            kind = _part_type(variable.type, path)
+            return Variable(name, variable.section, offset, codec.size, variable.linkage, kind)
+
+    # Values
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            memory, unpack, offset = self._fast[name]
+        except (KeyError, TypeError):
+            pass
+        else:
+            handle = self._handle
+            with handle.lock:
+                # Not by a property, which would take a fifth of all this.
+                if handle._made:
+                    return memory[0] if unpack is None else unpack(memory, offset)
+        return self._read(name)
+
+    def _read(self, name: str) -> Any:
+        with self._handle.lock:
+            variable, offset, codec, _ = self._find(name)
+            section = self._sections[variable.section]
+            action = f"read variable {name!r} of {self._where}"
+            if variable.section == KCONFIG and self._handle.phase == OPEN:
+                raise StateError(f"cannot {action}: load looks the kernel's settings up")
+            # A flexible array at the end of a variable is as long as its initial value was.
+            size = variable.size if codec.flexible and offset == variable.offset else codec.size
+            value = codec.decode(section.read(offset, size, action))
+            view = None if codec.flexible else section.view()
+            if view is not None:
+                self._fast[name] = _reader(view, offset, codec)
+            return value
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.update({name: value})
+
+    def update(self, values: Mapping[str, Any] | None = None, /, **others: Any) -> None:
+        """Set several variables; if one of the values is wrong, none is set."""
+        given = {**(values or {}), **others}
+        with self._handle.lock:
+            writes = []
+            for name, value in given.items():
+                variable, offset, codec, _ = self._find(name)
+                action = f"set variable {name!r} of {self._where}"
+                self._require_writable(variable, action)
+                try:
+                    buffer = bytearray(codec.size)
+                    codec.put(buffer, 0, value, ())
+                except (TypeError, ValueError) as wrong:
+                    raise type(wrong)(f"variable {name!r}: {wrong}") from None
+                writes.append((self._sections[variable.section], offset, codec, value, buffer, action))
+            for section, offset, codec, value, buffer, action in writes:
+                if isinstance(codec, BitFieldCodec):
+                    # The other bits stay as they are.
+                    buffer[:] = section.read(offset, codec.size, action)
+                    codec.put(buffer, 0, value, ())
+                section.write(offset, bytes(buffer), action)
+
+    def _require_writable(self, variable: Variable, action: str) -> None:
+        if variable.section == KCONFIG:
+            raise StateError(f"cannot {action}: it is a setting of the kernel; Object.open(kconfig=) overrides it")
+        phase = self._handle.phase
+        if variable.is_constant and phase not in (OPEN, ObjectHandle.FAILED):
+            raise StateError(f"cannot {action}: it is a constant, and {self._where} is {phase}; set it before load")
+
+    def _find(self, name: str) -> tuple[Variable, int, Codec, str]:
+        """Find a variable or a part of one: the variable, the offset in its section, the codec, the part's path."""
+        if not isinstance(name, str):
+            raise TypeError(f"a variable's name must be str, not {type(name).__name__}")
+        table = self._table()
+        variable, rest = table.get(name), ""
+        end = len(name)
+        while variable is None:
+            end = max(name.rfind(".", 0, end), name.rfind("[", 0, end))
+            if end <= 0:
+                raise missing_name(name, list(table), "variable", self._where)
+            variable, rest = table.get(name[:end]), name[end:]
+        offset, codec = part(variable.type.codec(), rest, variable.name)
+        return variable, variable.offset + offset, codec, rest
+
+    def __repr__(self) -> str:
+        if self._handle.closed:
+            return f"<variables of {self._where} (closed)>"
+        return f"<variables of {self._where}: {', '.join(self) or 'none'}>"
+
+
+def _reader(view: memoryview, offset: int, codec: Codec) -> tuple[Any, Callable[[Any, int], Any] | None, int]:
+    if type(codec) in (IntCodec, FloatCodec) and codec.codes != "e":
+        # A loaded object has the byte order of the machine. Python cannot view a half-precision number.
+        return view[offset : offset + codec.size].cast(codec.codes), None, 0  # type: ignore[call-overload]
+    return view, codec.unpack, offset
+
+
+def _part_type(kind: BtfType, path: str) -> BtfType:
+    """Give the type of a part that there is."""
+    for step in steps(path, ""):
+        inner = kind.resolve()
+        kind = inner.type if isinstance(step, int) else _member_type(inner, step)
+    return kind
+
+
+def _member_type(kind: BtfType, name: str) -> BtfType:
+    for member in kind.members:
+        if member.name == name:
+            return member.type
+        inner = member.type.resolve()
+        if not member.name and inner.kind in (BtfKind.STRUCT, BtfKind.UNION):
+            try:
+                return _member_type(inner, name)
+            except KeyError:
+                pass
+    raise KeyError(name)
+
+
+def _of_section(kind: BtfType, section: Section, data: bytes) -> Iterator[Variable]:
+    symbols: list[tuple[str, int, int]] | None = None
+    taken: set[int] = set()
+    for entry in kind.variables:
+        variable, offset = entry.type, entry.offset
+        size = max(entry.size, variable.size or 0)
+        if variable.linkage == "static":
+            # Where a static variable is, libbpf does not look up, and not every compiler has written it into BTF.
+            symbols = _elf.symbols(data, kind.name) if symbols is None else symbols
+            offset = _static_offset(symbols, variable.name, offset, entry.size, taken)
+            taken.add(offset)
+        if offset >= 0 and offset + size <= section.size:
+            # libbpf makes the kernel's settings global ones.
+            linkage = "extern" if kind.name == KCONFIG else variable.linkage
+            yield Variable(variable.name, kind.name, offset, size, linkage, variable.type)
+
+
+def _static_offset(symbols: list[tuple[str, int, int]], name: str, offset: int, size: int, taken: set[int]) -> int:
+    """Find a static variable: where BTF says, if a symbol says so too, else where the first free symbol is, or -1."""
+    named = [(at, length) for symbol, at, length in symbols if _means(symbol, name) and at not in taken]
+    # One in a section that was resized is longer than its symbol.
+    places = [at for at, length in named if length == size] or [at for at, _ in named]
+    return offset if offset in places else min(places, default=-1)
+
+
+def _means(symbol: str, name: str) -> bool:
+    """Tell whether a symbol is a variable's: GCC adds a number to the names of those that are static in functions."""
+    return symbol == name or (symbol.startswith(f"{name}.") and symbol[len(name) + 1 :].isdecimal())
+
+
+def _by_name(variables: list[Variable]) -> dict[str, Variable]:
+    """Give each a name of its own: a number tells static variables of several files apart."""
+    named: dict[str, list[Variable]] = {}
+    for variable in variables:
+        named.setdefault(variable.name, []).append(variable)
+    table: dict[str, Variable] = {}
+    for variable in variables:
+        same = named[variable.name]
+        if len(same) > 1 and variable.linkage == "static":
+            statics = [each for each in same if each.linkage == "static"]
+            variable.name = f"{variable.name}#{statics.index(variable) + 1}"
+        table.setdefault(variable.name, variable)
+    return table

@@ -1,0 +1,100 @@
+"""What a kernel may lack, each found out by trying it: for the marker `needs`.
+
+`map:NAME` and `program:NAME` are types, as in bpf.h without BPF_MAP_TYPE_ and BPF_PROG_TYPE_; the rest is in `PROBES`.
+A kernel's version is never asked for: distributions bring features to old ones, and leave them out of new ones.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+from typing import TYPE_CHECKING
+
+from libbpf_cffi import ffi, lib
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PMU = "/sys/bus/event_source/devices"
+
+
+def _map_type(name: str) -> bool:
+    return _answer(lib.libbpf_probe_bpf_map_type(getattr(lib, f"BPF_MAP_TYPE_{name}"), ffi.NULL), f"map type {name}")
+
+
+def _program_type(name: str) -> bool:
+    kind = getattr(lib, f"BPF_PROG_TYPE_{name}")
+    return _answer(lib.libbpf_probe_bpf_prog_type(kind, ffi.NULL), f"program type {name}")
+
+
+def _answer(result: int, what: str) -> bool:
+    if result < 0:
+        raise RuntimeError(f"{what}: libbpf cannot tell whether the kernel has it: {os.strerror(-result)}")
+    return bool(result)
+
+
+def _percpu_flags() -> bool:
+    fd = lib.bpf_map_create(lib.BPF_MAP_TYPE_PERCPU_ARRAY, b"probe", 4, 8, 1, ffi.NULL)
+    if fd < 0:
+        return False
+    flags = lib.BPF_F_ALL_CPUS
+    found = lib.bpf_map_update_elem(fd, ffi.new("__u32 *"), ffi.new("__u64 *"), flags) == 0
+    os.close(fd)
+    return found
+
+
+def _exclusive_map() -> bool:
+    digest = ffi.new("unsigned char[32]", bytes(range(32)))
+    options = ffi.new("struct bpf_map_create_opts *")
+    options.sz = ffi.sizeof("struct bpf_map_create_opts")
+    options.excl_prog_hash, options.excl_prog_hash_size = digest, len(digest)
+    fd = lib.bpf_map_create(lib.BPF_MAP_TYPE_ARRAY, b"probe", 4, 8, 1, options)
+    # An older kernel does not know the fields (E2BIG, or EINVAL where the last one before them is not at the end).
+    if fd < 0:
+        assert ffi.errno in {errno.E2BIG, errno.EINVAL}, os.strerror(ffi.errno)
+        return False
+    os.close(fd)
+    return True
+
+
+def _btf() -> bool:
+    return os.path.exists("/sys/kernel/btf/vmlinux")
+
+
+def _function(name: str) -> bool:
+    """Tell whether the kernel has a function of that name."""
+    with open("/proc/kallsyms", encoding="utf-8") as file:
+        return any(line.split()[2] == name for line in file)
+
+
+def _tracing() -> bool:
+    return _btf() and _program_type("TRACING") and _function("bpf_trampoline_link_prog")
+
+
+PROBES: dict[str, Callable[[], bool]] = {
+    "btf": _btf,
+    "exclusive_map": _exclusive_map,
+    "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
+    "kprobe": lambda: os.path.exists(f"{PMU}/kprobe/type"),
+    "kprobe_multi": lambda: os.path.exists(f"{PMU}/kprobe/type") and _function("bpf_kprobe_multi_link_attach"),
+    "percpu_flags": _percpu_flags,
+    "perf_link": lambda: _function("bpf_perf_link_release"),
+    "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),
+    "uprobe_multi": lambda: _function("bpf_uprobe_multi_link_attach"),
+}
+"""Feature → whether this kernel has it."""
+
+TYPES = {"map": _map_type, "program": _program_type}
+
+
+@functools.cache
+def kernel_has(feature: str) -> bool:
+    """Tell whether this kernel has a feature. Raises `LookupError` for one that nobody knows."""
+    kind, colon, name = feature.partition(":")
+    try:
+        if colon:
+            return TYPES[kind](name)
+        return PROBES[feature]()
+    except (AttributeError, KeyError) as error:
+        raise LookupError(f"{feature!r} is none of {', '.join(sorted(PROBES))}, map:TYPE, program:TYPE") from error

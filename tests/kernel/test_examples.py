@@ -1,0 +1,173 @@
+"""The programs of examples/ do what they say; those about the network in a network of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import libbpf_cffi as bpf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
+DEADLINE = 120.0
+PACKAGE = os.path.dirname(os.path.dirname(bpf.__file__))
+PRIVATE_NETWORK = ("unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+SEND = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+    for _ in range(5):
+        udp.sendto(b"hello", ("127.0.0.1", 9))
+"""
+
+pytestmark = pytest.mark.usefixtures("root", "tracefs")
+
+
+class Example:
+    """An example that runs in another process."""
+
+    def __init__(self, name: str, *arguments: object, before: tuple[str, ...] = ()) -> None:
+        command = [*before, sys.executable, "-bb", "-W", "error", str(EXAMPLES / name), *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": PACKAGE}
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
+
+    def until(self, text: str) -> None:
+        """Wait for a line."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if text in line:
+                return
+        self.process.wait()
+        raise AssertionError(f"no {text!r}: {self.process.stderr and self.process.stderr.read()}")
+
+    def end(self, number: int | None = None) -> str:
+        """Wait for its end, after a signal if one is given; give what it has written."""
+        if number is not None:
+            self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=DEADLINE)
+        assert self.process.returncode == 0, err
+        assert not err
+        return out
+
+
+@pytest.fixture
+def example() -> Iterator[Callable[..., Example]]:
+    """Start an example by its file's name; it is ended after the test."""
+    started = []
+
+    def start(name: str, *arguments: object, before: tuple[str, ...] = ()) -> Example:
+        started.append(Example(name, *arguments, before=before))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.process.kill()
+            each.process.communicate()
+
+
+def send_beside(process: subprocess.Popen[str]) -> None:
+    """Send five datagrams in the network of a process."""
+    command = ["nsenter", "-t", str(process.pid), "-n", sys.executable, "-c", SEND]
+    subprocess.run(command, check=True, timeout=DEADLINE)
+
+
+def test_packets_are_counted_by_protocol(example):
+    """A datagram on the loopback device is seen twice: it goes out and comes in."""
+    counter = example("packets.py", "--seconds", 600, before=PRIVATE_NETWORK)
+    counter.until("counting on lo")
+    send_beside(counter.process)
+    lines = dict(line.split(": ", 1) for line in counter.end(2).splitlines())
+    assert lines["udp"] == f"10 packets, {10 * (14 + 20 + 8 + 5)} bytes"
+    # Nobody listens there, and the kernel says so.
+    assert lines["icmp"].startswith("10 packets")
+
+
+def test_a_firewall_is_filled_from_a_list_of_networks(example):
+    networks = ["127.0.0.0/8", "127.0.0.0/24", "10.0.0.0/8", "192.0.2.1"]
+    firewall = example("firewall.py", "--seconds", 600, "lo", *networks, before=PRIVATE_NETWORK)
+    firewall.until("dropping 4 networks on lo")
+    send_beside(firewall.process)
+    assert firewall.end(2).splitlines() == [
+        "10.0.0.0/8: 0 packets dropped",
+        "127.0.0.0/8: 0 packets dropped",
+        "127.0.0.0/24: 5 packets dropped",
+        "192.0.2.1/32: 0 packets dropped",
+    ]
+
+
+def test_a_wrong_network_is_refused_by_the_firewall_before_it_drops_anything(example):
+    firewall = example("firewall.py", "lo", "10.0.0.1/8", before=PRIVATE_NETWORK)
+    _, err = firewall.process.communicate(timeout=DEADLINE)
+    assert firewall.process.returncode == 1
+    assert "'10.0.0.1/8' has host bits set: the network is '10.0.0.0/8'" in err
+
+
+def test_a_table_of_tail_calls_is_filled_and_emptied_while_packets_come(example):
+    lines = example("tail_calls.py", before=PRIVATE_NETWORK).end().splitlines()
+    found = [re.fullmatch(r"(\w+): (\d+) datagrams, (\d+) others, port (\d+)", line) for line in lines]
+    assert [each and each.group(1, 2, 3) for each in found] == [
+        ("empty", "0", "6"),
+        ("filled", "6", "6"),
+        ("emptied", "6", "12"),
+    ]
+    assert found[0].group(4) == "0"
+    assert found[1].group(4) == found[2].group(4) != "0"
+
+
+def test_a_hash_of_maps_is_filled_and_emptied_while_its_program_runs(example):
+    code = "import os\nfor _ in range(1234): os.getppid()"
+    first, *rest = example("per_process.py", sys.executable, "-c", code).end().splitlines()
+    assert re.fullmatch(r"\d+ system calls, 0 processes are left", first)
+    # More often than anything else.
+    assert int(rest[0].split()[1]) == 1234
+
+
+def test_a_large_hash_is_loaded_into_numpy(example):
+    pytest.importorskip("numpy")
+    out = example("million.py").end()
+    assert "1,000,000 entries written" in out
+    assert "74,250,000,000 bytes in 49,500,000 packets" in out
+    assert re.search(r"of flow 4711: .*packets=11, bytes=16500", out)
+
+
+@pytest.mark.parametrize("way", ["name", "pin"])
+def test_a_map_of_another_process_is_read_with_typed_values(example, loaded, pins, way):
+    """By its name, which no other map on this machine has, or by its pin."""
+    obj = loaded("values")
+    name = f"peek_{os.getpid()}_{way}"
+    types = obj.maps["by_who"].key_type, obj.maps["by_who"].value_type
+    with bpf.Map.create("hash", *types, max_entries=10, name=name) as mine:
+        mine[{"pid": 4711, "comm": "somebody"}] = {"calls": 3, "verbosity": "LOUD"}
+        mine.pin(pins / name)
+        title, entry = example("peek.py", name if way == "name" else pins / name).end().splitlines()
+        mine.unpin()
+    assert title.startswith(f"{name}: hash of struct who")
+    assert "pid=4711, comm='somebody'" in entry
+    assert "calls=3" in entry
+    assert "LOUD" in entry
+
+
+def test_opensnoop_is_told_what_to_tell():
+    missing = f"/nonexistent-{os.getpid()}"
+    code = f"try: open('{missing}')\nexcept OSError: pass\nopen('/dev/null').close()"
+    command = [sys.executable, "-bb", "-W", "error", "-m", "libbpf_cffi.run", "-q"]
+    chosen = ["--set", "failed_only=true", "--map", "opens", str(EXAMPLES / "opensnoop.bpf.c")]
+    environment = {**os.environ, "PYTHONPATH": PACKAGE}
+    done = subprocess.run(
+        [*command, *chosen, "--", sys.executable, "-c", code],
+        capture_output=True, text=True, env=environment, timeout=DEADLINE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = [line.partition(": open ")[2] for line in done.stdout.splitlines() if ": open " in line]
+    assert f"{missing}: -2" in told
+    assert not [line for line in told if not re.search(r": -\d+$", line)]
+    assert "opens: " in done.stdout
