@@ -8,7 +8,7 @@ from _collections_abc import Mapping
 from . import _elf, _log
 from ._check import check
 from ._codec import part
-from ._codec_struct import BitFieldCodec
+from ._codec_union import BitFieldCodec
 from ._ffi import ffi, lib
 from ._handle import ObjectHandle
 from ._named import missing_name
