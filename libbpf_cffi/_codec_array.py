@@ -85,14 +85,14 @@ class ArrayCodec(Codec):
                 return
         put_elements(self.element, buffer, offset, elements, path)
 
-    def public_codes(self) -> str | None:
+    def make_public_codes(self) -> str | None:
         if self._layout:
             return self._layout
         inner = self.element.public_codes()
         return None if inner is None or len(inner) * self.count > MAX_FORMAT else inner * self.count
 
     def numpy_type(self) -> Any:
-        return (self.element.dtype, (self.count,))
+        return (self.element.dtype, (self.count if self.size else 0,))
 
 
 def sequence(value: Any, path: Path, typename: str) -> Sequence[Any]:

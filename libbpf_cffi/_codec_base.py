@@ -107,7 +107,7 @@ def as_bytes(value: Any) -> bytes | None:
         view = memoryview(value)
     except TypeError:
         return None
-    return view.tobytes() if view is value or view.itemsize == 1 else None
+    return view.tobytes() if view.itemsize == 1 or isinstance(value, memoryview) else None
 
 
 def in_numpy(value: Any) -> bool:
@@ -139,6 +139,7 @@ class Codec:
         self.typename = typename
         self.order = order
         self._strides: dict[int, Callable[[Any], list[Any]]] = {}
+        self._public: str | bool | None = False
         self._dtype: Any = None
 
     # What a kind of type says of itself
@@ -158,7 +159,7 @@ class Codec:
         """
         return f"{names.constant(self.encode)}({value})"
 
-    def public_codes(self) -> str | None:
+    def make_public_codes(self) -> str | None:
         """Give what a user may unpack with: nothing for bit fields, unions and integers of 16 bytes."""
         return self.codes
 
@@ -167,6 +168,12 @@ class Codec:
         raise NotImplementedError
 
     # What users of several packages share
+
+    def public_codes(self) -> str | None:
+        """Give the `format` without its byte order."""
+        if isinstance(self._public, bool):
+            self._public = self.make_public_codes()
+        return self._public
 
     @property
     def format(self) -> str | None:

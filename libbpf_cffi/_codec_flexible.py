@@ -41,9 +41,8 @@ class Tail:
         size = self.element.size
         return tuple(self.element.decode_many(view, count=len(view) // size if size else 0))
 
-    def encode(self, value: Any) -> bytes:
+    def encode(self, value: Any, path: Path) -> bytes:
         """Give the bytes of as many elements as the value has."""
-        path = ((), self.name)
         if self.element is None:
             return text_bytes(value, path, "char[]")
         typename = f"{self.element.typename}[]"
@@ -83,18 +82,23 @@ class FlexibleCodec(StructCodec):
 
     def short(self, value: Any) -> tuple[Any, ...]:
         # Inside another one: without the array.
-        return Struct(self.order + self.codes).unpack(self._put_alone(value, ()))
+        buffer = bytearray(self.size)
+        self.put(buffer, 0, value, ())
+        return Struct(self.order + self.codes).unpack(buffer)
 
     def encode(self, value: Any) -> bytes:
-        values = self._values(value, ())
+        return self._put_alone(value, ())
+
+    def _put_alone(self, value: Any, path: Path) -> bytes:
+        values = self._values(value, path)
         if isinstance(values, bytes):
             if len(values) < self._tail.offset:
-                raise self._too_short(len(values))
+                raise ValueError(f"{where(path, self.typename)} has {self.size} bytes, not {len(values)}")
             return values
         last = len(self.elements) - 1
-        data = self._tail.encode(values.pop(last)) if last in values else b""
+        data = self._tail.encode(values.pop(last), (path, self._tail.name)) if last in values else b""
         buffer = bytearray(self.size)
-        self._put_values(buffer, 0, values, ())
+        self._put_values(buffer, 0, values, path)
         return bytes(buffer[: self._tail.offset]) + data
 
     def _encode_all(self, values: Any) -> Iterable[bytes]:

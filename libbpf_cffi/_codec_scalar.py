@@ -123,7 +123,7 @@ class WideIntCodec(Codec):
             raise ValueError(f"{what} must be from {low} to {high}, not {number}") from None
         buffer[offset : offset + self.size] = data
 
-    def public_codes(self) -> str | None:
+    def make_public_codes(self) -> str | None:
         return None
 
     def numpy_type(self) -> Any:

@@ -292,8 +292,8 @@ class StructCodec(Codec):
             value = value._asdict()
         elif isinstance(value, tuple) and hasattr(value, "_fields"):
             value = {name: getattr(value, name) for name in value._fields}
-        elif in_numpy(value) and value.dtype != self.dtype:
-            value = {name: value[name] for name in value.dtype.names} if value.dtype.names else value.tolist()
+        elif in_numpy(value) and value.dtype.names and value.dtype != self.dtype:
+            value = {name: value[name] for name in value.dtype.names}
         if isinstance(value, Mapping):
             return self._by_name(value, path)
         if not isinstance(value, (tuple, list)):
@@ -334,7 +334,7 @@ class StructCodec(Codec):
 
     # What it is elsewhere
 
-    def public_codes(self) -> str | None:
+    def make_public_codes(self) -> str | None:
         codes = self._join(lambda piece: None if piece.bits else piece.fields[0].codec.public_codes())
         return None if codes is None or len(codes) > MAX_FORMAT else codes
 

@@ -104,7 +104,7 @@ class BitFieldCodec(Codec):
         new = old & ~mask | number << self.shift(self.size, self.bit) & mask
         buffer[offset : offset + self.size] = new.to_bytes(self.size, self._endian)  # type: ignore[arg-type]
 
-    def public_codes(self) -> str | None:
+    def make_public_codes(self) -> str | None:
         return None
 
     def numpy_type(self) -> Any:
@@ -188,7 +188,7 @@ class UnionCodec(Codec):
             raise ValueError(f"{where(path, self.typename)} has {self.size} bytes, not {len(data)}")
         buffer[offset : offset + self.size] = data
 
-    def public_codes(self) -> str | None:
+    def make_public_codes(self) -> str | None:
         return None
 
     def numpy_type(self) -> Any:

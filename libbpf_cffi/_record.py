@@ -143,6 +143,12 @@ class UnionValue:
     def __hash__(self) -> int:
         return hash(self._bytes)
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
         return _restore_union, (self._name, self._fields, self._bytes, self._decoded())
 
