@@ -1,31 +1,16 @@
-"""Random C types: what the codec makes of them agrees byte for byte with what C compilers do.
-
-``LIBBPF_CFFI_EXAMPLES=2000`` tries more of them, and other ones each time.
-"""
+"""Random C types: what the codec makes of them agrees byte for byte with what C compilers do."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import struct
 
 from c_types import Composite, bare, headers, is_flexible, leaves, plain_names, values
 from compilers import CLANG, Bpf, Host, wide
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-
-EXAMPLES = os.environ.get("LIBBPF_CFFI_EXAMPLES")
-"""Headers a test; each has some three types, each of them is tried with some values."""
-
-profile = settings(
-    max_examples=int(EXAMPLES or 40),
-    deadline=None,
-    derandomize=EXAMPLES is None,
-    suppress_health_check=list(HealthCheck),
-    database=None,
-)
-seeds = st.integers(0, 1 << 30)
+from profiles import profile, seeds
 
 
 def agree(found: list, told: list[int]) -> None:
