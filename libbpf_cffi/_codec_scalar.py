@@ -175,14 +175,20 @@ class FloatCodec(_PackedCodec):
 
 
 class _Members(dict):  # type: ignore[type-arg] # subscripts cost an import of `typing`
-    """The members of an enumeration by value; unknown ones are made and forgotten."""
+    """The members of an enumeration by value; unknown ones are made when they come, and so many of them kept."""
+
+    KEPT = 1000
 
     def __init__(self, kind: Any) -> None:
         super().__init__({int(member): member for member in kind})
         self._kind = kind
+        self._most = len(self) + self.KEPT
 
     def __missing__(self, value: int) -> Any:
-        return self._kind(value)
+        member = self._kind(value)
+        if len(self) < self._most:
+            self[value] = member
+        return member
 
 
 class EnumCodec(IntCodec):
