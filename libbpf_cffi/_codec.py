@@ -18,23 +18,25 @@ A malformed type is a `ValueError`; no type makes this run for ever.
 
 from __future__ import annotations
 
-from ._codec_base import (
+from ._codec_array import ArrayCodec
+from ._codec_base import INLINE, Codec, no_member
+from ._codec_flexible import FlexibleCodec, Tail
+from ._codec_scalar import (
     FLOAT_CODES,
-    INLINE,
     INT_CODES,
-    ArrayCodec,
     BoolCodec,
     BytesCodec,
-    Codec,
     EnumCodec,
     FloatCodec,
     IntCodec,
     TextCodec,
     WideIntCodec,
 )
-from ._codec_struct import BitFieldCodec, Field, OpaqueCodec, StructCodec, UnionCodec, no_member
+from ._codec_struct import OpaqueCodec, StructCodec
+from ._codec_union import BitFieldCodec, Field, UnionCodec
 from ._ffi import lib
 from ._record import enum_class
+from .errors import LibbpfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +61,10 @@ def make_codec(type: Any, chars: str = "str") -> Codec:
     try:
         return _Builder(type, chars).make()
     except RecursionError:
-        raise ValueError(f"the BTF of type {type.id} ({type.name!r}) is malformed: it is nested too deeply") from None
+        reason = "it is nested too deeply"
+    except LibbpfError as wrong:
+        reason = str(wrong)
+    raise ValueError(f"the BTF of type {type.id} ({type.name!r}) is malformed: {reason}")
 
 
 class _Builder:
@@ -74,13 +79,11 @@ class _Builder:
     def make(self) -> Codec:
         target, name = self._type, self._type.name
         kind = target.kind
-        if kind in (lib.BTF_KIND_TYPEDEF, *_MODIFIERS):
-            target = target.resolve()
+        if kind in (lib.BTF_KIND_TYPEDEF, lib.BTF_KIND_VAR, *_MODIFIERS):
+            target = target.type
             # A struct may have only the name that a typedef gives it.
             if target.name or target.kind not in _NAMED or kind != lib.BTF_KIND_TYPEDEF:
                 return self._inner(target)
-        if kind == lib.BTF_KIND_VAR:
-            return self._inner(target.type)
         make = _MAKERS.get(int(target.kind))
         if make is None:
             return BytesCodec(0, _NOTHING.get(int(kind), "void"))
@@ -89,6 +92,9 @@ class _Builder:
     def _inner(self, type: Any) -> Codec:
         codec: Codec = type.codec(self._chars)
         return codec
+
+    def _malformed(self, what: str) -> ValueError:
+        return ValueError(f"the BTF of type {self._type.id} ({self._type.name!r}) is malformed: {what}")
 
     def integer(self, type: Any, name: str) -> Codec:
         """Make the codec of an integer."""
@@ -110,7 +116,7 @@ class _Builder:
     def enum(self, type: Any, name: str) -> Codec:
         """Make the codec of an enumeration."""
         if (type.size, False) not in INT_CODES:
-            return WideIntCodec(type.size, type.is_signed, f"enum {name}", self._order)
+            raise self._malformed(f"an enumeration of {type.size} bytes")
         kind = enum_class(name, tuple((each.name, each.value) for each in type.enumerators))
         return EnumCodec(type.size, type.is_signed, f"enum {name}", self._order, kind)
 
@@ -120,7 +126,7 @@ class _Builder:
             return TextCodec(type.nelems, raw=self._chars == "bytes")
         element = self._inner(type.type)
         if element.size * type.nelems >= 1 << 32:
-            raise ValueError(f"the BTF of {element.typename}[{type.nelems}] is malformed: it has 4 GiB or more")
+            raise self._malformed(f"{element.typename}[{type.nelems}] has 4 GiB or more")
         return ArrayCodec(element, type.nelems)
 
     @staticmethod
@@ -134,16 +140,20 @@ class _Builder:
     def struct(self, type: Any, name: str) -> Codec:
         """Make the codec of a struct."""
         members = list(type.members)
-        tail = None
-        if members and (element := self._flexible(members[-1])) is not None:
-            last = members.pop()
-            tail = last.name, last.bit_offset // 8, element
-        fields = list(self._fields(members, 0))
-        return StructCodec(f"struct {name}".rstrip(), type.size, fields, self._order, tail)
+        tail = self._flexible(members[-1]) if members else None
+        if tail is not None:
+            members.pop()
+        fields: list[Field] = []
+        self._add_fields(fields, members, 0)
+        typename = f"struct {name}".rstrip()
+        if tail is not None:
+            return FlexibleCodec(typename, type.size, fields, self._order, tail)
+        return StructCodec(typename, type.size, fields, self._order)
 
     def union(self, type: Any, name: str) -> Codec:
         """Make the codec of a union."""
-        fields = [field for member in type.members for field in self._fields([member], 0)]
+        fields: list[Field] = []
+        self._add_fields(fields, type.members, 0)
         return UnionCodec(f"union {name}".rstrip(), type.size, fields, self._order)
 
     def section(self, type: Any, name: str) -> Codec:
@@ -158,21 +168,20 @@ class _Builder:
             fields.append(Field(variable.name, each.offset, _member(codec)))
         return StructCodec(name, type.size or 0, fields, self._order)
 
-    def _flexible(self, member: Any) -> Codec | None:
-        """Give the element's codec if the member is a flexible array."""
+    def _flexible(self, member: Any) -> Tail | None:
+        """Give the flexible array that a last member is, if it is one."""
         array = member.type.resolve()
         if not member.name or array.kind != lib.BTF_KIND_ARRAY or array.nelems:
             return None
-        if self._is_char(array.type):
-            return TextCodec(1, raw=self._chars == "bytes")
-        return self._inner(array.type)
+        element = None if self._is_char(array.type) else self._inner(array.type)
+        return Tail(member.name, member.bit_offset // 8, element, self._chars == "bytes")
 
-    def _fields(self, members: Any, base: int) -> Iterator[Field]:
-        """Give the members, those of anonymous structs in their place; `base` is the offset in bits of the whole."""
+    def _add_fields(self, fields: list[Field], members: Any, base: int) -> None:
+        """Add the members, those of anonymous structs in their place; `base` is the offset in bits of the whole."""
         for member in members:
             self._seen += 1
             if self._seen > MAX_FIELDS:
-                raise ValueError(f"the BTF of type {self._type.id} ({self._type.name!r}) has too many members")
+                raise self._malformed("it has too many members")
             at = base + member.bit_offset
             inner = member.type.resolve()
             width = member.bitfield_size
@@ -181,27 +190,27 @@ class _Builder:
                 width = inner.bits
             if width:
                 if member.name:
-                    yield Field(member.name, at // 8, self._bit_field(at, width, inner, member.name))
+                    fields.append(Field(member.name, at // 8, self._bit_field(at, width, inner, member.name)))
             elif at % 8:
-                raise ValueError(f"the BTF of member {member.name!r} is malformed: it starts within a byte")
+                raise self._malformed(f"member {member.name!r} starts within a byte")
             elif not member.name and inner.kind == lib.BTF_KIND_STRUCT:
-                yield from self._fields(inner.members, at)
+                self._add_fields(fields, inner.members, at)
             elif not member.name and inner.kind == lib.BTF_KIND_UNION:
                 # Its name is the struct's: its members are.
-                yield Field("", at // 8, self._inner(inner))
+                fields.append(Field("", at // 8, self._inner(inner)))
             elif member.name:
-                yield Field(member.name, at // 8, _member(self._inner(member.type)))
+                fields.append(Field(member.name, at // 8, _member(self._inner(member.type))))
 
     def _bit_field(self, at: int, width: int, type: Any, name: str) -> BitFieldCodec:
         inner = self._inner(type)
         if not isinstance(inner, (IntCodec, BoolCodec, WideIntCodec)) or width > inner.size * 8:
-            raise ValueError(f"the BTF of bit field {name!r} is malformed: {width} bits of {inner.typename}")
+            raise self._malformed(f"bit field {name!r} has {width} bits of {inner.typename}")
         return BitFieldCodec(at % 8, width, inner, self._order)
 
 
 def _member(codec: Codec) -> Codec:
     """Give what a codec is inside another one."""
-    return OpaqueCodec(codec) if isinstance(codec, StructCodec) and codec.items > INLINE else codec
+    return OpaqueCodec(codec) if isinstance(codec, StructCodec) and codec.weight > INLINE else codec
 
 
 _MODIFIERS = (lib.BTF_KIND_VOLATILE, lib.BTF_KIND_CONST, lib.BTF_KIND_RESTRICT, lib.BTF_KIND_TYPE_TAG)

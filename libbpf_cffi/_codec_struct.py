@@ -1,98 +1,26 @@
-"""Codecs of structs, unions and bit fields."""
+"""Codecs of structs."""
 
 from __future__ import annotations
 
 from _collections_abc import Mapping
-from struct import Struct, error
+from itertools import repeat, starmap
+from operator import index as as_integer
+from operator import itemgetter
+from struct import Struct
 
-from ._codec_base import INT_CODES, Codec, FloatCodec, IntCodec, Names, TextCodec, where
-from ._record import Record, UnionValue, record_class, union_class
+from ._codec_base import MAX_FORMAT, WRONG, Codec, Names, as_bytes, in_numpy, no_member, structured, where
+from ._codec_scalar import INT_CODES
+from ._codec_union import BitFieldCodec, Field, UnionCodec, all_members
+from ._record import Record, record_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    from typing_extensions import Buffer
-
     from ._codec_base import Path
 
-__all__ = ["BitFieldCodec", "Field", "OpaqueCodec", "StructCodec", "UnionCodec"]
-
-
-class Field:
-    """A member of a struct or union: `offset` in bytes; without a name it is an anonymous union."""
-
-    __slots__ = ("codec", "name", "offset")
-
-    def __init__(self, name: str, offset: int, codec: Codec) -> None:
-        self.name = name
-        self.offset = offset
-        self.codec = codec
-
-
-class BitFieldCodec(Codec):
-    """A bit field: `width` bits from `bit` on, counted in the `size` bytes that hold them.
-
-    Counted from the lowest bit where the byte order is little-endian, from the highest where it is big-endian, as the
-    compilers lay them out. `put` leaves the other bits alone.
-    """
-
-    def __init__(self, bit: int, width: int, inner: Codec, order: str) -> None:
-        super().__init__((bit + width + 7) // 8, f"{inner.typename}:{width}", order)
-        self.bit = bit
-        self.width = width
-        self.inner = inner
-        self.codes = f"{self.size}s"
-        self.is_signed = bool(getattr(inner, "is_signed", False))
-
-    def shift(self, size: int, bit: int) -> int:
-        """Give how far up the lowest bit is in an integer of `size` bytes that holds the field from `bit` on."""
-        return bit if self.order == "<" else size * 8 - bit - self.width
-
-    def extract(self, item: str, shift: int, names: Names) -> str:
-        """Give the expression for the field's value, `shift` bits up in the integer `item`."""
-        text = f"({item} >> {shift} & {(1 << self.width) - 1})"
-        if self.is_signed:
-            sign = 1 << self.width - 1
-            text = f"(({text} ^ {sign}) - {sign})"
-        members = getattr(self.inner, "members", None)
-        if members is not None:
-            return f"{names.constant(members)}[{text}]"
-        return f"({text} != 0)" if self.inner.codes == "?" else text
-
-    def expression(self, names: Names) -> str:
-        endian = "little" if self.order == "<" else "big"
-        item = f"{names.constant(int.from_bytes)}({names.item()}, {endian!r})"
-        return self.extract(item, self.shift(self.size, self.bit), names)
-
-    def mask(self) -> int:
-        """Give the bits that are the field's, in the integer that its bytes are."""
-        return (1 << self.width) - 1 << self.shift(self.size, self.bit)
-
-    def put(self, buffer: bytearray, offset: int, value: Any, path: Path) -> None:
-        what = where(path, self.typename)
-        # What the type cannot hold is told by itself: a bool that is a string, an enumerator that there is not.
-        number = int.from_bytes(self._checked(value, path), "little", signed=self.is_signed)
-        low, high = (-1 << self.width - 1, (1 << self.width - 1) - 1) if self.is_signed else (0, (1 << self.width) - 1)
-        if not low <= number <= high:
-            raise ValueError(f"{what} must be from {low} to {high}, not {number}")
-        endian = "little" if self.order == "<" else "big"
-        old = int.from_bytes(buffer[offset : offset + self.size], endian)  # type: ignore[arg-type]
-        mask = self.mask()
-        new = old & ~mask | number << self.shift(self.size, self.bit) & mask
-        buffer[offset : offset + self.size] = new.to_bytes(self.size, endian)  # type: ignore[arg-type]
-
-    def _checked(self, value: Any, path: Path) -> bytes:
-        buffer = bytearray(self.inner.size)
-        self.inner.put(buffer, 0, value, path)
-        return bytes(buffer if self.order == "<" else reversed(buffer))
-
-    def public_codes(self) -> str | None:
-        return None
-
-    def numpy_type(self) -> Any:
-        return f"V{self.size}"
+__all__ = ["OpaqueCodec", "StructCodec"]
 
 
 class OpaqueCodec(Codec):
@@ -104,140 +32,122 @@ class OpaqueCodec(Codec):
         self.codes = f"{inner.size}s"
         self.put = inner.put  # type: ignore[method-assign]
         self.public_codes = inner.public_codes  # type: ignore[method-assign]
-        self.numpy_type = inner.numpy_type  # type: ignore[method-assign]
+        if not inner.flexible:
+            self.encode = inner.encode  # type: ignore[method-assign]
 
     def expression(self, names: Names) -> str:
         return f"{names.constant(self.inner.unpack)}({names.item()})"
 
+    def numpy_type(self) -> Any:
+        return self.inner.dtype
+
 
 class _Piece:
-    """A stretch of a struct's bytes that is one member, or several bit fields that share bytes."""
+    """A stretch of a struct's bytes that is one member, or several bit fields."""
 
-    __slots__ = ("bits", "codes", "fields", "size", "start")
+    __slots__ = ("bits", "fields", "size", "start")
 
-    def __init__(self, start: int, size: int, fields: list[Field]) -> None:
-        self.start = start
-        self.size = size
-        self.fields = fields
-        self.bits = isinstance(fields[0].codec, BitFieldCodec)
+    def __init__(self, field: Field) -> None:
+        self.start = field.offset
+        self.size = field.codec.size
+        self.fields = [field]
+        self.bits = isinstance(field.codec, BitFieldCodec)
+
+    @property
+    def end(self) -> int:
+        return self.start + self.size
+
+    @property
+    def codes(self) -> str:
+        """Its part of the format."""
         if self.bits:
-            self.codes = INT_CODES.get((size, False), f"{size}s")
-        else:
-            self.codes = fields[0].codec.codes
+            return INT_CODES.get((self.size, False), f"{self.size}s")
+        return self.fields[0].codec.codes
+
+    def takes(self, field: Field) -> bool:
+        """Tell whether a bit field belongs here: it shares a byte, or the unit that its type is stored in."""
+        codec = field.codec
+        if not self.bits or not isinstance(codec, BitFieldCodec):
+            return False
+        last, unit = field.offset + codec.size, codec.inner.size
+        return field.offset < self.end or (unit <= MAX_UNIT and self.start // unit == (last - 1) // unit)
+
+    def add(self, field: Field) -> None:
+        self.fields.append(field)
+        self.size = max(self.end, field.offset + field.codec.size) - self.start
+
+
+MAX_UNIT = 8
+"""Bytes of the largest integer that `struct` and NumPy know."""
 
 
 def _pieces(fields: Sequence[Field], size: int, typename: str) -> list[_Piece]:
     """Lay the members out by their offsets."""
     pieces: list[_Piece] = []
     end = 0
-    for field in sorted(fields, key=lambda field: field.offset):
-        last = field.offset + field.codec.size
-        if last > size:
+    for field in sorted(fields, key=lambda field: field.bits[0]):
+        start, last = field.bits
+        if last > size * 8:
             raise ValueError(f"the BTF of {typename} is malformed: member {field.name!r} lies outside of it")
-        shares = pieces and pieces[-1].bits and isinstance(field.codec, BitFieldCodec) and field.offset < end
-        if shares:
-            old = pieces.pop()
-            pieces.append(_Piece(old.start, max(end, last) - old.start, [*old.fields, field]))
-        elif field.offset < end:
+        if start < end:
             raise ValueError(f"the BTF of {typename} is malformed: member {field.name!r} lies over another one")
+        if pieces and pieces[-1].takes(field):
+            pieces[-1].add(field)
+        elif pieces and field.offset < pieces[-1].end:
+            raise ValueError(f"the BTF of {typename} is malformed: member {field.name!r} shares a byte")
         else:
-            pieces.append(_Piece(field.offset, field.codec.size, [field]))
+            pieces.append(_Piece(field))
         end = max(end, last)
+    following = size
+    for piece in reversed(pieces):
+        if piece.bits:
+            # An integer that Python and NumPy know, if there is room.
+            room = following - piece.start
+            piece.size = next((each for each in (1, 2, 4, 8) if piece.size <= each <= room), piece.size)
+        following = piece.start
     return pieces
 
 
-class _Tail:
-    """A flexible array at the end of a struct."""
-
-    def __init__(self, offset: int, element: Codec) -> None:
-        self.offset = offset
-        self.element = element
-        self.text = isinstance(element, TextCodec)
-        # What the member is where the array has no room: in another struct, in a map's value.
-        self.none = repr(b"" if element.raw else "") if isinstance(element, TextCodec) else "()"
-
-    def decode(self, view: memoryview) -> Any:
-        """Give as many elements as there is room for."""
-        if isinstance(self.element, TextCodec):
-            return TextCodec(len(view), self.element.raw).decode(view)
-        size = self.element.size
-        return tuple(self.element.decode_many(view, count=len(view) // size if size else 0))
-
-    def encode(self, value: Any, path: Path) -> bytes:
-        """Give the bytes of as many elements as the value has."""
-        if isinstance(self.element, TextCodec):
-            data = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-            length = len(data) if isinstance(data, (bytes, bytearray, memoryview)) else 0
-            buffer = bytearray(length)
-            TextCodec(length, raw=True).put(buffer, 0, value, path)
-            return bytes(buffer)
-        if isinstance(value, (bytes, bytearray, memoryview)) and self.element.size == 1:
-            return bytes(value)
-        if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__len__"):
-            kind = type(value).__name__
-            raise TypeError(f"{where(path, f'{self.element.typename}[]')} must be a sequence of elements, not {kind}")
-        buffer = bytearray(self.element.size * len(value))
-        for index, element in enumerate(value):
-            self.element.put(buffer, index * self.element.size, element, (*path, f"[{index}]"))
-        return bytes(buffer)
-
-
 class StructCodec(Codec):
-    """A struct: a record.
+    """A struct: a record. `fields` are its members in their order, those of anonymous structs among them."""
 
-    `fields` are its members in their order, those of anonymous structs among them. A last member that is a flexible
-    array (`tail_name`, its offset and element) makes the struct flexible.
-    """
-
-    def __init__(
-        self,
-        typename: str,
-        size: int,
-        fields: Sequence[Field],
-        order: str,
-        tail: tuple[str, int, Codec] | None = None,
-    ) -> None:
+    def __init__(self, typename: str, size: int, fields: Sequence[Field], order: str, tail: str = "") -> None:
         super().__init__(size, typename, order)
         self.fields = list(fields)
         self._pieces = _pieces(self.fields, size, typename)
-        self._tail: _Tail | None = None
-        elements: list[str | tuple[str, ...]] = []
-        self.members: dict[str, tuple[int, Codec]] = {}
+        self.members = all_members(self.fields)
         """Offset and codec of each member by name, those of anonymous unions among them."""
-        self._index: dict[str, int] = {}
-        for index, field in enumerate(self.fields):
-            if field.name or not isinstance(field.codec, UnionCodec):
-                elements.append(field.name)
-                self.members.setdefault(field.name, (field.offset, field.codec))
-                self._index.setdefault(field.name, index)
-                continue
-            elements.append(field.codec.names)
-            for name, (offset, codec) in field.codec.members.items():
-                self.members.setdefault(name, (field.offset + offset, codec))
-                self._index.setdefault(name, index)
-        if tail is not None:
-            name, offset, element = tail
-            if offset > size or any(each.offset + each.codec.size > offset for each in self.fields):
-                raise ValueError(f"the BTF of {typename} is malformed: flexible array {name!r} is not at its end")
-            self._tail = _Tail(offset, element)
-            self.flexible = True
-            self._index.setdefault(name, len(elements))
-            elements.append(name)
+        elements: list[str | tuple[str, ...]] = []
+        for field in self.fields:
+            codec = field.codec
+            elements.append(codec.names if isinstance(codec, UnionCodec) and not field.name else field.name)
+        if tail:
+            elements.append(tail)
         self.elements = tuple(elements)
+        self._index: dict[str, int] = {}
+        for index, element in enumerate(elements):
+            for name in (element,) if isinstance(element, str) else element:
+                self._index.setdefault(name, index)
         self.record = record_class(typename.removeprefix("struct "), self.elements)
-        self.codes, self.items = self._lay_out()
-        plain = all(isinstance(field.codec, (IntCodec, FloatCodec)) for field in self.fields)
-        self._pack = Struct(order + self.codes).pack if plain and tail is None else None
+        self.codes = self._join(lambda piece: piece.codes) or ""
+        self.weight = 1 + sum(1 if piece.bits else piece.fields[0].codec.weight for piece in self._pieces)
+        self._plain = False
+        self._getter: Callable[[Any], Any] | None = None
 
-    def _lay_out(self) -> tuple[str, int]:
-        codes = []
-        items = end = 0
+    def _join(self, codes: Callable[[_Piece], str | None]) -> str | None:
+        """Give the format of the whole, or ``None`` if a piece has none."""
+        found = []
+        end = 0
         for piece in self._pieces:
-            codes += [f"{piece.start - end}x" if piece.start > end else "", piece.codes]
-            items += 1 if piece.bits else piece.fields[0].codec.items
-            end = piece.start + piece.size
-        codes.append(f"{self.size - end}x" if self.size > end else "")
-        return "".join(codes), items
+            inner = codes(piece)
+            if inner is None:
+                return None
+            found += [f"{piece.start - end}x" if piece.start > end else "", inner]
+            end = piece.end
+        found.append(f"{self.size - end}x" if self.size > end else "")
+        return "".join(found)
+
+    # Bytes to values
 
     def expression(self, names: Names) -> str:
         texts: dict[Field, str] = {}
@@ -252,240 +162,205 @@ class StructCodec(Codec):
             for field in piece.fields:
                 codec = field.codec
                 assert isinstance(codec, BitFieldCodec)
-                bit = (field.offset - piece.start) * 8 + codec.bit
-                texts[field] = codec.extract(item, codec.shift(piece.size, bit), names)
-        values = [texts[field] for field in self.fields]
-        if self._tail is not None:
-            values.append(self._tail.none)
-        return f"new({names.constant(self.record)}, ({''.join(f'{value}, ' for value in values)}))"
+                texts[field] = codec.extract(item, self._shift(piece, field), names)
+        values = "".join(f"{texts[field]}, " for field in self.fields)
+        return f"new({names.constant(self.record)}, ({values}{self._tail_text()}))"
+
+    def _tail_text(self) -> str:
+        """Give the expression for a flexible array, which has no room here."""
+        return ""
+
+    @staticmethod
+    def _shift(piece: _Piece, field: Field) -> int:
+        codec = field.codec
+        assert isinstance(codec, BitFieldCodec)
+        return codec.shift(piece.size, field.bits[0] - piece.start * 8)
+
+    def _is_tuple(self, text: str, names: Names) -> bool:
+        """Tell whether the record is made of just the items of the format, in their order."""
+        return text == f"new(c0, ({names.all_items()}))"
+
+    def _make_decode(self) -> Callable[..., Any]:
+        text, names = self._compile()
+        if not self._is_tuple(text, names):
+            return super()._make_decode()
+        source = "def decode(buffer, offset=0): return new(c0, unpack_from(buffer, offset))\n"
+        return names.compile("decode", source, unpack_from=Struct(self.order + self.codes).unpack_from)  # type: ignore[no-any-return]
 
     def _make_decode_many(self, step: int) -> Callable[[memoryview], list[Any]]:
-        if self._tail is not None:
-            return lambda view: [self.decode(view[at : at + step]) for at in range(0, len(view), step)]
+        text, names = self._compile()
+        if self._is_tuple(text, names):
+            # A record of just the items of the format: no Python code runs for each.
+            unpack = Struct(f"{self.order}{self.codes}{step - self.size}x").iter_unpack
+            return lambda view: list(map(tuple.__new__, repeat(self.record), unpack(view)))
         return super()._make_decode_many(step)
 
-    def decode(self, buffer: Buffer, offset: int = 0) -> Any:
-        if self._tail is None:
-            return super().decode(buffer, offset)
-        view = memoryview(buffer).cast("B")[offset:]
-        if len(view) < self._tail.offset:
-            raise self._too_short(len(view))
-        # The array begins before the struct's own padding ends.
-        record = self.unpack(view if len(view) >= self.size else bytes(view).ljust(self.size, b"\0"))
-        return tuple.__new__(self.record, (*record[:-1], self._tail.decode(view[self._tail.offset :])))
+    # Values to bytes, the short way: one call of `struct`, for values as they should be
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_items":
+            self._items = self._make_items()
+            return self._items
+        if name == "_pack":
+            self._pack = Struct(self.order + self.codes).pack
+            return self._pack
+        return super().__getattr__(name)
+
+    _items: Callable[[Any], tuple[Any, ...]]
+    """Gives the items of the format, made of the values of the elements in their order."""
+    _pack: Callable[..., bytes]
+
+    def _make_items(self) -> Callable[[Any], tuple[Any, ...]]:
+        """Compile `_items`."""
+        names = Names()
+        place = {field: f"e{index}" for index, field in enumerate(self.fields)}
+        texts = [
+            self._bits_text(names, piece, place) if piece.bits
+            else piece.fields[0].codec.pack_text(names, place[piece.fields[0]])
+            for piece in self._pieces
+        ]  # fmt: skip
+        self._plain = texts == list(place.values())
+        if all(isinstance(element, str) for element in self.elements) and len(self._index) == len(self.elements) > 1:
+            self._getter = itemgetter(*self._index)
+        left, items = ("".join(f"{each}, " for each in every) for every in (place.values(), texts))
+        return names.compile("items", f"def items(values):\n    [{left}] = values\n    return ({items})\n")  # type: ignore[no-any-return]
+
+    def _bits_text(self, names: Names, piece: _Piece, place: dict[Field, str]) -> str:
+        """Give the expression for the item that several bit fields are."""
+        parts = []
+        for field in piece.fields:
+            codec = field.codec
+            assert isinstance(codec, BitFieldCodec)
+            fitted = f"{names.constant(_fitter(*codec.limits()))}({place[field]})"
+            parts.append(f"({fitted} & {(1 << codec.width) - 1}) << {self._shift(piece, field)}")
+        text = " | ".join(parts)
+        if piece.codes.endswith("s"):
+            endian = "little" if self.order == "<" else "big"
+            return f"({text}).to_bytes({piece.size}, {endian!r})"
+        return text
+
+    def short(self, value: Any) -> tuple[Any, ...]:
+        """Give the items of the format for a record, or a tuple or dict of all members, as they should be."""
+        items = self._items
+        if type(value) is not self.record:
+            if type(value) is dict and self._getter is not None and len(value) == len(self.elements):
+                value = self._getter(value)
+            elif type(value) is not tuple or len(value) != len(self.elements):
+                raise TypeError(value)
+        return items(value)
+
+    def pack_text(self, names: Names, value: str) -> str:
+        return f"*{names.constant(self.short)}({value})"
 
     def encode(self, value: Any) -> bytes:
-        if self._pack is not None and isinstance(value, tuple) and len(value) == len(self.fields):
-            try:
-                if type(value) is self.record or not hasattr(value, "_fields"):
-                    return self._pack(*value)
-            except (error, OverflowError):
-                pass  # below it is found out why
-        if self._tail is None:
-            return super().encode(value)
-        if isinstance(value, (bytes, bytearray, memoryview)):
-            if len(value) < self._tail.offset:
-                raise self._too_short(len(value))
-            return bytes(value)
-        values = self._values(value, ())
-        last = len(self.elements) - 1
-        tail = self._tail.encode(values.pop(last), (self._path(last),)) if last in values else b""
-        buffer = bytearray(self.size)
-        self._put_values(buffer, 0, values, ())
-        return bytes(buffer[: self._tail.offset]) + tail
+        try:
+            if type(value) is self.record:
+                return self._pack(*(value if self._plain else self._items(value)))
+            return self._pack(*self.short(value))
+        except WRONG:
+            return self._put_alone(value, ())
+
+    def _encode_all(self, values: Any) -> Iterable[bytes]:
+        items, kinds = self._items, set(map(type, values))
+        if kinds == {dict} and self._getter is not None and set(map(len, values)) == {len(self.elements)}:
+            values = map(self._getter, values)
+        elif kinds != {self.record}:
+            return [self.encode(value) for value in values]
+        return list(starmap(self._pack, values if self._plain else map(items, values)))
+
+    # Values to bytes, member by member
 
     def put(self, buffer: bytearray, offset: int, value: Any, path: Path) -> None:
-        if isinstance(value, (bytes, bytearray, memoryview)):
-            if len(value) != self.size:
-                raise ValueError(f"{where(path, self.typename)} has {self.size} bytes, not {len(value)}")
-            buffer[offset : offset + self.size] = value
-            return
-        values = self._values(value, path)
-        if self._tail is not None and values.pop(len(self.elements) - 1, None):
-            raise ValueError(f"{where(path, self.typename)} has no room for its flexible array here")
-        self._put_values(buffer, offset, values, path)
+        self._put_values(buffer, offset, self._values(value, path), path)
 
-    def _put_values(self, buffer: bytearray, offset: int, values: dict[int, Any], path: Path) -> None:
+    def _put_values(self, buffer: bytearray, offset: int, values: dict[int, Any] | bytes, path: Path) -> None:
+        if isinstance(values, bytes):
+            if len(values) != self.size:
+                raise ValueError(f"{where(path, self.typename)} has {self.size} bytes, not {len(values)}")
+            buffer[offset : offset + self.size] = values
+            return
         for index, value in values.items():
             field = self.fields[index]
             # Members of an anonymous union are named as the struct's own.
-            inner = (*path, f".{field.name}") if field.name else path
-            field.codec.put(buffer, offset + field.offset, value, inner)
+            field.codec.put(buffer, offset + field.offset, value, (path, field.name) if field.name else path)
 
-    def _path(self, index: int) -> str:
-        return f".{self.elements[index]}"
-
-    def _values(self, value: Any, path: Path) -> dict[int, Any]:
-        """Give what was given of the elements, by index; what was not given stays zero."""
-        what = where(path, self.typename)
+    def _values(self, value: Any, path: Path) -> dict[int, Any] | bytes:
+        """Give what was given of the elements, by index, or bytes; what was not given stays zero."""
         if isinstance(value, Record):
             if value._elements == self.elements:
                 return dict(enumerate(value))
             value = value._asdict()
         elif isinstance(value, tuple) and hasattr(value, "_fields"):
             value = {name: getattr(value, name) for name in value._fields}
+        elif in_numpy(value) and value.dtype.names and value.dtype != self.dtype:
+            value = {name: value[name] for name in value.dtype.names}
         if isinstance(value, Mapping):
-            return self._by_name(value, what)
+            return self._by_name(value, path)
         if not isinstance(value, (tuple, list)):
-            kind = type(value).__name__
-            raise TypeError(f"{what} must be a record, a mapping, a tuple or bytes, not {kind}")
-        if len(value) != len(self.elements) and len(value) != len(self.fields):
+            data = as_bytes(value)
+            if data is None:
+                kind = type(value).__name__
+                what = where(path, self.typename)
+                raise TypeError(f"{what} must be a record, a mapping, a tuple or bytes, not {kind}")
+            return data
+        if len(value) not in (len(self.elements), len(self.fields)):
             names = ", ".join(element if isinstance(element, str) else " | ".join(element) for element in self.elements)
+            what = where(path, self.typename)
             raise ValueError(f"{what} has {len(self.elements)} members ({names}), not {len(value)}")
         return dict(enumerate(value))
 
-    def _by_name(self, given: Mapping[Any, Any], what: str) -> dict[int, Any]:
+    def _by_name(self, given: Mapping[Any, Any], path: Path) -> dict[int, Any]:
         values: dict[int, Any] = {}
         for name, value in given.items():
             index = self._index.get(name)
             if index is None:
-                raise ValueError(no_member(what, name, self._index))
+                raise ValueError(no_member(where(path, self.typename), name, self._index))
             if isinstance(self.elements[index], str):
                 values[index] = value
             else:
                 values.setdefault(index, {})[name] = value
         return values
 
-    def make(self, *values: Any, **members: Any) -> Any:
+    def make(self, /, *values: Any, **members: Any) -> Any:
         if len(values) > len(self.elements):
             raise TypeError(f"{self.typename} has {len(self.elements)} members, not {len(values)}")
         given: dict[str, Any] = {}
         for element, value in zip(self.elements, values, strict=False):
-            given |= {element: value} if isinstance(element, str) else value
+            given |= {element: value} if isinstance(element, str) else value._asdict()
         twice = given.keys() & members.keys()
         if twice:
             raise TypeError(f"{self.typename} is given {', '.join(sorted(twice))} twice")
         return self.decode(self.encode({**given, **members}))
 
-    def public_codes(self) -> str | None:
-        codes = []
-        end = 0
-        for piece in self._pieces:
-            inner = None if piece.bits else piece.fields[0].codec.public_codes()
-            if inner is None:
-                return None
-            codes += [f"{piece.start - end}x" if piece.start > end else "", inner]
-            end = piece.start + piece.size
-        codes.append(f"{self.size - end}x" if self.size > end else "")
-        return "".join(codes)
+    # What it is elsewhere
+
+    def make_public_codes(self) -> str | None:
+        codes = self._join(lambda piece: None if piece.bits else piece.fields[0].codec.public_codes())
+        return None if codes is None or len(codes) > MAX_FORMAT else codes
 
     def numpy_type(self) -> Any:
-        """Give a structured type; bit fields that share bytes are one integer, named after all of them with ``|``."""
+        """Give a structured type; bit fields stored together are one integer, named after all of them with ``|``."""
         found: list[tuple[str, Any, int]] = []
         for piece in self._pieces:
+            field = piece.fields[0]
             if piece.bits:
                 name = "|".join(field.name for field in piece.fields)
                 code = f"{self.order}u{piece.size}" if (piece.size, False) in INT_CODES else f"V{piece.size}"
                 found.append((name, code, piece.start))
-                continue
-            field = piece.fields[0]
-            if field.name or not isinstance(field.codec, UnionCodec):
-                found.append((field.name, field.codec, field.offset))
-            else:
+            elif isinstance(field.codec, UnionCodec) and not field.name:
                 found += [(n, codec, field.offset + at) for n, (at, codec) in field.codec.members.items()]
-        return _structured(found, self.size)
+            else:
+                found.append((field.name, field.codec, field.offset))
+        return structured(found, self.size)
 
 
-def _structured(found: Iterable[tuple[str, Any, int]], size: int) -> dict[str, Any]:
-    """Give what ``numpy.dtype()`` takes for members at offsets; what has no bytes or no name is left out."""
-    members: dict[str, tuple[Any, int]] = {}
-    for name, kind, offset in found:
-        if isinstance(kind, Codec):
-            if not kind.size:
-                continue
-            kind = kind.dtype  # noqa: PLW2901 - a codec stands for its dtype
-        if name:
-            members.setdefault(name, (kind, offset))
-    formats, offsets = [kind for kind, _ in members.values()], [offset for _, offset in members.values()]
-    return {"names": list(members), "formats": formats, "offsets": offsets, "itemsize": size}
+def _fitter(low: int, high: int) -> Callable[[Any], int]:
+    """Give what raises for a number outside of a bit field's range, and makes a Python integer of any other."""
 
+    def fit(value: Any) -> int:
+        number = as_integer(value)
+        if not low <= number <= high:
+            raise ValueError(number)
+        return number
 
-def no_member(what: str, name: object, known: Iterable[str]) -> str:
-    """Say that a type has no such member, and which come close."""
-    import difflib
-
-    names = list(known)
-    close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
-    rest = f"close names: {', '.join(close)}" if close else f"it has: {', '.join(names[:20]) or 'none'}"
-    return f"{what} has no member {name!r}; {rest}"
-
-
-class UnionCodec(Codec):
-    """A union: its bytes, and its members as what they are as each.
-
-    It takes such a value, its bytes, or members by name; several together must agree on the bits that they share.
-    """
-
-    def __init__(self, typename: str, size: int, fields: Sequence[Field], order: str) -> None:
-        super().__init__(size, typename, order)
-        self.codes = f"{size}s"
-        self.members: dict[str, tuple[int, Codec]] = {}
-        for field in fields:
-            if field.offset + field.codec.size > size:
-                raise ValueError(f"the BTF of {typename} is malformed: member {field.name!r} lies outside of it")
-            if field.name or not isinstance(field.codec, UnionCodec):
-                self.members.setdefault(field.name, (field.offset, field.codec))
-                continue
-            for name, (offset, codec) in field.codec.members.items():
-                self.members.setdefault(name, (field.offset + offset, codec))
-        self.names = tuple(self.members)
-        decoders = tuple(_decoder(offset, codec) for offset, codec in self.members.values())
-        name = typename.removeprefix("union ")
-        self.record = union_class(name, self.names, decoders, self.overlay)
-
-    def expression(self, names: Names) -> str:
-        return f"{names.constant(self.record)}({names.item()})"
-
-    def overlay(self, data: bytes, given: Mapping[str, Any], path: Path = ()) -> bytes:
-        """Write members over the union's bytes."""
-        whole, written, first = int.from_bytes(data, "little"), 0, ""
-        for name, value in given.items():
-            if name not in self.members:
-                raise ValueError(no_member(where(path, self.typename), name, self.members))
-            offset, codec = self.members[name]
-            piece = bytearray(self.size)
-            codec.put(piece, offset, value, (*path, f".{name}"))
-            mask = self._mask(offset, codec)
-            new = int.from_bytes(piece, "little")
-            if (new ^ whole) & mask & written:
-                raise ValueError(f"{where(path, self.typename)}: {first} and {name} differ in bytes that they share")
-            whole = whole & ~mask | new & mask
-            written |= mask
-            first = first or name
-        return whole.to_bytes(self.size, "little")
-
-    def make(self, *values: Any, **members: Any) -> Any:
-        if members and values:
-            raise TypeError(f"{self.typename} is made of its bytes or of members by name, not of both")
-        return super().make(*values) if values else self.decode(self.encode(members))
-
-    @staticmethod
-    def _mask(offset: int, codec: Codec) -> int:
-        """Give the bits that a member is, with the union's bytes taken as a little-endian integer."""
-        if isinstance(codec, BitFieldCodec):
-            own = codec.mask().to_bytes(codec.size, "little" if codec.order == "<" else "big")
-            return int.from_bytes(own, "little") << offset * 8
-        return (1 << codec.size * 8) - 1 << offset * 8
-
-    def put(self, buffer: bytearray, offset: int, value: Any, path: Path) -> None:
-        what = where(path, self.typename)
-        if isinstance(value, (UnionValue, bytes, bytearray, memoryview)):
-            data = bytes(value)
-            if len(data) != self.size:
-                raise ValueError(f"{what} has {self.size} bytes, not {len(data)}")
-        elif isinstance(value, Mapping):
-            data = self.overlay(bytes(self.size), value, path)
-        else:
-            kind = type(value).__name__
-            raise TypeError(f"{what} must be a value of the union, members by name, or bytes, not {kind}")
-        buffer[offset : offset + self.size] = data
-
-    def public_codes(self) -> str | None:
-        return None
-
-    def numpy_type(self) -> Any:
-        return _structured([(name, codec, offset) for name, (offset, codec) in self.members.items()], self.size)
-
-
-def _decoder(offset: int, codec: Codec) -> Callable[[bytes], object]:
-    return lambda data: codec.decode(data, offset)
+    return fit

@@ -6,7 +6,7 @@ read back where there is no BTF. Two types of the same name and members have the
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from _thread import RLock
 from _weakref import ref
 from operator import itemgetter
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Record", "UnionValue", "enum_class", "record_class", "union_class"]
 
-_lock = allocate_lock()
+_lock = RLock()
 _classes: dict[object, ref[Any]] = {}
 """Every class that is in use, by what describes it."""
 
@@ -53,7 +53,7 @@ class Record(tuple):  # type: ignore[type-arg] # its elements are of any type
     _elements: Elements = ()
     _name: str = ""
 
-    def __new__(cls, *values: object, **members: object) -> Self:
+    def __new__(cls, /, *values: object, **members: object) -> Self:
         """Make a record of all members' values, unchecked; calling a `BtfType` checks them and adds zeroes."""
         given = list(values)
         for element in cls._elements[len(given) :]:
@@ -75,7 +75,7 @@ class Record(tuple):  # type: ignore[type-arg] # its elements are of any type
                     found.setdefault(name, inner)
         return found
 
-    def _replace(self, **members: object) -> Self:
+    def _replace(self, /, **members: object) -> Self:
         """Give a copy with some members changed, unchecked, as `collections.namedtuple` has it."""
         values: list[object] = []
         for element, value in zip(self._elements, self, strict=True):
@@ -87,9 +87,6 @@ class Record(tuple):  # type: ignore[type-arg] # its elements are of any type
         if members:
             raise ValueError(f"{self._name or 'the record'} has no member {', '.join(map(repr, members))}")
         return tuple.__new__(type(self), values)
-
-    def __getnewargs__(self) -> tuple[object, ...]:
-        return tuple(self)
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
         return _restore_record, (self._name, self._elements, tuple(self))
@@ -115,31 +112,22 @@ class UnionValue:
     """What gives each member of the bytes; a class that only a pickle has made has none."""
     _overlay: Callable[[bytes, Mapping[str, object]], bytes] | None = None
 
-    def __new__(cls, data: bytes, values: tuple[object, ...] | None = None) -> Self:
+    def __init__(self, data: bytes, values: tuple[object, ...] | None = None) -> None:
         """Make a value of the union's bytes."""
-        self = object.__new__(cls)
-        object.__setattr__(self, "_bytes", data)
-        object.__setattr__(self, "_values", values)
-        return self
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{self._name or 'a union value'} cannot be changed; _replace() gives a changed copy")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"{self._name or 'a union value'} cannot be changed")
+        self._bytes = data
+        self._values = values
 
     def _decoded(self) -> tuple[object, ...]:
         values = self._values
         if values is None:
-            values = tuple(decode(self._bytes) for decode in self._decoders)
-            object.__setattr__(self, "_values", values)
+            values = self._values = tuple(decode(self._bytes) for decode in self._decoders)
         return values
 
     def _asdict(self) -> dict[str, Any]:
         """Give every member by name, as the same bytes read in different ways."""
         return dict(zip(self._fields, self._decoded(), strict=True))
 
-    def _replace(self, **members: object) -> Self:
+    def _replace(self, /, **members: object) -> Self:
         """Give a copy in which these members have been written over the bytes."""
         overlay = type(self)._overlay
         if overlay is None:
@@ -155,6 +143,12 @@ class UnionValue:
     def __hash__(self) -> int:
         return hash(self._bytes)
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
         return _restore_union, (self._name, self._fields, self._bytes, self._decoded())
 
@@ -165,14 +159,22 @@ class UnionValue:
 
 def _shared(key: object, make: Callable[[], type]) -> type:
     """Give the one class that `key` describes."""
+
+    def gone(reference: ref[Any]) -> None:
+        if _classes.get(key) is reference:
+            del _classes[key]
+
+    # Python may collect garbage in here, and what is then finalised may need a class too.
     with _lock:
         known = _classes.get(key)
         found: type | None = known() if known is not None else None
         if found is None:
-            found = make()
-            for old in [old for old, reference in _classes.items() if reference() is None]:
-                del _classes[old]
-            _classes[key] = ref(found)
+            made = make()
+            known = _classes.get(key)
+            found = known() if known is not None else None
+            if found is None:
+                found = made
+                _classes[key] = ref(found, gone)
         return found
 
 

@@ -6,8 +6,8 @@ from _collections_abc import Mapping
 
 from . import _elf
 from ._codec import part, steps
-from ._codec_base import FloatCodec, IntCodec
-from ._codec_struct import BitFieldCodec
+from ._codec_scalar import FloatCodec, IntCodec
+from ._codec_union import BitFieldCodec
 from ._ffi import ffi, lib, text
 from ._handle import ObjectHandle
 from ._named import missing_name
