@@ -337,8 +337,8 @@ class Building(Part):
         """
         btf = self._btf
         action = f"distill the base of {btf._name}"
-        if btf._base is None:
-            raise ValueError(f"cannot {action}: it is not split")
+        if btf._base is None or btf._base._base is not None:
+            raise ValueError(f"cannot {action}: it is not split, or its base is split too")
         base_handle: Handle[btf_pointer] = Handle(lib.btf__free, name=f"what {btf._name} needs of its base")
         split_handle: Handle[btf_pointer] = Handle(lib.btf__free, base_handle, name=btf._name)
         base = type(btf)._new(base_handle, base_handle.name)
@@ -365,8 +365,9 @@ class Building(Part):
             raise TypeError("relocate() takes a Btf")
         action = f"relocate {btf._name} to {base._name}"
         distilled = btf._base
-        if distilled is None:
-            raise ValueError(f"{btf._name} is not split: it has no base to replace")
+        # libbpf takes the strings of either base for all that there are.
+        if distilled is None or distilled._base is not None or base._base is not None:
+            raise ValueError(f"cannot {action}: it is not split, or one of the bases is split too")
         btf._check_shape(action)
         base._check_shape(action)
         with btf._handle.lock:

@@ -249,6 +249,17 @@ def test_a_base_that_lacks_what_is_needed_is_refused(btf):
         distilled.relocate(other)
 
 
+def test_a_base_that_is_split_itself_is_neither_distilled_nor_replaced_nor_a_replacement(btf):
+    split = Btf.new(btf)
+    split.add_struct("between", 4)
+    top = Btf.new(split)
+    top.add_ptr(split["between"])
+    for use in (top.distill_base, lambda: top.relocate(Btf.new()), lambda: split.relocate(split)):
+        with pytest.raises(ValueError, match="split too"):
+            use()
+    assert next(top.own_types()).type.name == "between"
+
+
 @pytest.mark.parametrize("what", [lambda btf: btf.distill_base(), lambda btf: btf.relocate(Btf.new())])
 def test_what_is_not_split_has_no_base_to_replace(btf, what):
     with pytest.raises(ValueError, match="not split"):
