@@ -8,7 +8,7 @@ import sys
 from _collections_abc import Sequence
 
 from ._check import failure
-from ._codec_base import IntCodec
+from ._codec_scalar import IntCodec
 from ._ffi import lib
 from ._map_access import LOOK_AGAIN, Elements
 from ._map_bulk import WalkableMap

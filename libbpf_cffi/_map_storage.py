@@ -6,7 +6,7 @@ import errno
 import os
 
 from ._check import failure
-from ._codec_base import IntCodec
+from ._codec_scalar import IntCodec
 from ._ffi import lib, unsigned
 from ._map import Map
 from ._map_elements import MISSING
