@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import struct
+import sys
 import threading
 import time
+import types
 import weakref
 
 import pytest
@@ -429,6 +431,74 @@ def test_what_is_collected_unclosed_warns_of_nothing():
 def test_there_is_no_btf_of_nothing(make):
     with pytest.raises((TypeError, ValueError)):
         make()
+
+
+# What Python makes of it
+
+
+class Codec:
+    """What stands in for a codec."""
+
+    format = "<I"
+
+    def __init__(self, type_: bpf.BtfType, chars: str) -> None:
+        self.made_of = (type_.id, chars)
+
+    def decode(self, data):
+        """Show what came in."""
+        return ("decoded", data)
+
+    def encode(self, value):
+        """Show what came in."""
+        return repr(value).encode()
+
+
+@pytest.fixture
+def codecs(monkeypatch):
+    """The codecs that have been made."""
+    made = []
+
+    def make_codec(type_, chars="str"):
+        made.append(Codec(type_, chars))
+        return made[-1]
+
+    module = types.ModuleType("libbpf_cffi._codec")
+    module.make_codec = make_codec
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return made
+
+
+def test_a_codec_is_made_once_for_each_type_and_kind_of_characters(btf, codecs):
+    assert btf[1].codec() is btf[1].codec() is not btf[1].codec("bytes")
+    assert [each.made_of for each in codecs] == [(1, "str"), (1, "bytes")]
+
+
+def test_values_and_bytes_go_through_the_codec(btf, codecs):
+    assert (btf[1].decode(b"x"), btf[1].encode(5), btf[1].format) == (("decoded", b"x"), b"5", "<I")
+    assert len(codecs) == 1
+
+
+def test_a_codec_of_before_a_change_is_made_anew(btf, codecs, event):
+    before = event.codec()
+    btf.add_int("more", 2)
+    assert event.codec() is not before
+
+
+def test_a_codec_outlives_its_btf(btf, codecs):
+    known, unknown = btf[1], btf[0]
+    codec = known.codec()
+    btf.close()
+    assert known.codec() is codec
+    assert known.decode(b"") == ("decoded", b"")
+    with pytest.raises(bpf.ClosedError):
+        _ = unknown.alignment, known.size
+
+
+def test_what_has_no_record_is_a_type_error(btf, codecs):
+    with pytest.raises(TypeError, match="int has no record"):
+        btf[1].record
+    codecs[0].record = Codec
+    assert btf[1].record is Codec
 
 
 # Files
