@@ -118,7 +118,7 @@ class _Builder:
         if (type.size, False) not in INT_CODES:
             raise self._malformed(f"an enumeration of {type.size} bytes")
         kind = enum_class(name, tuple((each.name, each.value) for each in type.enumerators))
-        return EnumCodec(type.size, type.is_signed, f"enum {name}", self._order, kind)
+        return EnumCodec(type.size, type.is_signed, f"enum {name}".rstrip(), self._order, kind)
 
     def array(self, type: Any, _: str) -> Codec:
         """Make the codec of an array."""
