@@ -40,6 +40,7 @@ class Kinds:
                             ("many", made.array(u8, 20), 568))  # fmt: skip
         two = made.array(u8, 2)
         arrays = made.struct("arrays", 4, ("a", two, 0), ("b", two, 16))
+        named = made.struct("named", 12, ("n", u32, 0), ("name", text, 32))
         flexible = made.struct("flexible", 8, ("n", u32, 0), ("name", u8, 32), ("rest", made.array(pair, 0), 64))
         texts = made.struct("texts", 4, ("n", u32, 0), ("rest", made.array(char, 0), 32))
         self.__dict__ |= {name: made[number] for name, number in locals().items() if isinstance(number, int)}
@@ -104,6 +105,9 @@ WRONG = [
     ("event", {"grid": ["abc", "abc"]}, TypeError, "grid[0] (u8[3]) must be a sequence of its elements, not str"),
     ("event", {"many": [0] * 19 + [-1]}, ValueError, "many[19] (u8) must be from 0 to 255, not -1"),
     ("arrays", ([1], [1, 2, 3]), ValueError, "a (u8[2]) has 2 elements, not 1"),
+    ("named", (1, "123456789"), ValueError, "name (char[8]) has room for 8 bytes, not 9: '123456789'"),
+    ("named", (1, b"123456789"), ValueError, "name (char[8]) has room for 8 bytes, not 9: b'123456789'"),
+    ("named", (1, "a\0b"), ValueError, r"name (char[8]) has a NUL character in it: 'a\x00b'"),
     ("event", {"many": bytes(19)}, ValueError, "many (u8[20]) must have 20 bytes, not 19"),
     ("event", {"port": 128}, ValueError, "port (s8) must be from -128 to 127, not 128"),
     ("event", {"id": 256, "port": 1}, ValueError, "port differs from id in bits that they share"),
@@ -335,7 +339,7 @@ def test_any_buffer_is_decoded(kinds, kind):
     assert kinds.u32.codec().decode_many(kind(data)) == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("empty", [b"", np.empty(0, "<u4"), memoryview(b"")])
+@pytest.mark.parametrize("empty", [b"", np.empty(0, "<u4"), np.empty((0, 3), "<u4"), memoryview(b"")])
 def test_nothing_is_no_values(kinds, empty):
     for codec in (kinds.u32.codec(), kinds.pair.codec(), kinds.event.codec(), kinds.text.codec()):
         assert codec.decode_many(empty) == []
