@@ -210,7 +210,8 @@ class _Builder:
 
 def _member(codec: Codec) -> Codec:
     """Give what a codec is inside another one."""
-    return OpaqueCodec(codec) if isinstance(codec, StructCodec) and codec.weight > INLINE else codec
+    is_long = isinstance(codec, StructCodec) and codec.size > 0 and codec.weight > INLINE
+    return OpaqueCodec(codec) if is_long else codec
 
 
 _MODIFIERS = (lib.BTF_KIND_VOLATILE, lib.BTF_KIND_CONST, lib.BTF_KIND_RESTRICT, lib.BTF_KIND_TYPE_TAG)

@@ -77,6 +77,9 @@ class _Piece:
         self.size = max(self.end, field.offset + field.codec.size) - self.start
 
 
+MAX_EMPTY = 1000
+"""Members of a struct without bytes; those of others are bounded by their size, these can double with each level."""
+
 MAX_UNIT = 8
 """Bytes of the largest integer that `struct` and NumPy know."""
 
@@ -131,6 +134,8 @@ class StructCodec(Codec):
         self.record = record_class(typename.removeprefix("struct "), self.elements)
         self.codes = self._join(lambda piece: piece.codes) or ""
         self.weight = 1 + sum(1 if piece.bits else piece.fields[0].codec.weight for piece in self._pieces)
+        if not size and self.weight > MAX_EMPTY:
+            raise ValueError(f"the BTF of {typename} is malformed: it has no bytes, but countless members")
         self._plain = False
         self._getter: Callable[[Any], Any] | None = None
 
