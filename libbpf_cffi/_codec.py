@@ -118,7 +118,7 @@ class _Builder:
         if (type.size, False) not in INT_CODES:
             raise self._malformed(f"an enumeration of {type.size} bytes")
         kind = enum_class(name, tuple((each.name, each.value) for each in type.enumerators))
-        return EnumCodec(type.size, type.is_signed, f"enum {name}", self._order, kind)
+        return EnumCodec(type.size, type.is_signed, f"enum {name}".rstrip(), self._order, kind)
 
     def array(self, type: Any, _: str) -> Codec:
         """Make the codec of an array."""
@@ -210,7 +210,8 @@ class _Builder:
 
 def _member(codec: Codec) -> Codec:
     """Give what a codec is inside another one."""
-    return OpaqueCodec(codec) if isinstance(codec, StructCodec) and codec.weight > INLINE else codec
+    is_long = isinstance(codec, StructCodec) and codec.size > 0 and codec.weight > INLINE
+    return OpaqueCodec(codec) if is_long else codec
 
 
 _MODIFIERS = (lib.BTF_KIND_VOLATILE, lib.BTF_KIND_CONST, lib.BTF_KIND_RESTRICT, lib.BTF_KIND_TYPE_TAG)

@@ -11,7 +11,7 @@ from struct import Struct
 from ._codec_base import MAX_FORMAT, WRONG, Codec, Names, as_bytes, in_numpy, no_member, structured, where
 from ._codec_scalar import INT_CODES
 from ._codec_union import BitFieldCodec, Field, UnionCodec, all_members
-from ._record import Record, record_class
+from ._record import Record, UnionValue, record_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,6 +77,9 @@ class _Piece:
         self.size = max(self.end, field.offset + field.codec.size) - self.start
 
 
+MAX_EMPTY = 1000
+"""Members of a struct without bytes; those of others are bounded by their size, these can double with each level."""
+
 MAX_UNIT = 8
 """Bytes of the largest integer that `struct` and NumPy know."""
 
@@ -131,6 +134,8 @@ class StructCodec(Codec):
         self.record = record_class(typename.removeprefix("struct "), self.elements)
         self.codes = self._join(lambda piece: piece.codes) or ""
         self.weight = 1 + sum(1 if piece.bits else piece.fields[0].codec.weight for piece in self._pieces)
+        if not size and self.weight > MAX_EMPTY:
+            raise ValueError(f"the BTF of {typename} is malformed: it has no bytes, but countless members")
         self._plain = False
         self._getter: Callable[[Any], Any] | None = None
 
@@ -326,7 +331,14 @@ class StructCodec(Codec):
             raise TypeError(f"{self.typename} has {len(self.elements)} members, not {len(values)}")
         given: dict[str, Any] = {}
         for element, value in zip(self.elements, values, strict=False):
-            given |= {element: value} if isinstance(element, str) else value._asdict()
+            if isinstance(element, str):
+                given[element] = value
+            elif isinstance(value, (UnionValue, Mapping)):
+                # An anonymous union stands there as a value of its own.
+                given |= value._asdict() if isinstance(value, UnionValue) else value
+            else:
+                names, kind = " | ".join(element), type(value).__name__
+                raise TypeError(f"{self.typename}: {names} must be a value of the union or members by name, not {kind}")
         twice = given.keys() & members.keys()
         if twice:
             raise TypeError(f"{self.typename} is given {', '.join(sorted(twice))} twice")

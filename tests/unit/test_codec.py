@@ -38,6 +38,9 @@ class Kinds:
                             ("bits", bits, 384), ("share", double, 448),
                             ("grid", made.array(made.array(u8, 3), 2), 512),
                             ("many", made.array(u8, 20), 568))  # fmt: skip
+        two = made.array(u8, 2)
+        arrays = made.struct("arrays", 4, ("a", two, 0), ("b", two, 16))
+        named = made.struct("named", 12, ("n", u32, 0), ("name", text, 32))
         flexible = made.struct("flexible", 8, ("n", u32, 0), ("name", u8, 32), ("rest", made.array(pair, 0), 64))
         texts = made.struct("texts", 4, ("n", u32, 0), ("rest", made.array(char, 0), 32))
         self.__dict__ |= {name: made[number] for name, number in locals().items() if isinstance(number, int)}
@@ -101,6 +104,10 @@ WRONG = [
     ("event", {"grid": [(1, 2, 3), (1, 2, 256)]}, ValueError, "grid[1][2] (u8) must be from 0 to 255, not 256"),
     ("event", {"grid": ["abc", "abc"]}, TypeError, "grid[0] (u8[3]) must be a sequence of its elements, not str"),
     ("event", {"many": [0] * 19 + [-1]}, ValueError, "many[19] (u8) must be from 0 to 255, not -1"),
+    ("arrays", ([1], [1, 2, 3]), ValueError, "a (u8[2]) has 2 elements, not 1"),
+    ("named", (1, "123456789"), ValueError, "name (char[8]) has room for 8 bytes, not 9: '123456789'"),
+    ("named", (1, b"123456789"), ValueError, "name (char[8]) has room for 8 bytes, not 9: b'123456789'"),
+    ("named", (1, "a\0b"), ValueError, r"name (char[8]) has a NUL character in it: 'a\x00b'"),
     ("event", {"many": bytes(19)}, ValueError, "many (u8[20]) must have 20 bytes, not 19"),
     ("event", {"port": 128}, ValueError, "port (s8) must be from -128 to 127, not 128"),
     ("event", {"id": 256, "port": 1}, ValueError, "port differs from id in bits that they share"),
@@ -194,6 +201,10 @@ def test_a_value_is_made_of_places_and_names_but_not_of_both(kinds):
         kinds.pair(1, low=2)
     with pytest.raises(TypeError, match="has 2 members, not 3"):
         kinds.pair(1, 2, 3)
+    value = full(kinds)
+    assert kinds.event(*value) == kinds.event(*value[:5], {"id": 258}, *value[6:]) == value
+    with pytest.raises(TypeError, match=r"struct event: id \| port must be a value of the union"):
+        kinds.event(1, "", [(0, 0)] * 2, True, 0, 5)
     assert kinds.u32(5) == 5
     with pytest.raises(TypeError, match="made of one value"):
         kinds.u32(5, 6)
@@ -290,6 +301,8 @@ def test_a_flexible_array_inside_another_struct_has_no_room(kinds):
     made = kinds.made
     outer = made[made.struct("outer", 12, ("inner", kinds.flexible.id, 0), ("last", kinds.u32.id, 64))]
     assert outer.decode(bytes(12)).inner.rest == ()
+    text = made[made.struct("of_text", 4, ("inner", kinds.texts.id, 0))]
+    assert text.decode(bytes(4)).inner.rest == ""
     value = outer(last=5)
     assert outer.encode(value) == bytes(8) + b"\5\0\0\0"
     with pytest.raises(ValueError, match=r"inner \(struct flexible\) has no room for its flexible array"):
@@ -326,7 +339,7 @@ def test_any_buffer_is_decoded(kinds, kind):
     assert kinds.u32.codec().decode_many(kind(data)) == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("empty", [b"", np.empty(0, "<u4"), memoryview(b"")])
+@pytest.mark.parametrize("empty", [b"", np.empty(0, "<u4"), np.empty((0, 3), "<u4"), memoryview(b"")])
 def test_nothing_is_no_values(kinds, empty):
     for codec in (kinds.u32.codec(), kinds.pair.codec(), kinds.event.codec(), kinds.text.codec()):
         assert codec.decode_many(empty) == []

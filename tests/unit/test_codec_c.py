@@ -6,6 +6,7 @@ import contextlib
 import random
 import struct
 
+import pytest
 from c_types import Composite, bare, headers, is_flexible, leaves, plain_names, values
 from compilers import CLANG, Bpf, Host, wide
 from hypothesis import given
@@ -47,6 +48,7 @@ def test_sizes_offsets_and_values_are_those_of_the_machines_compiler(header, see
             count = rng.randint(0, 3) if is_flexible(kind) else 0
             value = values(kind, rng, tail=count)
             data = codec.encode(value.python)
+            assert codec._put_alone(value.python, ()) == data, "the short way is another way"
             questions.append((index, "f", count, len(data), " ".join(map(wide, value.numbers))))
             checks.append((bytes_agree, value.python, data))
             assert same(codec.encode(codec.decode(data)), data, kind)
@@ -93,3 +95,31 @@ def test_bytes_are_those_that_clang_makes_of_initialisers(header, seed, target):
             encoded = encoded.ljust(codec.size, b"\0")
         assert encoded == data
         assert same(codec.encode(codec.decode(data)), data, kind)
+
+
+@profile
+@given(headers(), seeds)
+def test_a_value_with_anything_wrong_in_it_is_refused(header, seed):
+    """Wherever in a value something is that no type takes, encode raises."""
+    rng = random.Random(seed)
+    for kind, made in zip(header.types, Bpf(header).types, strict=True):
+        codec = made.codec()
+        for _ in range(5):
+            value = values(kind, rng, tail=2).python
+            spoilt = spoil(value, rng)
+            if spoilt != value:
+                with pytest.raises((TypeError, ValueError)):
+                    codec.encode(spoilt)
+                with pytest.raises((TypeError, ValueError)):
+                    codec.encode_many([value, spoilt])
+
+
+def spoil(value, rng):
+    """Put something that no type takes in the place of one of a value's numbers or texts."""
+    if isinstance(value, dict):
+        name = rng.choice(list(value)) if value else None
+        return {each: spoil(inner, rng) if each == name else inner for each, inner in value.items()}
+    if isinstance(value, list):
+        at = rng.randrange(len(value)) if value else None
+        return [spoil(inner, rng) if index == at else inner for index, inner in enumerate(value)]
+    return rng.choice([None, object(), 1 << 2000, -1 << 2000, [], 1j, "\ud800"])

@@ -207,7 +207,7 @@ def numpy_agrees(kind: object, mine, theirs, codec) -> None:
     elif isinstance(kind, Composite):
         members_agree(kind, mine, theirs, codec)
     elif kind.size == 16:
-        low, high = map(int, theirs)
+        low, high = map(int, theirs[:: 1 if codec.order == "<" else -1])
         assert low | high << 64 == mine & (1 << 128) - 1
     else:
         assert theirs == mine or (theirs != theirs and mine != mine)  # noqa: PLR0124

@@ -157,6 +157,13 @@ def test_a_member_whose_name_python_does_not_use_is_an_attribute(name):
     assert getattr(value, name) == 2
 
 
+def test_members_may_be_named_as_pythons_own_arguments():
+    kind = struct_of("self", "cls", "values", "members")
+    value = kind.record(self=1, cls=2, values=3, members=4)
+    assert value._replace(self=5, cls=6) == kind.codec().make(5, 6, members=4, values=3) == (5, 6, 3, 4)
+    assert kind.codec().make(self=5, cls=6, values=3, members=4).self == 5
+
+
 @pytest.mark.parametrize("name", ["_fields", "__class__", "__slots__", "_asdict", "__reduce__", "__len__"])
 def test_a_member_whose_name_the_class_needs_leaves_the_class_as_it_is(name):
     kind = struct_of("first", name)
