@@ -12,7 +12,7 @@ from ._run_text import columns, is_number, layout, plain, room, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from ._run_io import Output, Reporter
@@ -236,19 +236,21 @@ def _are_counts(value: Any) -> bool:
     return bool(value) and all(is_number(each) and isinstance(each, int) for each in value)
 
 
-def _each_drawn(entries: Iterable[tuple[Any, Any]], slots_of: Any = _slots) -> Iterator[str]:
+def _each_drawn(entries: Iterable[tuple[Any, Any]], slots_of: Any = _slots, name: str = "key") -> Iterator[str]:
     """Draw the histogram of each entry, under its key and the other members of its value."""
     for key, value in entries:
         slots = slots_of(value)
-        others = [(name, each) for name, each in columns(value, "") if each is not slots and name]
-        named = [*(columns(key, "key") if key != "" else ()), *others]
+        others = [(member, each) for member, each in columns(value, "") if each is not slots and member]
+        named = [*(columns(key, name) if key != "" else ()), *others]
         if named:
             yield ""
-            yield ", ".join(f"{name} = {text(each)}" for name, each in named)
+            yield ", ".join(f"{name} = {text(each)}" for name, each in named).rstrip()
         yield from _draw(slots)
 
 
-def _draw(slots: Iterable[int]) -> list[str]:
+def _draw(slots: Sequence[int]) -> list[str]:
+    if not any(slots):
+        return ["  nothing counted"]
     return [line.rstrip() for line in log2_hist(slots).splitlines()]
 
 
@@ -268,7 +270,7 @@ def _drawings(title: str, entries: list[tuple[Any, Any]], *, percpu: bool) -> It
             groups.setdefault(rest, {})[int(each.slot)] = count
         for rest, counts in groups.items():
             yield ""
-            yield ", ".join(f"{name} = {text(part)}" for name, part in rest)
+            yield ", ".join(f"{name} = {text(part)}" for name, part in rest).rstrip()
             yield from _draw(_filled(counts))
     elif is_number(value) and isinstance(key, int) and all(0 <= each < MOST for each, _ in entries):
         yield from _draw(_filled(dict(entries)))
@@ -276,7 +278,8 @@ def _drawings(title: str, entries: list[tuple[Any, Any]], *, percpu: bool) -> It
         yield from _each_drawn(entries, _counts)
     elif key == "" and isinstance(value, tuple) and value and all(_counts(each) is not None for each in value):
         # A variable that is an array of histograms.
-        yield from _each_drawn([(at, each) for at, each in enumerate(value) if not _is_zero(each)], _counts)
+        used = [(at, each) for at, each in enumerate(value) if not _is_zero(each)]
+        yield from _each_drawn(used, _counts, "index")
     else:
         yield "  no histogram: neither are the keys slots and the values counts, nor is a member of the values"
 

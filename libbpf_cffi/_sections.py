@@ -55,11 +55,17 @@ class Section:
         return self.size if self.name == ARENA else lib.bpf_map__value_size(self._map)
 
     def view(self) -> memoryview | None:
-        """Give the memory of the section, to be read as long as the object is open; ``None`` where that is not safe."""
+        """Give the memory of the section, good as long as the object is open; ``None`` where that is not safe.
+
+        What must not be written is read-only: the kernel answers a write with a SIGSEGV.
+        """
         if self.name == ARENA or self._handle.phase not in CREATED:
             return None
-        memory, _ = self._memory()
-        return None if memory is None else memoryview(ffi.buffer(memory, self.size))
+        memory, writable = self._memory()
+        if memory is None:
+            return None
+        view = memoryview(ffi.buffer(memory, self.size))
+        return view if writable else view.toreadonly()
 
     def read(self, offset: int, size: int, action: str) -> bytes:
         """Copy `size` bytes from `offset` on."""

@@ -90,9 +90,9 @@ class Variables(_Base):
         self._layout: tuple[list[int], dict[str, Variable]] | None = None
         self._sections: dict[str, Section] = {}
         self._fast: dict[str, tuple[Any, Callable[[Any, int], Any] | None, int]] = {}
-        """Variables that are read without a system call: the memory, what decodes them, and where they are in it.
+        """Variables that need no system call: the memory, what decodes them, and where they are in it.
 
-        A plain number's is memory that holds nothing else, and decodes itself.
+        A plain number's is memory that holds nothing else, and decodes itself; it is written there, too.
         """
 
     # What there is
@@ -188,12 +188,31 @@ class Variables(_Base):
             # A flexible array at the end of a variable is as long as its initial value was.
             size = variable.size if codec.flexible and offset == variable.offset else codec.size
             value = codec.decode(section.read(offset, size, action))
-            view = None if codec.flexible else section.view()
-            if view is not None:
-                self._fast[name] = _reader(view, offset, codec)
+            self._remember(name, section, offset, codec)
             return value
 
+    def _remember(self, name: str, section: Section, offset: int, codec: Codec) -> None:
+        """Go the quick way from now on, if there is one."""
+        view = None if codec.flexible else section.view()
+        if view is not None:
+            self._fast[name] = _access(view, offset, codec)
+
     def __setitem__(self, name: str, value: Any) -> None:
+        try:
+            memory, unpack, _ = self._fast[name]
+        except (KeyError, TypeError):
+            pass
+        else:
+            if unpack is None and type(value) is int:
+                handle = self._handle
+                with handle.lock:
+                    if handle._made:
+                        try:
+                            memory[0] = value
+                        except (TypeError, ValueError):
+                            pass  # a constant, or too large a number: that is told below
+                        else:
+                            return
         self.update({name: value})
 
     def update(self, values: Mapping[str, Any] | None = None, /, **others: Any) -> None:
@@ -210,13 +229,14 @@ class Variables(_Base):
                     codec.put(buffer, 0, value, ())
                 except (TypeError, ValueError) as wrong:
                     raise type(wrong)(f"variable {name!r}: {wrong}") from None
-                writes.append((self._sections[variable.section], offset, codec, value, buffer, action))
-            for section, offset, codec, value, buffer, action in writes:
+                writes.append((name, self._sections[variable.section], offset, codec, value, buffer, action))
+            for name, section, offset, codec, value, buffer, action in writes:
                 if isinstance(codec, BitFieldCodec):
                     # The other bits stay as they are.
                     buffer[:] = section.read(offset, codec.size, action)
                     codec.put(buffer, 0, value, ())
                 section.write(offset, bytes(buffer), action)
+                self._remember(name, section, offset, codec)
 
     def _require_writable(self, variable: Variable, action: str) -> None:
         if variable.section == KCONFIG:
@@ -246,7 +266,7 @@ class Variables(_Base):
         return f"<variables of {self._where}: {', '.join(self) or 'none'}>"
 
 
-def _reader(view: memoryview, offset: int, codec: Codec) -> tuple[Any, Callable[[Any, int], Any] | None, int]:
+def _access(view: memoryview, offset: int, codec: Codec) -> tuple[Any, Callable[[Any, int], Any] | None, int]:
     if type(codec) in (IntCodec, FloatCodec) and codec.codes != "e":
         # A loaded object has the byte order of the machine. Python cannot view a half-precision number.
         return view[offset : offset + codec.size].cast(codec.codes), None, 0  # type: ignore[call-overload]

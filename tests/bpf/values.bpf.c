@@ -49,6 +49,7 @@ struct settings settings = { .limit = 100 };
 char prefix[16] = "none";
 u64 calls;
 u32 latency[24];
+struct histogram by_parity[3];
 
 #define MAP(name, kind, k, v, n)                                                                                       \
 	struct {                                                                                                       \
@@ -150,6 +151,7 @@ int on_getppid(void *ctx)
 	calls++;
 	bpf_map_update_elem(&networks, &network, &calls, BPF_ANY);
 	latency[slot]++;
+	by_parity[slot & 1].slots[slot]++;
 	count(&by_pid, &who.pid);
 	count(&per_cpu, &who.pid);
 	count(&counts, &slot);

@@ -127,8 +127,8 @@ def test_a_hash_of_maps_is_filled_and_emptied_while_its_program_runs(example):
     code = "import os\nfor _ in range(1234): os.getppid()"
     first, *rest = example("per_process.py", sys.executable, "-c", code).end().splitlines()
     assert re.fullmatch(r"\d+ system calls, 0 processes are left", first)
-    # More often than anything else.
-    assert int(rest[0].split()[1]) == 1234
+    # More often than anything else; the shell that becomes the command may have asked once, too.
+    assert int(rest[0].split()[1]) in {1234, 1235}
 
 
 def test_a_large_hash_is_loaded_into_numpy(example):

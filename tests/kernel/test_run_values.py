@@ -437,6 +437,19 @@ def test_counts_are_drawn_of_an_array_map_and_of_a_variable(path, name):
     assert out.splitlines() == [f"{name}:", HEAD, *bars(2, 2, 1, 1)]
 
 
+def test_a_histogram_is_drawn_for_each_element_of_a_variable_that_counted(path):
+    out, _ = counts(path, "--hist", "by_parity", calls=7)
+    even, odd = bars(2, 0, 2), bars(0, 2, 0, 1)
+    assert out.splitlines() == [
+        "by_parity:", "", "index = 0, comm =", HEAD, *even, "", "index = 1, comm =", HEAD, *odd,
+    ]  # fmt: skip
+
+
+def test_where_nothing_has_been_counted_it_says_so(path):
+    out, _ = counts(path, "--hist", "latency", calls=0)
+    assert out.splitlines() == ["latency:", "  nothing counted"]
+
+
 def test_a_histogram_is_drawn_for_each_key_beside_its_slots(path):
     out, _ = counts(path, "--hist", "slotted", calls=5)
     assert out.splitlines() == ["slotted:", "", f"pid = {os.getpid()}", HEAD, *bars(2, 1, 1, 1)]

@@ -275,6 +275,10 @@ def test_a_constant_is_set_before_load_and_never_after(before, name):
     with pytest.raises(bpf.StateError, match=f"'{name}' .* it is a constant, and .* is loaded; set it before load"):
         before.variables[name] = value
     assert before.variables[name] == value
+    # The quick way, which that reading has prepared, is none for writing.
+    with pytest.raises(bpf.StateError, match="it is a constant"):
+        before.variables[name] = value
+    assert before.variables[name] == value
 
 
 def test_a_constant_cannot_be_set_once_prepared(before):

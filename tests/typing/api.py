@@ -144,3 +144,12 @@ def btf(path: Path, obj: bpf.Object, program: bpf.Program) -> None:
     found.size = 3  # type: ignore[misc]
     assert_type(program.func_info, tuple[bpf.BtfFuncInfo, ...])
     assert_type(program.line_info[0].line_num, int)
+
+
+def variables(obj: bpf.Object) -> None:
+    assert_type(obj.variables, bpf.Variables)
+    assert_type(obj.variables.describe("x"), bpf.Variable)
+    assert_type(obj.variables.describe("x").size, int)
+    assert_type(list(obj.variables), list[str])
+    obj.variables["x"] = 5
+    obj.variables.update({"x[1]": 5}, y=(1, 2))

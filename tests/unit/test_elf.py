@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libbpf_cffi._elf import section
+from libbpf_cffi._elf import section, symbols
 
 
 def elf(order: str = "<", *, content: bytes = b"GPL\0", name: bytes = b"license", extended: bool = False) -> bytes:
@@ -73,3 +73,49 @@ def test_section_headers_of_no_size_are_refused() -> None:
     data = bytearray(elf())
     struct.pack_into("<H", data, 0x3A, 0)
     assert section(data, "license") is None
+
+
+def with_symbols(order: str, *entries: tuple[str, int, int, int, int]) -> bytes:
+    """Make an ELF file with a section ``.data`` and symbols: name, offset, size, type, section."""
+    strings, table = b"\0", struct.pack(order + "IBBHQQ", 0, 0, 0, 0, 0, 0)
+    for name, offset, size, kind, index in entries:
+        table += struct.pack(order + "IBBHQQ", len(strings), kind, 0, index, offset, size)
+        strings += name.encode() + b"\0"
+    names = b"\0.data\0"
+    bodies = [names, bytes(64), table, strings]
+    kinds = [(3, 0, 0), (1, 0, 1), (2, 4, 0), (3, 0, 0)]
+    headers = struct.pack(order + "IIQQQQIIQQ", *(0,) * 10)
+    at = 64
+    for body, (kind, link, name) in zip(bodies, kinds, strict=True):
+        headers += struct.pack(order + "IIQQQQIIQQ", name, kind, 0, 0, at, len(body), link, 0, 1, 0)
+        at += len(body)
+    ident = b"\x7fELF" + bytes([2, 1 if order == "<" else 2, 1]) + bytes(9)
+    head = struct.pack(order + "HHIQQQIHHHHHH", 1, 247, 1, 0, 0, at, 0, 64, 0, 0, 64, 5, 1)
+    return ident + head + b"".join(bodies) + headers
+
+
+OBJECT, FUNCTION, DATA = 1, 2, 2
+"""Types of symbols, and the index of ``.data``."""
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_variables_of_a_section_are_those_of_its_symbols_that_are_objects(order: str) -> None:
+    """Functions, and what is in other sections, are left out."""
+    data = with_symbols(
+        order,
+        ("one", 0, 4, OBJECT, DATA),
+        ("function.two", 8, 8, OBJECT, DATA),
+        ("function", 0, 16, FUNCTION, DATA),
+        ("other", 0, 4, OBJECT, 1),
+    )
+    assert symbols(data, ".data") == [("one", 0, 4), ("function.two", 8, 8)]
+    assert symbols(data, ".bss") == []
+
+
+@given(st.data())
+def test_a_file_that_was_cut_or_changed_has_some_symbols_or_none(data: st.DataObject) -> None:
+    """Nothing that a file says makes the reader fail."""
+    whole = bytearray(with_symbols("<", ("one", 0, 4, OBJECT, DATA), ("two", 4, 4, OBJECT, DATA)))
+    for _ in range(data.draw(st.integers(0, 8))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    assert len(symbols(bytes(whole[: data.draw(st.integers(0, len(whole)))]), ".data")) <= len(whole)
