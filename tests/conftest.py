@@ -59,13 +59,23 @@ def _features() -> ModuleType:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test that needs what the kernel lacks."""
     features = [feature for mark in item.iter_markers("needs") for feature in mark.args]
-    if not features:
-        return
+    if features:
+        require(*features)
+
+
+def require(*features: str) -> None:
+    """Skip what needs features that the kernel lacks."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
     lacking = [feature for feature in features if not _features().kernel_has(feature)]
     if lacking:
         pytest.skip(f"kernel {os.uname().release} has no {', '.join(lacking)}")
+
+
+@pytest.fixture(scope="session")
+def requires() -> Callable[..., None]:
+    """Skip what needs features that the kernel lacks: for fixtures, which can have no marker."""
+    return require
 
 
 @pytest.fixture(scope="session")
@@ -133,6 +143,10 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return compile_source
 
 
+OBJECTS_NEED = {"arena": "map:ARENA", "map_kinds": "map:BLOOM_FILTER", "struct_ops": "struct_ops_link"}
+"""What the kernel must have to load the whole of an object."""
+
+
 @pytest.fixture
 def opened(root: None, compiled: Callable[[str], Path]) -> Iterator[Callable[..., bpf.Object]]:
     """Open the object of a source by its name; it is closed after the test."""
@@ -155,6 +169,8 @@ def loaded(opened: Callable[..., bpf.Object], tracefs: str) -> Callable[..., bpf
     """Open and load the object of a source by its name; it is closed after the test."""
 
     def load_object(name: str, **options: object) -> bpf.Object:
+        if name in OBJECTS_NEED:
+            require(OBJECTS_NEED[name])
         obj = opened(name, **options)
         obj.load()
         return obj

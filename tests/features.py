@@ -44,6 +44,46 @@ def _percpu_flags() -> bool:
     return found
 
 
+def _program(kind: int, flags: int = 0) -> int:
+    """Load a program that returns 2, and give its descriptor, or a negative number."""
+    options = ffi.new("struct bpf_prog_load_opts *")
+    options.sz = ffi.sizeof("struct bpf_prog_load_opts")
+    options.prog_flags = flags
+    code = ffi.from_buffer(bytes.fromhex("b700000002000000 9500000000000000"))  # r0 = 2; exit
+    return int(lib.bpf_prog_load(kind, b"probe", b"GPL", ffi.cast("struct bpf_insn *", code), 2, options))
+
+
+def _xdp_frags() -> bool:
+    fd = _program(lib.BPF_PROG_TYPE_XDP, lib.BPF_F_XDP_HAS_FRAGS)
+    if fd >= 0:
+        os.close(fd)
+    return fd >= 0
+
+
+def _verified_insns() -> bool:
+    fd = _program(lib.BPF_PROG_TYPE_SOCKET_FILTER)
+    assert fd >= 0
+    info = ffi.new("struct bpf_prog_info *")
+    assert lib.bpf_prog_get_info_by_fd(fd, info, ffi.new("__u32 *", ffi.sizeof("struct bpf_prog_info"))) == 0
+    os.close(fd)
+    return bool(info.verified_insns)
+
+
+def _raw_tracepoint_twice() -> bool:
+    fd = _program(lib.BPF_PROG_TYPE_RAW_TRACEPOINT)
+    assert fd >= 0
+    links = [lib.bpf_raw_tracepoint_open(b"sys_enter", fd) for _ in range(2)]
+    for each in (fd, *links):
+        if each >= 0:
+            os.close(each)
+    return min(links) >= 0
+
+
+def _attach_cookie() -> bool:
+    kind, helper = lib.BPF_PROG_TYPE_KPROBE, lib.BPF_FUNC_get_attach_cookie
+    return _answer(lib.libbpf_probe_bpf_helper(kind, helper, ffi.NULL), "helper get_attach_cookie")
+
+
 def _exclusive_map() -> bool:
     digest = ffi.new("unsigned char[32]", bytes(range(32)))
     options = ffi.new("struct bpf_map_create_opts *")
@@ -73,6 +113,7 @@ def _tracing() -> bool:
 
 
 PROBES: dict[str, Callable[[], bool]] = {
+    "attach_cookie": _attach_cookie,
     "btf": _btf,
     "exclusive_map": _exclusive_map,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
@@ -80,8 +121,12 @@ PROBES: dict[str, Callable[[], bool]] = {
     "kprobe_multi": lambda: os.path.exists(f"{PMU}/kprobe/type") and _function("bpf_kprobe_multi_link_attach"),
     "percpu_flags": _percpu_flags,
     "perf_link": lambda: _function("bpf_perf_link_release"),
+    "raw_tracepoint_twice": _raw_tracepoint_twice,
+    "struct_ops_link": lambda: _function("bpf_struct_ops_link_create"),
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),
     "uprobe_multi": lambda: _function("bpf_uprobe_multi_link_attach"),
+    "verified_insns": _verified_insns,
+    "xdp_frags": _xdp_frags,
 }
 """Feature → whether this kernel has it."""
 

@@ -210,8 +210,9 @@ def cgroup(root: None) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def usdt_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def usdt_target(requires: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Compile the target of usdt.bpf.c and let PATH lead to it, as libbpf looks for it."""
+    requires("attach_cookie")
     folder = tmp_path_factory.mktemp("usdt")
     target = folder / "libbpf_cffi_usdt"
     source = os.path.join(os.path.dirname(__file__), "..", "bpf", "usdt_target.c")

@@ -32,14 +32,14 @@ def test_a_refusal_names_the_program(opened):
 
 def test_a_refusal_has_the_verifiers_log(opened):
     log = refused(opened("refused")).log
-    assert "R1 invalid mem access 'scalar'" in log
+    assert "R1 invalid mem access '" in log
     assert "return *(volatile int *)" in log
 
 
 def test_a_refusal_is_told_in_its_last_lines(opened):
     text = str(refused(opened("refused")))
     assert "wild_read" in text
-    assert "R1 invalid mem access 'scalar'" in text
+    assert "R1 invalid mem access '" in text
 
 
 def test_a_refusal_has_the_kernels_errno(opened):

@@ -123,6 +123,7 @@ def test_what_is_set_before_load_is_the_kernels(opened, setting, value):
     assert getattr(obj.maps["raw_hits"].info, setting) == value
 
 
+@pytest.mark.needs("map:BLOOM_FILTER")
 def test_map_extra_that_is_set_is_the_kernels(opened):
     obj = opened("map_kinds")
     obj.maps["bloom"].map_extra = 7
@@ -165,6 +166,7 @@ def test_a_perf_event_array_has_an_entry_for_each_possible_cpu(loaded):
     assert loaded("map_kinds").maps["perf"].info.max_entries == lib.libbpf_num_possible_cpus()
 
 
+@pytest.mark.needs("map:BLOOM_FILTER")
 def test_a_data_section_can_grow(opened):
     obj = opened("map_kinds")
     obj.maps[".bss"].value_size = 4096
@@ -172,6 +174,7 @@ def test_a_data_section_can_grow(opened):
     assert obj.maps[".bss"].info.value_size == 4096
 
 
+@pytest.mark.needs("map:BLOOM_FILTER")
 def test_a_data_section_cannot_shrink(opened):
     obj = opened("map_kinds")
     with pytest.raises(ValueError, match="64"):

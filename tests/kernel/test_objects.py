@@ -465,7 +465,8 @@ def test_a_log_buffer_that_is_too_small_is_a_plain_error(opened, size):
     obj = opened("long_log", kernel_log_size=size)
     with pytest.raises(bpf.LibbpfError) as caught:
         obj.load()
-    assert caught.value.errno in (errno.ENOSPC, errno.EACCES)
+    # Before Linux 6.4 a buffer of less than 128 bytes is not valid.
+    assert caught.value.errno in {errno.ENOSPC, errno.EACCES, *([errno.EINVAL] if size < 128 else [])}
 
 
 # Phases
@@ -603,6 +604,7 @@ def setters(kind):
     return [name for name, value in every.items() if isinstance(value, property) and value.fset]
 
 
+@pytest.mark.needs("struct_ops_link")
 @pytest.mark.parametrize("phase", ["open", "prepared", "loaded"])
 def test_autoattach_is_settable_in_any_phase(opened, phase):
     obj = opened("struct_ops")
@@ -1058,6 +1060,7 @@ def test_kernel_settings_cannot_be_given_less_room_than_they_need(opened):
     obj.load()
 
 
+@pytest.mark.needs("map:ARENA")
 def test_an_arena_cannot_be_given_less_room_than_its_variables_need(opened):
     obj = opened("arena")
     with pytest.raises(ValueError, match="arena"):

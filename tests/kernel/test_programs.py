@@ -125,6 +125,7 @@ def test_the_expected_attach_type_that_is_set_reaches_the_kernel(opened):
         obj.load()
 
 
+@pytest.mark.needs("xdp_frags")
 def test_the_flags_that_are_set_reach_the_kernel(opened):
     obj = opened("network")
     obj.programs["pass"].flags = bpf.ProgFlags.XDP_HAS_FRAGS
@@ -239,6 +240,7 @@ def test_insns_are_a_copy(opened):
     assert isinstance(insns, bytes)
 
 
+@pytest.mark.needs("verified_insns")
 def test_the_kernel_verified_at_least_as_many_instructions_as_there_are(loaded):
     program = loaded("basic").programs["pass"]
     assert program.info.verified_insns >= program.insn_cnt
@@ -323,6 +325,7 @@ def test_attach_returns_a_link_of_the_program(loaded):
     assert program.attach().info.prog_id == program.id
 
 
+@pytest.mark.needs("raw_tracepoint_twice")
 def test_a_program_can_be_attached_twice_where_the_kernel_lets_it(loaded, counted, x86):
     obj = loaded("basic")
     with obj.programs["on_raw"].attach(), obj.programs["on_raw"].attach():
