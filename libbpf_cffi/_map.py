@@ -75,9 +75,9 @@ class Map(Accessible):
             return self
 
     @classmethod
-    def _stand_alone(cls, made: tuple[Handle[Any], CData]) -> Map:
+    def _stand_alone(cls, made: tuple[Handle[Any], CData]) -> Self:
         handle, facts = made
-        self: Map = kind_of(facts.type)._new(None, handle, text(facts.name))
+        self: Self = kind_of(facts.type)._new(None, handle, text(facts.name))
         self._facts = facts
         handle.close_with(self)
         if not issubclass(type(self), cls):
@@ -111,7 +111,7 @@ class Map(Accessible):
         inner: Map | None = None,
         token_fd: int | None = None,
         excl_prog_hash: bytes | None = None,
-    ) -> Map:
+    ) -> Self:
         """Create a map that belongs to no object.
 
         *Wraps* ``bpf_map_create()``. `type` is a `MapType`, or its name such as ``"percpu_hash"``. `key` and `value`
@@ -151,7 +151,7 @@ class Map(Accessible):
         return self
 
     @classmethod
-    def from_id(cls, id: int, *, read_only: bool = False, write_only: bool = False) -> Map:
+    def from_id(cls, id: int, *, read_only: bool = False, write_only: bool = False) -> Self:
         """Open the map with the kernel's number `id`.
 
         *Wraps* ``bpf_map_get_fd_by_id_opts()``. Needs CAP_SYS_ADMIN. Linux 4.13.
@@ -161,7 +161,7 @@ class Map(Accessible):
     @classmethod
     def from_pin(
         cls, path: str | os.PathLike[str], *, read_only: bool = False, write_only: bool = False
-    ) -> Map:
+    ) -> Self:
         """Open the map that is pinned at `path`; the pin stays.
 
         *Wraps* ``bpf_obj_get_opts()``. A pin of another user is refused (EPERM).
@@ -172,14 +172,14 @@ class Map(Accessible):
         return self
 
     @classmethod
-    def from_fd(cls, fd: int) -> Map:
+    def from_fd(cls, fd: int) -> Self:
         """Open the map of the descriptor `fd`, which is duplicated and stays the caller's."""
         return cls._stand_alone(_map_open.from_fd(fd))
 
     @classmethod
     def find(
         cls, name: str, *, read_only: bool = False, write_only: bool = False
-    ) -> Map:
+    ) -> Self:
         """Open the map of the kernel that is called `name`.
 
         Of a longer name the first 15 bytes count, which is what the kernel keeps. Raises `KeyError` if there is none,
@@ -199,13 +199,13 @@ class Map(Accessible):
     @classmethod
     def find_all(
         cls, name: str | None = None, *, read_only: bool = False, write_only: bool = False
-    ) -> list[Map]:
+    ) -> list[Self]:
         """Open all maps of the kernel that are called `name`, or simply all; close each of them.
 
         On a class other than `Map` only those of its types count. Needs CAP_SYS_ADMIN.
         """
         wanted = None if name is None else name.encode("utf-8", "surrogateescape")[: _map_open.NAME_MAX]
-        found: list[Map] = []
+        found: list[Self] = []
         try:
             for number in _map_open.ids():
                 try:

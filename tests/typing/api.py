@@ -6,7 +6,7 @@ them is a test.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import assert_type
 
@@ -51,6 +51,34 @@ def maps(each: bpf.Map) -> None:
     each.max_entries = "many"  # type: ignore[assignment]
     assert_type(each.map_flags, bpf.MapFlags)
     assert_type(each.pin_path, str | None)
+
+
+def kinds_of_maps(program: bpf.Program, inner: bpf.Map) -> None:
+    assert_type(bpf.Map.create("hash", key="u32", value={"a": "u64"}, max_entries=4), bpf.Map)
+    bpf.Map.create(5.5)  # type: ignore[arg-type]
+    bpf.Map.create("hash", "u32", "u32", entries=4)  # type: ignore[call-arg]
+    routes = bpf.LpmTrie.create(bpf.MapType.LPM_TRIE, key="ipv4", value="u32", max_entries=4)
+    assert_type(routes, bpf.LpmTrie)
+    routes["10.0.0.0/8"] = 1
+    jumps = bpf.ProgArray.create("prog_array", max_entries=4)
+    jumps[0] = program
+    del jumps[0]
+    assert_type(len(jumps), int)
+    outer = bpf.HashOfMaps.find("outer")
+    outer["a"] = inner
+    assert_type(outer.ids(), dict[Any, int])
+    queue = bpf.Queue.from_id(3)
+    queue.push(1, replace=True)
+    queue.push(1, True)  # type: ignore[call-arg]
+    queue["a"]  # type: ignore[index]
+    assert_type(bpf.TaskStorage.find_all("x"), list[bpf.TaskStorage])
+    arena = bpf.Arena.from_pin("/sys/fs/bpf/arena")
+    assert_type(arena.read(0, 8), bytes)
+    arena.write(0, "text")  # type: ignore[arg-type]
+    entry = bpf.DevEntry(1, "lo", None)
+    assert_type(entry.name, str | None)
+    table = bpf.StructOps.from_fd(4)
+    assert_type(table.initial_value, dict[str, Any])
 
 
 def errors(error: bpf.VerifierError) -> None:
