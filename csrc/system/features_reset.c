@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 
+#include "bpf.h"
+#include "btf.h"
 #include "libbpf.h"
 #include "cdef/lbc.h"
 

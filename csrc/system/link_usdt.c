@@ -1,4 +1,6 @@
 /* Stands in for csrc/link_usdt.c when the system's libbpf is linked: nothing is known of its structs. */
+#include "bpf.h"
+#include "btf.h"
 #include "libbpf.h"
 #include "cdef/lbc.h"
 
