@@ -156,16 +156,51 @@ class Source:
 
 
 def _run(command: Sequence[str], data: bytes | None = None, pass_fds: Sequence[int] = ()) -> Result:
-    """Run a command to its end; an interrupt kills it."""
-    import subprocess
+    """Run a command to its end; an interrupt kills it.
 
-    if data is None:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, pass_fds=pass_fds
-        )
-    else:
-        done = subprocess.run(command, input=data, capture_output=True, check=False)
-    return Result(command, done.returncode, done.stdout, done.stderr)
+    A thread of its own starts it and waits for it, since no signal raises there: an exception in the middle of
+    `subprocess` would leave a program running that nobody knows, or that nobody waits for.
+    """
+    import subprocess
+    from threading import Event, Thread
+
+    running: list[subprocess.Popen[bytes]] = []
+    outcome: list[Result | Exception] = []
+    # Not Thread.join(): interrupted once, it takes the thread for ended.
+    finished = Event()
+    cancelled = False
+
+    def work() -> None:
+        try:
+            source = subprocess.DEVNULL if data is None else subprocess.PIPE
+            pipe = subprocess.PIPE
+            with subprocess.Popen(command, stdin=source, stdout=pipe, stderr=pipe, pass_fds=pass_fds) as process:
+                running.append(process)
+                if cancelled:
+                    process.kill()
+                stdout, stderr = process.communicate(data)
+            outcome.append(Result(command, process.returncode, stdout, stderr))
+        except Exception as error:  # noqa: BLE001 - it is raised where the command was asked for
+            outcome.append(error)
+        finally:
+            finished.set()
+
+    thread = Thread(target=work, name="clang")
+    try:
+        thread.start()
+        finished.wait()
+    except BaseException:
+        # In this order: if it is not running yet, the thread will see that it is not wanted.
+        cancelled = True
+        for process in running:
+            process.kill()
+        if thread.ident is not None:
+            finished.wait()
+        raise
+    (done,) = outcome
+    if isinstance(done, Exception):
+        raise done
+    return done
 
 
 def find(clang: str | os.PathLike[str] | None, action: str) -> list[str]:
