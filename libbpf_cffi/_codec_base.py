@@ -59,7 +59,7 @@ class Names:
 
     def constant(self, value: object) -> str:
         """Give a name for something that the expression uses."""
-        name = f"c{len(self.constants)}"
+        name = f"c{len(self.constants) - 1}"
         self.constants[name] = value
         return name
 

@@ -37,7 +37,7 @@ def run(*command: object, **more) -> str:
 class Bpf:
     """The BTF of the types in a header, and the bytes that clang makes of initialisers."""
 
-    def __init__(self, header: Header, initialisers: list[tuple[int, str]] = (), target: str = "bpfel") -> None:
+    def __init__(self, header: Header, initialisers: list[tuple[int, str]] = (), target: str = "bpf") -> None:
         lines = [header.text]
         for index, kind in enumerate(header.types):
             lines.append(f"{declare(kind, f'(*pointer_{index})')};")

@@ -20,7 +20,7 @@ from libbpf_cffi._ffi import Options, ffi
 from libbpf_cffi._record import Record
 
 
-def samples(header, seed: int, target: str = "bpfel", chars: str = "bytes"):
+def samples(header, seed: int, target: str = "bpf", chars: str = "bytes"):
     """Give each type as C and as BTF has it, its codec, and random bytes of it."""
     rng = random.Random(seed)
     for kind, made in zip(header.types, Bpf(header, target=target).types, strict=True):
