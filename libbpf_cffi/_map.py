@@ -1,8 +1,9 @@
 """Maps: the class that every kind is a class of.
 
 A kind says in `_make_key_codec` and `_make_value_codec` how its keys and values become bytes and back (a codec has
-`size`, `typename`, `decode`, `decode_many`, `encode`, `encode_many`, `dtype`, as in `_codec`), and has the operations
-that it has. Everything else is here: what a map is, how it is opened, and libbpf's verbs for its elements.
+`size`, `typename`, `format`, `decode`, `decode_many`, `encode`, `encode_many` and `dtype`, as in `_codec`), and has the
+operations that it has. Everything else is here, or in what `Map` is made of: what a map is (`_map_settings`,
+`_map_identity`), how it is opened (`_map_open`), and libbpf's verbs for its elements (`_map_elements`).
 """
 
 from __future__ import annotations
