@@ -79,8 +79,8 @@ class Map(Accessible):
     def _stand_alone(cls, made: tuple[Handle[Any], CData]) -> Map:
         handle, facts = made
         self: Map = kind_of(facts.type)._new(None, handle, text(facts.name))
+        # With the last of what holds these facts, this map and views of it, the handle is closed.
         self._facts = facts
-        handle.close_with(self)
         if not issubclass(type(self), cls):
             self.close()
             raise TypeError(f"{handle.name} is a {type(self).__name__}, not a {cls.__name__}")
@@ -249,7 +249,7 @@ class Map(Accessible):
         self._handle.check()
         if self._is_raw:
             return self
-        view = self._new(self if self._facts is not None else self._owner, self._handle, self._name)
+        view = self._new(self._owner, self._handle, self._name)
         view._map, view._facts, view._outer, view._pin = self._map, self._facts, self._outer, self._pin
         view._numa_node = self._numa_node
         view._is_raw = True

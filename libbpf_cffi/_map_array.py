@@ -71,7 +71,7 @@ class ArrayMap(WalkableMap, Base):
     def _make_writable(self) -> bool:
         """Map the memory for writing, if it is mapped for reading; tell whether it is so now."""
         with self._handle.lock:
-            old = self._elements or self._open_elements()
+            old = self._open_elements()
             if not old.c.memory or old.memory_refused:
                 return False
             if old.c.writable:
@@ -81,9 +81,9 @@ class ArrayMap(WalkableMap, Base):
                 # A frozen map, one of constants, or one opened read-only: the system call says what is wrong.
                 new.child._close()
                 old.memory_refused = True
+                self._bind(old)
                 return False
-            address = next(address for address, each in self._handle.elements.items() if each is old)
-            self._handle.elements[address] = new
+            self._handle.elements[self._address()] = new
             old.child._close()
             self._elements = new
             self._bind(new)
@@ -94,7 +94,7 @@ class ArrayMap(WalkableMap, Base):
         if sign is not None and not self._is_raw:
             self._number_elements = elements.c
             self._look = (_PEEKS if elements.c.memory else _LOOKUPS)[sign]
-            self._store = (_POKES if elements.c.memory else _UPDATES)[sign]
+            self._store = (_POKES if elements.c.memory and not elements.memory_refused else _UPDATES)[sign]
 
     # One element
 
@@ -160,7 +160,8 @@ class ArrayMap(WalkableMap, Base):
         at = self._index(index)
         encoded = self._value_bytes(value)
         result = -errno.ENODEV
-        if self._make_writable():
+        elements = self._elements or self._open_elements()
+        if elements.c.memory and not elements.memory_refused and (elements.c.writable or self._make_writable()):
             result = self._call(lib.lbc_poke, at, encoded)
         if result == -errno.ENODEV:
             result = self._call(lib.lbc_update, at.to_bytes(4, sys.byteorder), encoded, 0)

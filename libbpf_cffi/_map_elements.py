@@ -107,11 +107,10 @@ class Accessible(Identity):
             fd = self.fd
             if kind_of(self._get(lib.bpf_map__type, "type")) is not type(self):
                 raise StateError(f"map {self._name!r} is of another type now: get it anew from Object.maps")
-            address = int(ffi.cast("uintptr_t", self._map)) if self._map is not None else 0
-            elements = handle.elements.get(address)
+            address = self._address()
+            elements: Elements | None = handle.elements.get(address)
             if elements is None or elements.closed:
-                elements = self._make_elements(fd)
-                handle.elements[address] = elements
+                elements = handle.elements[address] = self._make_elements(fd)
             key, value = self._make_key_codec(), self._make_value_codec()
             if (key.size, value.size) != (elements.key_size, elements.value_size):
                 raise ValueError(
@@ -125,6 +124,10 @@ class Accessible(Identity):
             self._elements = elements
             self._bind(elements)
             return elements
+
+    def _address(self) -> int:
+        """Give what tells the maps of a tree of handles apart."""
+        return int(ffi.cast("uintptr_t", self._map)) if self._map is not None else 0
 
     def _make_elements(self, fd: int) -> Elements:
         name = f"the elements of {self._what}"
