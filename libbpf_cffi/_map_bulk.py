@@ -38,12 +38,9 @@ class WalkableMap(Map):
 
     __slots__ = ()
 
-    _bounded = False
-    """Whether the kernel's batches of these types go from bucket to bucket."""
-
     def _cursor(self, *, delete: bool = False, each: bool = False) -> tuple[Elements, Cursor]:
         elements = self._elements or self._open_elements()
-        return elements, Cursor(elements, take=delete, bounded=self._bounded, each=each)
+        return elements, Cursor(elements, take=delete, each=each)
 
     def _read(self, cursor: Cursor, keys: CData, values: CData, capacity: int) -> int:
         """Read the next entries; give how many. None, unless the cursor is done, means that more room is needed."""

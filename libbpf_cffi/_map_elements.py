@@ -131,7 +131,8 @@ class Accessible(Identity):
 
     def _make_elements(self, fd: int) -> Elements:
         name = f"the elements of {self._what}"
-        return Elements(self._handle, name, fd, self.key_size, self._copied_size(), self.max_entries)
+        number = int(self._get(lib.bpf_map__type, "type"))
+        return Elements(self._handle, name, fd, number, self.key_size, self._copied_size(), self.max_entries)
 
     def _bind(self, elements: Elements) -> None:
         """Prepare what is done often; a kind may override it."""

@@ -37,11 +37,6 @@ else:
 
 __all__ = ["HashMap", "number_sign"]
 
-BUCKETS = frozenset(
-    (lib.BPF_MAP_TYPE_HASH, lib.BPF_MAP_TYPE_LRU_HASH, lib.BPF_MAP_TYPE_PERCPU_HASH, lib.BPF_MAP_TYPE_LRU_PERCPU_HASH)
-)
-"""The types whose batches go from bucket to bucket (kernel/bpf/hashtab.c)."""
-
 _LOOKUP = lib.lbc_lookup
 
 _LOOKUPS = {
@@ -100,10 +95,6 @@ class HashMap(WalkableMap, Mutable):
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__
-
-    @property
-    def _bounded(self) -> bool:  # type: ignore[override]
-        return self._get(lib.bpf_map__type, "type") in BUCKETS
 
     def _bind(self, elements: Elements) -> None:
         key, value = number_sign(self._key_codec), number_sign(self._value_codec)

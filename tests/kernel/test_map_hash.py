@@ -179,7 +179,7 @@ def test_two_maps_are_equal_only_if_they_are_the_same(maps):
 
 def test_get_next_key_goes_through_all_keys(maps):
     numbers = maps["numbers"]
-    numbers.update({key: 0 for key in range(10)})
+    numbers.update(dict.fromkeys(range(10), 0))
     found = [numbers.get_next_key()]
     while (key := numbers.get_next_key(found[-1])) is not None:
         found.append(key)
@@ -241,7 +241,7 @@ def test_bad_flags_are_refused(maps, flags):
 
 def test_a_full_map_says_how_many_fit(maps):
     found = maps["signed_numbers"]
-    found.update({key: 0 for key in range(16)})
+    found.update(dict.fromkeys(range(16), 0))
     with pytest.raises(bpf.LibbpfError, match="update 16 in map 'signed_numbers'") as caught:
         found[16] = 0
     assert caught.value.errno == errno.E2BIG
@@ -264,7 +264,7 @@ ELEMENT_CALLS = {
     "get": lambda m: m.get(1),
     "len": len,
     "bool": bool,
-    "iter": lambda m: list(m),
+    "iter": list,
     "items": lambda m: list(m.items()),
     "pop": lambda m: m.pop(1),
     "popitem": lambda m: m.popitem(),

@@ -185,7 +185,9 @@ def test_a_child_drops_its_copy_of_the_descriptor(created, in_fork):
     assert created[b"1234"] == bytes(8)
 
 
-@pytest.mark.parametrize("setting", ["type", "key_size", "max_entries", "map_flags", "pin_path", "autocreate", "ifindex"])
+@pytest.mark.parametrize(
+    "setting", ["type", "key_size", "max_entries", "map_flags", "pin_path", "autocreate", "ifindex"]
+)
 def test_a_map_that_exists_cannot_be_configured(created, setting):
     with pytest.raises(bpf.StateError, match=f"set {setting}"):
         setattr(created, setting, "/sys/fs/bpf/x" if setting == "pin_path" else 1)
@@ -259,7 +261,8 @@ def test_find_opens_the_map_of_a_name(created):
 
 
 def test_find_takes_a_name_that_is_longer_than_the_kernels(root):
-    with bpf.Map.create("hash", 4, 8, 16, name="lbc_a_long_name") as created, bpf.Map.find("lbc_a_long_name_x") as found:
+    name = "lbc_a_long_name"
+    with bpf.Map.create("hash", 4, 8, 16, name=name) as created, bpf.Map.find(f"{name}_and_more") as found:
         assert found.id == created.id
 
 
@@ -352,9 +355,8 @@ def test_load_takes_a_map_that_is_to_be_reused(opened, created, root):
 
 def test_a_map_of_another_type_is_not_reused(opened, root):
     obj = opened("basic")
-    with bpf.Map.create("array", 4, 8, 256) as mine:
-        with pytest.raises(ValueError, match="its type is 2, not 1"):
-            obj.maps["raw_hits"].reuse(mine)
+    with bpf.Map.create("array", 4, 8, 256) as mine, pytest.raises(ValueError, match="its type is 2, not 1"):
+        obj.maps["raw_hits"].reuse(mine)
     with pytest.raises(TypeError, match="must be a Map"):
         obj.maps["raw_hits"].reuse(5)
 
@@ -366,9 +368,8 @@ def test_after_load_nothing_is_reused(loaded, created):
 
 def test_a_data_section_reuses_only_one_of_the_same_size(opened, root):
     obj = opened("basic")
-    with bpf.Map.create("array", 4, 64, 1) as mine:
-        with pytest.raises(ValueError, match="value_size is 64, not 8"):
-            obj.maps[".bss"].reuse(mine)
+    with bpf.Map.create("array", 4, 64, 1) as mine, pytest.raises(ValueError, match="value_size is 64, not 8"):
+        obj.maps[".bss"].reuse(mine)
 
 
 # Inner maps and exclusive programs
