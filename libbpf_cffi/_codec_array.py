@@ -9,7 +9,7 @@ from ._codec_scalar import BoolCodec, EnumCodec, FloatCodec, IntCodec, exactly
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from ._codec_base import Path
@@ -43,6 +43,13 @@ class ArrayCodec(Codec):
             # Of nothing there are no elements to tell apart, however many the type says.
             return f"()[:len({names.item()})]"
         return f"tuple({names.constant(self.element.decode_many)}({names.item()}))"
+
+    def _make_decode_many(self, step: int) -> Callable[[memoryview], list[Any]]:
+        if self._inlined and self._plain:
+            # The items of the format are the tuple already.
+            unpacked = Struct(f"{self.order}{self.codes}{step - self.size}x").iter_unpack
+            return lambda view: list(unpacked(view))
+        return super()._make_decode_many(step)
 
     def pack_text(self, names: Names, value: str) -> str:
         if not self._inlined:
