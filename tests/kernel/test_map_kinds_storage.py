@@ -74,6 +74,8 @@ def test_a_process_is_given_by_a_pidfd(create):
     os.close(pidfd.fd)
 
 
+# Descriptors of threads came with Linux 6.9, as arenas did.
+@pytest.mark.needs("map:ARENA")
 def test_a_thread_has_a_value_of_its_own(create):
     tasks = create("task_storage", value="u64")
     done = threading.Event()

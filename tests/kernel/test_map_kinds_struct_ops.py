@@ -14,6 +14,9 @@ PAGE = resource.getpagesize()
 
 STRUCT_OPS = pytest.mark.needs("program:STRUCT_OPS", "btf")
 
+WITH_LINK = pytest.mark.needs("map:ARENA", "btf")
+"""Linux 6.4 brought tables that a link attaches; an arena came a little later."""
+
 
 # Ring buffers
 
@@ -78,7 +81,7 @@ def test_a_table_of_functions_is_read_before_load(congestion):
     assert (value["init"], value["ssthresh"], value["release"]) == ("cc_init", "cc_ssthresh", None)
 
 
-@STRUCT_OPS
+@WITH_LINK
 def test_a_member_is_set_before_load(congestion):
     table = congestion.maps["with_link"]
     table.set_initial_value(name="lbc_renamed", flags=0)
@@ -96,7 +99,7 @@ def test_a_function_is_set_before_load(congestion):
     assert table.initial_value["ssthresh"] == "cc_undo_cwnd"
 
 
-@STRUCT_OPS
+@WITH_LINK
 def test_the_kernels_table_has_the_programs_ids_when_it_is_attached(congestion):
     congestion.load()
     with congestion.maps["with_link"].attach_struct_ops():
@@ -107,7 +110,7 @@ def test_the_kernels_table_has_the_programs_ids_when_it_is_attached(congestion):
     assert value.data.release == 0
 
 
-@STRUCT_OPS
+@WITH_LINK
 def test_the_kernels_table_knows_whether_it_is_in_use(congestion):
     congestion.load()
     table = congestion.maps["with_link"]
@@ -117,7 +120,7 @@ def test_the_kernels_table_knows_whether_it_is_in_use(congestion):
     assert before != during
 
 
-@STRUCT_OPS
+@WITH_LINK
 def test_what_a_table_was_before_load_is_gone_after_it(congestion):
     congestion.load()
     with pytest.raises(bpf.StateError):
@@ -149,7 +152,7 @@ def test_a_member_that_cannot_be_set_is_explained(congestion, members, error, te
     assert congestion.maps["with_link"].initial_value == before
 
 
-@STRUCT_OPS
+@WITH_LINK
 def test_a_table_of_functions_is_opened_by_its_id(congestion):
     congestion.load()
     table = congestion.maps["with_link"]
