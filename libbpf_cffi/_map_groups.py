@@ -8,16 +8,16 @@ from collections import namedtuple
 from struct import Struct
 
 from ._check import failure
-from ._codec_base import Codec
 from ._ffi import path_bytes, unsigned
 from ._map_hash import HashMap
 from ._map_percpu import _Percpu
-from ._map_slots import Slots, number_codec
+from ._map_slots import PlainCodec, Slots, number_codec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NamedTuple
 
+    from ._codec import Codec
     from ._map_lend import Borrowed
 
     class CgroupStorageKey(NamedTuple):
@@ -82,7 +82,7 @@ class PerfEventArray(Slots):
         return super()._hint(error, flags)
 
 
-class _KeyCodec(Codec):
+class _KeyCodec(PlainCodec):
     """``struct bpf_cgroup_storage_key``, or the inode's number alone."""
 
     def __init__(self, size: int) -> None:
@@ -91,14 +91,9 @@ class _KeyCodec(Codec):
         self.codes = "QI4x" if size == 16 else "Q"
         self._layout = Struct(self.order + self.codes)
 
-    def decode(self, buffer: Any, offset: int = 0) -> Any:
+    def unpack(self, buffer: Any, offset: int = 0) -> Any:
         found = self._layout.unpack_from(buffer, offset)
         return CgroupStorageKey(*found) if self.size == 16 else found[0]
-
-    def decode_many(self, buffer: Any, stride: int | None = None, count: int | None = None) -> list[Any]:
-        step = self.size if stride is None else stride
-        number = len(buffer) // step if count is None else count
-        return [self.decode(buffer, at) for at in range(0, number * step, step)]
 
     def encode(self, value: Any) -> bytes:
         group, attach_type = value if isinstance(value, tuple) and len(value) == 2 else (value, None)

@@ -6,14 +6,15 @@ import errno
 from collections import namedtuple
 from struct import Struct
 
-from ._codec_base import Codec
 from ._ffi import unsigned
 from ._map_array import ArrayMap
+from ._map_slots import PlainCodec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NamedTuple
 
+    from ._codec import Codec
     from ._map_access import Elements
 
     class InsnPlace(NamedTuple):
@@ -36,7 +37,7 @@ GONE = 0xFFFFFFFF
 """Of an instruction that the verifier has left out (INSN_DELETED in the kernel)."""
 
 
-class _PlaceCodec(Codec):
+class _PlaceCodec(PlainCodec):
     """``struct bpf_insn_array_value``."""
 
     def __init__(self) -> None:
@@ -44,15 +45,10 @@ class _PlaceCodec(Codec):
         self.codes = "III4x"
         self._layout = Struct(self.order + self.codes)
 
-    def decode(self, buffer: Any, offset: int = 0) -> InsnPlace:
+    def unpack(self, buffer: Any, offset: int = 0) -> InsnPlace:
         original, translated, compiled = self._layout.unpack_from(buffer, offset)
         gone = translated == GONE
         return InsnPlace(original, None if gone else translated, None if gone else compiled)
-
-    def decode_many(self, buffer: Any, stride: int | None = None, count: int | None = None) -> list[InsnPlace]:
-        step = self.size if stride is None else stride
-        number = len(buffer) // step if count is None else count
-        return [self.decode(buffer, at) for at in range(0, number * step, step)]
 
     def encode(self, value: Any) -> bytes:
         if isinstance(value, tuple) and len(value) == 3:

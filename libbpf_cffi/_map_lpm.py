@@ -56,6 +56,10 @@ class LpmCodec:
 
     # Bytes to keys
 
+    def unpack(self, buffer: Any, offset: int = 0) -> Any:
+        """Give the key that is at `offset`."""
+        return self.decode(buffer, offset)
+
     def decode(self, buffer: Any, offset: int = 0) -> Any:
         """Give the key that is at `offset`."""
         if self.typed is not None:

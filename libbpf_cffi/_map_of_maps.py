@@ -86,6 +86,10 @@ class MapOfMaps(Lending, WalkableMap):
         lists = super()._pair_lists(delete=delete)
         return lists if self._is_raw else map(self._opened, lists)
 
+    def to_dict(self, *, delete: bool = False) -> dict[Any, Any]:
+        """Read the whole map, and open every map in it; see `ids` for what is cheaper."""
+        return super().to_dict(delete=delete) if self._is_raw else dict(self._iterate(self._pair_lists(delete=delete)))
+
     def _opened(self, pairs: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Map]]:
         for key, number in pairs:
             inner = self._open_inner(number)

@@ -113,7 +113,9 @@ def create(
                 f"the kernel refuses this definition: type {type_name(kind)}, key_size {key_size}, value_size "
                 f"{value_size}, max_entries {max_entries}, map_flags {fields.get('map_flags') or 0:#x}"
             )
-            if error == errno.EINVAL and lib.libbpf_probe_bpf_map_type(kind, ffi.NULL) in (0, -errno.EOPNOTSUPP):
+            # Of tables of functions old kernels do not tell: they come with an object in any case.
+            probed = kind != lib.BPF_MAP_TYPE_STRUCT_OPS and error == errno.EINVAL
+            if probed and lib.libbpf_probe_bpf_map_type(kind, ffi.NULL) in (0, -errno.EOPNOTSUPP):
                 return f"this kernel has no maps of the type {type_name(kind)}"
             return said if rule is None else f"{said}; of this type {rule}"
         return "there is not enough memory for it" if error == errno.ENOMEM else None

@@ -30,6 +30,9 @@ class Keyless(Map):
     def _key_bytes(self, key: Any) -> bytes:  # noqa: ARG002 - the verb of all maps
         raise self._refused()
 
+    def _lookup(self, function: Any, verb: str, key: Any, flags: int) -> Any:  # noqa: ARG002 - the verb of all maps
+        raise self._refused()
+
     def get_next_key(self, key: Any = None) -> Any:  # noqa: ARG002 - the verb of all maps
         """Raise `TypeError`: there are no keys."""
         raise self._refused()

@@ -7,17 +7,17 @@ from collections import namedtuple
 from struct import Struct
 
 from ._check import failure
-from ._codec_base import Codec
 from ._ffi import unsigned
 from ._map_elements import MISSING
 from ._map_lend import Lending
-from ._map_slots import LendingHash, Slots, number_codec
+from ._map_slots import LendingHash, PlainCodec, Slots, number_codec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NamedTuple
 
+    from ._codec import Codec
     from ._map_lend import Borrowed
 
     class CpuEntry(NamedTuple):
@@ -48,7 +48,7 @@ NO_PROGRAM = 0
 """As a descriptor: no program (a negative number would be one, too; 0 is what is in the bytes that are left out)."""
 
 
-class _EntryCodec(Codec):
+class _EntryCodec(PlainCodec):
     """A number and, in 8 bytes, a program: a descriptor when written, an id when read (``struct bpf_devmap_val``)."""
 
     def __init__(self, size: int, typename: str, make: Callable[[int, int], Any]) -> None:
@@ -58,13 +58,8 @@ class _EntryCodec(Codec):
         self._make = make
         self.codes = self._read.format[1:]
 
-    def decode(self, buffer: Any, offset: int = 0) -> Any:
+    def unpack(self, buffer: Any, offset: int = 0) -> Any:
         return self._make(*self._read.unpack_from(buffer, offset))
-
-    def decode_many(self, buffer: Any, stride: int | None = None, count: int | None = None) -> list[Any]:
-        step = self.size if stride is None else stride
-        number = len(buffer) // step if count is None else count
-        return [self.decode(buffer, at) for at in range(0, number * step, step)]
 
     def encode(self, value: tuple[int, int]) -> bytes:
         return self._layout.pack(*value) if self.size == 8 else self._layout.pack(value[0])

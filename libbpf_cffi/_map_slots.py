@@ -7,6 +7,7 @@ import sys
 from _collections_abc import Sequence
 
 from ._check import failure
+from ._codec_base import Codec
 from ._codec_scalar import IntCodec
 from ._ffi import lib
 from ._map_bulk import WalkableMap
@@ -19,16 +20,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from ._codec import Codec
     from ._map_access import Elements
 
     Base = Sequence[Any]
 else:
     Base = Sequence
 
-__all__ = ["ORDER", "LendingHash", "Slots", "number_codec"]
+__all__ = ["ORDER", "LendingHash", "PlainCodec", "Slots", "number_codec"]
 
 ORDER = "<" if sys.byteorder == "little" else ">"
+
+
+class PlainCodec(Codec):
+    """A codec of a map's own, written out: `unpack` gives one value."""
+
+    def unpack(self, buffer: Any, offset: int = 0) -> Any:
+        """Give the value at `offset` of a buffer that is long enough."""
+        raise NotImplementedError
+
+    def decode(self, buffer: Any, offset: int = 0) -> Any:
+        """Give the value of the `size` bytes from `offset` on."""
+        return self.unpack(buffer, offset)
+
+    def decode_many(self, buffer: Any, stride: int | None = None, count: int | None = None) -> list[Any]:
+        """Give the values that follow one another."""
+        step = self.size if stride is None else stride
+        number = len(buffer) // step if count is None else count
+        return [self.unpack(buffer, at) for at in range(0, number * step, step)]
 
 
 def number_codec(size: int, typename: str) -> Codec:

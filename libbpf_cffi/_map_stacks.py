@@ -7,16 +7,18 @@ from _collections_abc import ItemsView, KeysView, Mapping, ValuesView
 from collections import namedtuple
 from struct import Struct
 
-from ._codec_base import Codec
+from ._codec_base import IntCodec
 from ._ffi import lib
 from ._map_bulk import WalkableMap
 from ._map_elements import MISSING
-from ._map_slots import number_codec
+from ._map_slots import ORDER, PlainCodec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, NamedTuple
+
+    from ._codec import Codec
 
     class StackFrame(NamedTuple):
         """A frame of a stack with build ids: `offset` in the file of that id, or without an id the address `ip`."""
@@ -38,7 +40,18 @@ _FRAME = Struct("=i20sQ")
 """``struct bpf_stack_build_id``."""
 
 
-class _AddressesCodec(Codec):
+class _IdCodec(IntCodec):
+    """The id of a stack."""
+
+    def encode(self, value: Any) -> bytes:
+        if hasattr(value, "__index__") and value.__index__() < 0:
+            name = errno.errorcode.get(-value.__index__(), "an error")
+            why = " (another stack has its place)" if name == "EEXIST" else ""
+            raise ValueError(f"{value} is no id of a stack: bpf_get_stackid() has failed with {name}{why}")
+        return super().encode(value)
+
+
+class _AddressesCodec(PlainCodec):
     """Addresses up to the first zero."""
 
     def __init__(self, size: int) -> None:
@@ -46,13 +59,8 @@ class _AddressesCodec(Codec):
         self.codes = f"{size // 8}Q"
         self._layout = Struct(self.order + self.codes)
 
-    def decode(self, buffer: Any, offset: int = 0) -> tuple[Any, ...]:
+    def unpack(self, buffer: Any, offset: int = 0) -> tuple[Any, ...]:
         return _until(self._layout.unpack_from(buffer, offset), 0)
-
-    def decode_many(self, buffer: Any, stride: int | None = None, count: int | None = None) -> list[Any]:
-        step = self.size if stride is None else stride
-        number = len(buffer) // step if count is None else count
-        return [self.decode(buffer, at) for at in range(0, number * step, step)]
 
     def numpy_type(self) -> Any:
         return ("=u8", (self.size // 8,))
@@ -61,7 +69,7 @@ class _AddressesCodec(Codec):
 class _FramesCodec(_AddressesCodec):
     """Frames up to the first one that is empty."""
 
-    def decode(self, buffer: Any, offset: int = 0) -> tuple[Any, ...]:
+    def unpack(self, buffer: Any, offset: int = 0) -> tuple[Any, ...]:
         data = memoryview(buffer)[offset : offset + self.size]
         return _until(tuple(_frame(*each) for each in _FRAME.iter_unpack(data)), None)
 
@@ -95,20 +103,13 @@ class StackTrace(WalkableMap, Base):
     __hash__ = object.__hash__
 
     def _make_key_codec(self) -> Codec:
-        return super()._make_key_codec() if self._is_raw else number_codec(4, "id of a stack")
+        return super()._make_key_codec() if self._is_raw else _IdCodec(4, False, "id of a stack", ORDER)
 
     def _make_value_codec(self) -> Codec:
         if self._is_raw:
             return super()._make_value_codec()
         frames = self._get(lib.bpf_map__map_flags, "map_flags") & lib.BPF_F_STACK_BUILD_ID
         return _FramesCodec(self.value_size) if frames else _AddressesCodec(self.value_size)
-
-    def _key_bytes(self, key: Any) -> bytes:
-        if not self._is_raw and hasattr(key, "__index__") and key.__index__() < 0:
-            name = errno.errorcode.get(-key.__index__(), "an error")
-            why = " (another stack has its place)" if name == "EEXIST" else ""
-            raise ValueError(f"{key} is no id of a stack: bpf_get_stackid() has failed with {name}{why}")
-        return super()._key_bytes(key)
 
     def __getitem__(self, key: Any) -> Any:
         found = self._lookup(lib.lbc_lookup, "look up", key, 0)

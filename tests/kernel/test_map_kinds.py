@@ -45,9 +45,11 @@ CREATED = {
 
 ELSEWHERE = {
     MapType.UNSPEC: "is no type",
-    MapType.STRUCT_OPS: "comes with an object that has its programs: test_map_kinds_memory.py",
+    MapType.STRUCT_OPS: "comes with an object that has its programs: test_map_kinds_struct_ops.py",
     MapType.INSN_ARRAY: "needs Linux 6.19: tests/vm/test_map_kinds.py",
 }
+
+EVERY = [pytest.param(kind, marks=pytest.mark.needs(f"map:{kind.name}"), id=kind.name) for kind in CREATED]
 
 OUTER = (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 
@@ -77,17 +79,17 @@ def create(root):
         each.close()
 
 
-@pytest.mark.parametrize("kind", CREATED)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_map_that_is_created_is_of_its_type_in_the_kernel(create, kind):
     assert create(kind).info.type is kind
 
 
-@pytest.mark.parametrize("kind", CREATED)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_map_that_is_created_is_of_the_class_of_its_kind(create, kind):
     assert type(create(kind)) is CREATED[kind][0]
 
 
-@pytest.mark.parametrize("kind", CREATED)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_map_is_of_the_same_class_when_it_is_opened_again(create, kind):
     with bpf.Map.from_id(create(kind).id) as again:
         assert type(again) is CREATED[kind][0]
@@ -103,12 +105,12 @@ def test_a_type_that_the_kernel_lacks_is_named(root):
         bpf.Map.create(9999, 4, 4, 1)
 
 
-@pytest.mark.parametrize("kind", CREATED)
+@pytest.mark.parametrize("kind", EVERY)
 def test_the_raw_view_of_a_map_is_of_its_class(create, kind):
     assert type(create(kind).raw) is CREATED[kind][0]
 
 
-@pytest.mark.parametrize("kind", CREATED)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_closed_map_of_any_kind_says_so(create, kind):
     made = create(kind)
     made.close()
@@ -132,8 +134,10 @@ CALLS = [
     (MapType.ARENA, lambda m: m.read(0, 1)),
 ]
 
+SOME = [pytest.param(kind, call, marks=pytest.mark.needs(f"map:{kind.name}"), id=kind.name) for kind, call in CALLS]
 
-@pytest.mark.parametrize(("kind", "call"), CALLS, ids=[kind.name for kind, _ in CALLS])
+
+@pytest.mark.parametrize(("kind", "call"), SOME)
 def test_the_elements_of_a_closed_map_are_closed(create, kind, call):
     made = create(kind)
     made.close()
@@ -141,7 +145,7 @@ def test_the_elements_of_a_closed_map_are_closed(create, kind, call):
         call(made)
 
 
-@pytest.mark.parametrize(("kind", "call"), CALLS, ids=[kind.name for kind, _ in CALLS])
+@pytest.mark.parametrize(("kind", "call"), SOME)
 def test_a_forked_child_has_no_use_of_its_parents_map(create, in_fork, kind, call):
     made = create(kind)
 

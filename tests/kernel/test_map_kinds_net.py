@@ -15,6 +15,9 @@ import libbpf_cffi as bpf
 SO_COOKIE = 57
 AF_XDP, SOL_XDP, XDP_UMEM_FILL_RING = 44, 283, 5
 
+pytestmark = pytest.mark.needs("map:BLOOM_FILTER", "btf")
+"""What map_uses.bpf.c has; the youngest type of map in it came with Linux 5.16."""
+
 
 @pytest.fixture
 def create(root):

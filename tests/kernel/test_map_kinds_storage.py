@@ -17,6 +17,9 @@ from libbpf_cffi import AttachType, MapFlags, lib, tracefs
 NO_PROCESS = (1 << 22) - 1
 """Beyond the highest id that this kernel gives by default."""
 
+pytestmark = pytest.mark.needs("map:BLOOM_FILTER", "btf")
+"""What map_uses.bpf.c has; the youngest type of map in it came with Linux 5.16."""
+
 
 @pytest.fixture
 def create(root):
@@ -71,6 +74,8 @@ def test_a_process_is_given_by_a_pidfd(create):
     os.close(pidfd.fd)
 
 
+# Descriptors of threads came with Linux 6.9, as arenas did.
+@pytest.mark.needs("map:ARENA")
 def test_a_thread_has_a_value_of_its_own(create):
     tasks = create("task_storage", value="u64")
     done = threading.Event()
@@ -145,6 +150,7 @@ def test_a_file_is_no_socket(create):
         create("sk_storage", value="u64")[file]
 
 
+@pytest.mark.needs("map:INODE_STORAGE")
 def test_a_value_is_kept_with_an_inode(create, tmp_path):
     inodes = create("inode_storage", value="u64")
     path = tmp_path / "file"
@@ -158,6 +164,7 @@ def test_a_value_is_kept_with_an_inode(create, tmp_path):
     assert tmp_path not in inodes
 
 
+@pytest.mark.needs("map:INODE_STORAGE")
 def test_a_fifo_without_a_writer_is_a_key_too(create, tmp_path):
     inodes = create("inode_storage", value="u64")
     os.mkfifo(tmp_path / "fifo")
@@ -165,12 +172,14 @@ def test_a_fifo_without_a_writer_is_a_key_too(create, tmp_path):
     assert inodes[tmp_path / "fifo"] == 1
 
 
+@pytest.mark.needs("map:INODE_STORAGE")
 def test_a_path_that_is_not_there_is_explained(create):
     with pytest.raises(bpf.LibbpfError, match=r"open '/no/such' for map .*: No such file") as caught:
         create("inode_storage", value="u64", name="files")["/no/such"]
     assert caught.value.errno == errno.ENOENT
 
 
+@pytest.mark.needs("map:CGRP_STORAGE")
 def test_a_value_is_kept_with_a_control_group(create, cgroup):
     groups = create("cgrp_storage", value=8)
     groups[cgroup] = b"12345678"
@@ -180,11 +189,13 @@ def test_a_value_is_kept_with_a_control_group(create, cgroup):
     assert groups.pop(cgroup) == b"12345678"
 
 
+@pytest.mark.needs("map:CGRP_STORAGE")
 def test_a_folder_is_no_control_group(create, tmp_path):
     with pytest.raises(bpf.LibbpfError, match="a key of this map is the folder of a control group"):
         create("cgrp_storage", value="u64")[tmp_path]
 
 
+@pytest.mark.needs("map:CGRP_STORAGE")
 def test_storages_leave_no_descriptor_open(create, cgroup, tmp_path):
     tasks, inodes, groups = (create(f"{what}_storage", value="u64") for what in ("task", "inode", "cgrp"))
     before = descriptors()

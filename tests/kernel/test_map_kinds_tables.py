@@ -12,6 +12,9 @@ import pytest
 
 import libbpf_cffi as bpf
 
+pytestmark = pytest.mark.needs("map:BLOOM_FILTER", "btf")
+"""What map_uses.bpf.c has; the youngest type of map in it came with Linux 5.16."""
+
 
 @pytest.fixture
 def create(root):
