@@ -3,8 +3,8 @@
  *
  * Behind a system call of a few hundred nanoseconds the processor's branch predictors are cold, and each indirect call
  * of the wrapper that cffi writes is dear. So here such a call keeps the interpreter's lock (releasing and taking it is a
- * tenth of the whole; the functions with these names read or write one integer, and never sleep), and takes nothing but
- * an `int` (TypeError), straight from Python: cffi would also cut a Decimal to an integer.
+ * tenth of the whole; the functions with these names read or write one integer, and never sleep), and takes its numbers
+ * straight from Python, which refuses what is no integer (TypeError): cffi would cut a Decimal to one.
  *
  * Included by the code that cffi writes, whose functions are called `_cffi_f_` and the C function's name. The compiler
  * decides by the name, once.
@@ -34,27 +34,9 @@ static inline long long lbc_any_i64(PyObject *object)
 	return _cffi_to_c_i64(object);
 }
 
-static inline int lbc_is_int(PyObject *object)
-{
-	if (PyLong_CheckExact(object))
-		return 1;
-	PyErr_SetString(PyExc_TypeError, "not an int");
-	return 0;
-}
-
-static inline unsigned long long lbc_int_u64(PyObject *object)
-{
-	return lbc_is_int(object) ? PyLong_AsUnsignedLongLong(object) : (unsigned long long)-1;
-}
-
-static inline long long lbc_int_i64(PyObject *object)
-{
-	return lbc_is_int(object) ? PyLong_AsLongLong(object) : -1;
-}
-
 #undef _cffi_to_c_u64
 #undef _cffi_to_c_i64
-#define _cffi_to_c_u64(object) (LBC_IS_QUICK ? lbc_int_u64(object) : lbc_any_u64(object))
-#define _cffi_to_c_i64(object) (LBC_IS_QUICK ? lbc_int_i64(object) : lbc_any_i64(object))
+#define _cffi_to_c_u64(object) (LBC_IS_QUICK ? PyLong_AsUnsignedLongLong(object) : lbc_any_u64(object))
+#define _cffi_to_c_i64(object) (LBC_IS_QUICK ? PyLong_AsLongLong(object) : lbc_any_i64(object))
 
 #endif

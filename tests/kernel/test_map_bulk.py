@@ -432,3 +432,54 @@ def test_a_lookup_and_delete_that_the_kernel_has_not_is_not_supported(devices):
 def test_an_update_key_by_key_without_batches_says_which_key_failed(devices):
     with pytest.raises(bpf.LibbpfError, match=r"update key .* after 1 that are done"):
         devices.update_many([(b"1234", b"\1\0\0\0"), (b"5678", b"\xff\xff\xff\x7f")])
+
+
+def test_a_batch_from_key_to_key_is_bounded_too(loaded, small_steps, monkeypatch):
+    plain = loaded("typed_maps").maps["plain"]
+    elements, cursor = plain._cursor()
+    cursor.c.budget = 40
+    monkeypatch.setattr(plain.__class__, "_cursor", lambda self, **_: (elements, cursor))
+    with pytest.raises(bpf.LibbpfError, match="read map 'plain'") as caught:
+        list(plain)
+    assert caught.value.errno == errno.EAGAIN
+
+
+def test_arrays_that_lie_apart_in_memory_are_written_as_they_are(loaded):
+    found = loaded("typed_maps").maps["numbers"]
+    found.update_many(np.arange(20, dtype=np.uint32)[::2], np.arange(30, dtype=np.uint64)[::3])
+    assert found.to_dict() == dict(zip(range(0, 20, 2), range(0, 30, 3), strict=True))
+
+
+class Short:
+    """A codec that gives a byte too few."""
+
+    typename = "short"
+
+    def __init__(self, size):
+        self.size = size
+
+    def encode(self, value):
+        """Encode one."""
+        return bytes(self.size - 1)
+
+    def encode_many(self, values):
+        """Encode many."""
+        return bytes(self.size * len(values) - 1)
+
+
+@pytest.mark.parametrize("part", ["_key_codec", "_value_codec"])
+def test_bytes_of_another_length_never_reach_the_kernel(loaded, part):
+    # It would read what lies behind them.
+    flows = loaded("typed_maps").maps["flows"]
+    key, value = (1, 2, "sh"), (3, 4)
+    flows[key] = value
+    short = Short(getattr(flows, part).size)
+    setattr(flows, part, short)
+    if part == "_key_codec":
+        flows._encode_key = short.encode
+        for call in (lambda: flows[key], lambda: flows.delete_elem(key), lambda: flows.delete_many([key])):
+            with pytest.raises(ValueError, match=str(short.size - 1)):
+                call()
+    for call in (lambda: flows.update_elem(key, value), lambda: flows.update_many([(key, value)])):
+        with pytest.raises(ValueError, match=str(short.size - 1)):
+            call()

@@ -434,3 +434,11 @@ def test_what_is_no_program_of_the_object_cannot_be_exclusive(opened, value):
 def test_a_program_of_another_object_cannot_be_exclusive(opened):
     with pytest.raises(ValueError, match="must be a Program of object 'exclusive'"):
         opened("exclusive").maps["secret"].exclusive_program = opened("basic").programs["on_raw"]
+
+
+def test_a_pin_of_another_user_is_not_opened(created, pins):
+    created.pin(pins / "map")
+    os.chown(pins / "map", 65534, 65534)
+    with pytest.raises(bpf.LibbpfPermissionError) as caught:
+        bpf.Map.from_pin(pins / "map")
+    assert "65534" in caught.value.hint

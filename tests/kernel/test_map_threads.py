@@ -41,6 +41,24 @@ def test_calls_on_elements_do_not_wait_for_the_trees_lock(loaded):
     thread.join()
 
 
+def test_close_waits_for_the_calls_that_are_in_the_kernel(loaded):
+    obj = loaded("typed_maps")
+    numbers = obj.maps["numbers"]
+    numbers[1] = 2
+    elements = numbers._elements
+    # As a call of another thread would count itself in.
+    elements.c.users += 1
+    thread = threading.Thread(target=obj.close)
+    thread.start()
+    while not elements.c.closed:
+        pass
+    thread.join(0.2)
+    assert thread.is_alive()
+    elements.c.users -= 1
+    thread.join(20)
+    assert obj.closed
+
+
 CALLS = {
     "m[k]": lambda m: m[5],
     "m[k] = v": lambda m: m.__setitem__(5, 6),
