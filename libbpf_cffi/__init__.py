@@ -29,7 +29,7 @@ from .errors import (
     VerifierError,
 )
 from .links import Link
-from .maps import ArrayMap, HashMap, Map, PercpuArrayMap, PercpuHashMap
+from .maps import Map
 from .objects import Object
 from .programs import Program
 from .tracefs import TracefsError
@@ -37,11 +37,14 @@ from .tracefs import TracefsError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._map_arena import Arena
+    from ._map_array import ArrayMap
     from ._map_buffers import RingBufferMap, UserRingBufferMap
     from ._map_groups import CgroupArray, CgroupStorage, CgroupStorageKey, PercpuCgroupStorage, PerfEventArray
+    from ._map_hash import HashMap
     from ._map_insns import InsnArray, InsnPlace
     from ._map_lpm import LpmTrie
     from ._map_of_maps import ArrayOfMaps, HashOfMaps, MapOfMaps
+    from ._map_percpu import PercpuArrayMap, PercpuHashMap
     from ._map_programs import ProgArray
     from ._map_queues import BloomFilter, Queue, Stack
     from ._map_redirect import CpuEntry, CpuMap, DevEntry, DevMap, DevMapHash, XskMap
@@ -145,6 +148,7 @@ __all__ = [
 
 _LATER = {
     "Arena": "_map_arena",
+    "ArrayMap": "_map_array",
     "ArrayOfMaps": "_map_of_maps",
     "AttachType": "enums",
     "BloomFilter": "_map_queues",
@@ -169,6 +173,7 @@ _LATER = {
     "DevEntry": "_map_redirect",
     "DevMap": "_map_redirect",
     "DevMapHash": "_map_redirect",
+    "HashMap": "_map_hash",
     "HashOfMaps": "_map_of_maps",
     "InodeStorage": "_map_storage",
     "InsnArray": "_map_insns",
@@ -181,7 +186,9 @@ _LATER = {
     "MapInfo": "infos",
     "MapOfMaps": "_map_of_maps",
     "MapType": "enums",
+    "PercpuArrayMap": "_map_percpu",
     "PercpuCgroupStorage": "_map_groups",
+    "PercpuHashMap": "_map_percpu",
     "PerfEventArray": "_map_groups",
     "ProgArray": "_map_programs",
     "ProgFlags": "enums",

@@ -7,7 +7,6 @@ import os
 
 from . import _map_open
 from ._check import check, failure
-from ._codec import bytes_codec
 from ._ffi import ffi, lib, unsigned
 from ._map_access import CLOSED, Elements, close_elements
 from ._map_identity import Identity
@@ -86,6 +85,8 @@ class Accessible(Identity):
         if type is not None and not self._is_raw and type.size == size:
             codec: Codec = type.codec()
             return codec
+        from ._codec import bytes_codec
+
         return bytes_codec(size)
 
     def _make_key_codec(self) -> Codec:

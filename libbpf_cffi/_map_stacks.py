@@ -7,7 +7,7 @@ from _collections_abc import ItemsView, KeysView, Mapping, ValuesView
 from collections import namedtuple
 from struct import Struct
 
-from ._codec_base import IntCodec
+from ._codec_scalar import IntCodec
 from ._ffi import lib
 from ._map_bulk import WalkableMap
 from ._map_elements import MISSING

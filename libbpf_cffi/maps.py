@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from ._ffi import lib
 from ._map import Map, kind_of, register
-from ._map_array import ArrayMap
-from ._map_hash import HashMap
-from ._map_percpu import PercpuArrayMap, PercpuHashMap
 
-__all__ = ["ArrayMap", "HashMap", "Map", "PercpuArrayMap", "PercpuHashMap", "kind_of"]
+__all__ = ["Map", "kind_of"]
 
 register(Map, None)
-register(HashMap, lib.BPF_MAP_TYPE_HASH, lib.BPF_MAP_TYPE_LRU_HASH)
-register(ArrayMap, lib.BPF_MAP_TYPE_ARRAY)
-register(PercpuHashMap, lib.BPF_MAP_TYPE_PERCPU_HASH, lib.BPF_MAP_TYPE_LRU_PERCPU_HASH)
-register(PercpuArrayMap, lib.BPF_MAP_TYPE_PERCPU_ARRAY)
-
-# What is rarer costs an import when there is one.
+# Each costs an import when there is a map of it.
+register("_map_hash.HashMap", lib.BPF_MAP_TYPE_HASH, lib.BPF_MAP_TYPE_LRU_HASH)
+register("_map_array.ArrayMap", lib.BPF_MAP_TYPE_ARRAY)
+register("_map_percpu.PercpuHashMap", lib.BPF_MAP_TYPE_PERCPU_HASH, lib.BPF_MAP_TYPE_LRU_PERCPU_HASH)
+register("_map_percpu.PercpuArrayMap", lib.BPF_MAP_TYPE_PERCPU_ARRAY)
 register("_map_programs.ProgArray", lib.BPF_MAP_TYPE_PROG_ARRAY)
 register("_map_of_maps.ArrayOfMaps", lib.BPF_MAP_TYPE_ARRAY_OF_MAPS)
 register("_map_of_maps.HashOfMaps", lib.BPF_MAP_TYPE_HASH_OF_MAPS)
