@@ -99,7 +99,8 @@ class ArrayCodec(Codec):
         return None if inner is None or len(inner) * self.count > MAX_FORMAT else inner * self.count
 
     def numpy_type(self) -> Any:
-        return (self.element.dtype, (self.count if self.size else 0,))
+        # NumPy has no arrays of arrays without bytes.
+        return (self.element.dtype, (self.count,)) if self.size else (self.element.dtype.base, (0,))
 
 
 def sequence(value: Any, path: Path, typename: str) -> Sequence[Any]:

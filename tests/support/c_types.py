@@ -146,14 +146,16 @@ SPECIAL_NAMES = [
 class Draw:
     """One header in the making."""
 
-    def __init__(self, draw, *, wide: bool, floats: bool) -> None:
+    def __init__(self, draw, *, odd: bool) -> None:
         self.draw = draw
         self.header = Header()
         self.header.lines += ["struct unknown;", "union u_unknown;"]
         self.pool: list[object] = []
         self.number = 0
-        self.scalars = [*INTS, *INTS[4:8], CHAR, BOOL, *POINTERS]
-        self.scalars += (WIDE if wide else []) + (FLOATS if floats else [])
+        self.odd = odd
+        self.scalars = [*INTS, *INTS[4:8], CHAR, BOOL, *POINTERS, *WIDE, *FLOATS]
+        if not odd:
+            self.scalars = [each for each in self.scalars if each.size > 1]
 
     def pick(self, choices):
         return self.draw(st.sampled_from(choices))
@@ -194,9 +196,9 @@ class Draw:
         if choice <= 5 or (choice <= 8 and depth >= 3):
             kind = self.pick(self.scalars)
         elif choice <= 8:
-            count = self.pick([1, 2, 3, 4, 5, 8, 16, 17, 0])
+            count = self.pick([1, 2, 3, 4, 5, 8, 16, 17, 0 if self.odd else 1])
             kind = Array(self.type(depth + 1), count)
-        elif choice == 9:
+        elif choice == 9 and self.odd:
             kind = Array(CHAR, self.pick([1, 4, 16, 7, 33]))
         elif choice == 10 and depth < 2:
             kind = self.composite("", depth + 1)
@@ -233,14 +235,15 @@ class Draw:
     def body(self, keyword_: str, tag: str, used: set[str], depth: int) -> Composite:
         most = 6 if depth == 0 else 4
         members = [self.member(used, depth, keyword_) for _ in range(self.draw(st.integers(0, most)))]
-        has_names = any(each.name for each in members)
+        has_names = self.odd and any(each.name for each in members)
         if depth == 0 and keyword_ == "struct" and has_names and self.draw(st.integers(0, 7)) == 7:
             element = self.type(2)
             if size_is_sure(element):
                 members.append(Member(self.member_name(used), Array(element, None)))
         if depth == 0 and tag and self.draw(st.integers(0, 5)) == 5:
             members.insert(0, Member(self.member_name(used), Scalar("pointer", f"{keyword_} {tag} *%s", 8)))
-        attribute = self.pick(["", "", "", "", "__attribute__((packed))", "__attribute__((aligned(32)))"])
+        packed = "__attribute__((packed))" if self.odd else ""
+        attribute = self.pick(["", "", "", "", packed, "__attribute__((aligned(32)))"])
         return Composite(keyword_, tag, tuple(members), attribute)
 
     def composite(self, tag: str, depth: int) -> Composite:
@@ -282,10 +285,10 @@ def size_is_sure(kind: object) -> bool:
 
 
 @st.composite
-def headers(draw, *, most: int = 5, wide: bool = True, floats: bool = True) -> Header:
-    """Give random headers."""
-    making = Draw(draw, wide=wide, floats=floats)
-    for _ in range(draw(st.integers(1, most))):
+def headers(draw, *, odd: bool = True) -> Header:
+    """Give random headers; those not `odd` have no arrays of single bytes or of nothing, and nothing packed."""
+    making = Draw(draw, odd=odd)
+    for _ in range(draw(st.integers(1, 5))):
         making.declare()
     return making.header
 

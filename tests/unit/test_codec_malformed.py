@@ -160,6 +160,12 @@ def test_an_array_of_countless_structs_without_members_is_nothing(made):
     assert kind.dtype.itemsize == 0
 
 
+def test_an_array_of_arrays_without_elements_has_a_dtype(made):
+    kind = made[made.array(made.array(made.int(), 0), 0)]
+    assert kind.dtype.itemsize == 0
+    assert kind.decode(b"") == ()
+
+
 def test_arrays_of_arrays_whose_size_overflows_are_refused(made):
     inner = made.int()
     for _ in range(6):

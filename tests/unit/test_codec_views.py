@@ -31,7 +31,7 @@ def samples(header, seed: int, target: str = "bpf", chars: str = "bytes"):
 
 # libbpf's typed dump
 
-TOKEN = re.compile(r"'(?:\\0|.)'|[{}\[\]]|[^,{}\[\]']+", re.DOTALL)
+TOKEN = re.compile(r"[{}\[\]]|[^,{}\[\]]+")
 
 
 def dumped(made, data: bytes) -> list[str] | None:
@@ -77,35 +77,41 @@ class Words:
 
     def array(self, kind: Array, value, made) -> None:
         self.expect("[")
-        element = bare(kind.element)
-        if isinstance(element, Scalar) and element.size == 1 and element.kind != "enum":
-            # libbpf takes it for text, which ends with the first NUL.
-            count = next((i + 1 for i, each in enumerate(value) if not each), len(value))
-            value = value[:count]
         for each in value:
             self.value(kind.element, each, made.type)
         self.expect("]")
 
-    def scalar(self, kind: Scalar, value) -> None:
+    def enumerator(self, value: int) -> str:
+        """Take the word for an enumerator; after a signed one without a name libbpf forgets the comma."""
         word = self.words.pop()
+        # It reads one as 0 that is not aligned (btf_dump_get_enum_value asks for 0 bits).
+        # Of a bit field it gives a number without sign to %d.
+        found = (value, value - (1 << 32), value - (1 << 64), 0)
+        for text in [f"{each}{ending}" for each in found for ending in ("ULL", "LL", "")]:
+            if word.startswith(text):
+                self.words += [word.removeprefix(text)] if word != text else []
+                return text
+        return word
+
+    def scalar(self, kind: Scalar, value) -> None:
+        word = self.enumerator(int(value)) if kind.kind == "enum" else self.words.pop()
         if kind.kind == "float":
             assert word.lstrip("-") == f"{value:f}".lstrip("-")
-        elif word.startswith("'"):
-            assert (0 if word == r"'\0'" else ord(word[1])) == value & 0xFF
-        elif kind.kind == "bool":
-            assert bool(int(word)) is value
         else:
-            assert number(word, kind.size * 8) == value & (1 << kind.size * 8) - 1
+            told = number(word, kind.size * 8)
+            assert told == value & (1 << kind.size * 8) - 1 or (kind.kind == "enum" and told == 0)
 
     def bits(self, member, value, found) -> None:
-        word, made = self.words.pop(), found.type.resolve()
+        made = found.type.resolve()
+        unsigned = int(value) & (1 << member.width) - 1
+        word = self.words.pop() if made.kind == BtfKind.INT else self.enumerator(unsigned)
         if made.size * 8 < found.bit_offset % 8 + member.width:
             return  # libbpf reads no more than the unit, which the field leaves
         if made.kind == BtfKind.INT:
-            assert int(word, 16) == value & (1 << member.width) - 1
+            assert int(word, 16) == unsigned
         elif word[0].isdigit() or word[0] == "-":
             # libbpf does not extend the sign.
-            assert number(word, member.width) == value & (1 << member.width) - 1
+            assert number(word, member.width) == unsigned
         else:
             assert type(value)[word] == value
 
@@ -131,9 +137,13 @@ def remember_enumerators(btf) -> None:
 
 
 @profile
-@given(headers(), seeds)
+@given(headers(odd=False), seeds)
 def test_values_are_those_of_libbpfs_typed_dump(header, seed):
-    """What `btf_dump__dump_type_data` writes of bytes are the values that decode gives."""
+    """What `btf_dump__dump_type_data` writes of bytes are the values that decode gives.
+
+    Odd types are left out, of which libbpf 1.7 writes something else: once it has seen an array of single bytes, it
+    takes every later one for a character, and a NUL for the end of whatever array it is in.
+    """
     for kind, made, codec, data in samples(header, seed):
         words = dumped(made, data) if data else None
         if words is None or codec.flexible:
@@ -221,9 +231,7 @@ def members_agree(kind: Composite, mine, theirs, codec) -> None:
         elif each.width is not None:
             # Those of one unit are one number, named after all; those in a union are bytes.
             assert any(each.name in name.split("|") for name in names)
-        elif isinstance(bare(each.type), Array) and bare(each.type).count is None:
-            assert each.name not in names
-        elif codec.members.get(each.name, (0, codec))[1].size:
+        elif each.name in codec.members and codec.members[each.name][1].size:
             numpy_agrees(each.type, member_of(mine, each.name), theirs[each.name], codec.members[each.name][1])
         else:
             assert each.name not in names
