@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from ._map_stacks import StackFrame, StackTrace
     from ._map_storage import CgrpStorage, InodeStorage, SkStorage, Storage, TaskStorage
     from ._map_struct_ops import StructOps
+    from ._record import Record, UnionValue
     from .btf import Btf, BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
     from .btf_ext import BtfExt, BtfFuncInfo, BtfLineInfo
     from .compile import CompileError, CompileWarning, compile_object, vmlinux_h
@@ -118,6 +119,7 @@ __all__ = [
     "Program",
     "ProgramInfo",
     "Queue",
+    "Record",
     "ReuseportSockArray",
     "RingBufferMap",
     "SkStorage",
@@ -133,6 +135,7 @@ __all__ = [
     "TraceLine",
     "TracePipe",
     "TracefsError",
+    "UnionValue",
     "UpdateFlags",
     "UserRingBufferMap",
     "Variable",
@@ -195,6 +198,7 @@ _LATER = {
     "ProgType": "enums",
     "ProgramInfo": "infos",
     "Queue": "_map_queues",
+    "Record": "_record",
     "ReuseportSockArray": "_map_sockets",
     "RingBufferMap": "_map_buffers",
     "SkStorage": "_map_storage",
@@ -208,6 +212,7 @@ _LATER = {
     "TaskStorage": "_map_storage",
     "TraceLine": "trace_pipe",
     "TracePipe": "trace_pipe",
+    "UnionValue": "_record",
     "UpdateFlags": "enums",
     "UserRingBufferMap": "_map_buffers",
     "Variable": "variables",

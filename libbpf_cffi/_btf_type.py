@@ -413,7 +413,7 @@ class BtfType:
         data: bytes = self.codec().encode(value)
         return data
 
-    def __call__(self, *args: object, **fields: object) -> Any:
+    def __call__(self, /, *args: object, **fields: object) -> Any:
         """Make a value, checked, with zeroes for what is not given: ``obj.types["event"](pid=1, comm="x")``."""
         return self.codec().make(*args, **fields)
 

@@ -101,8 +101,16 @@ class FlexibleCodec(StructCodec):
         self._put_values(buffer, 0, values, path)
         return bytes(buffer[: self._tail.offset]) + data
 
-    def _encode_all(self, values: Any) -> Iterable[bytes]:
-        return [self.encode(value) for value in values]
+    def encode_many(self, values: Iterable[Any], stride: int | None = None) -> bytes:
+        step = self._step(stride)
+        pieces = []
+        for index, value in enumerate(values):
+            piece = self._put_alone(value, ((), index))
+            if len(piece) > step:
+                what = where(((), index), self.typename)
+                raise ValueError(f"{what} has {len(piece)} bytes, more than the {step} from one to the next")
+            pieces.append(piece.ljust(step, b"\0"))
+        return b"".join(pieces)
 
     def put(self, buffer: bytearray, offset: int, value: Any, path: Path) -> None:
         values = self._values(value, path)

@@ -121,7 +121,7 @@ class Accessible(Identity):
             self._key_codec, self._value_codec = key, value
             self._encode_key = key.encode
             # The same without a check of the size, which is done here once for all.
-            self._decode_value = getattr(value, "unpack", value.decode)
+            self._decode_value = value.decode if value.flexible else getattr(value, "unpack", value.decode)
             self._elements = elements
             self._bind(elements)
             return elements
@@ -152,18 +152,21 @@ class Accessible(Identity):
     def _key_bytes(self, key: Any) -> bytes:
         if self._elements is None:
             self._open_elements()
-        encoded = self._key_codec.encode(key)
-        if len(encoded) != self._key_codec.size:
-            raise ValueError(f"a key of {self._what} has {self._key_codec.size} bytes, not {len(encoded)}")
-        return encoded
+        return self._fitting(self._key_codec, key, "key")
 
     def _value_bytes(self, value: Any) -> bytes:
         if self._elements is None:
             self._open_elements()
-        encoded = self._value_codec.encode(value)
-        if len(encoded) != self._value_codec.size:
-            raise ValueError(f"a value of {self._what} has {self._value_codec.size} bytes, not {len(encoded)}")
-        return encoded
+        return self._fitting(self._value_codec, value, "value")
+
+    def _fitting(self, codec: Codec, value: Any, what: str) -> bytes:
+        encoded = codec.encode(value)
+        if len(encoded) == codec.size:
+            return encoded
+        if codec.flexible and len(encoded) < codec.size:
+            # The array begins before the struct's own padding ends.
+            return encoded.ljust(codec.size, b"\0")
+        raise ValueError(f"a {what} of {self._what} has {codec.size} bytes, not {len(encoded)}")
 
     def _lookup(self, function: Callable[..., int], verb: str, key: Any, flags: int) -> Any:
         """Look up with one of the two C functions that do; give `MISSING` for a key that is not there."""

@@ -224,3 +224,44 @@ def test_a_type_without_a_size_is_refused(create):
 def test_a_definition_that_the_kernel_refuses_is_explained(create, kind, keywords, text):
     with pytest.raises(bpf.LibbpfError, match=text):
         create(kind, **keywords)
+
+
+# A struct that ends in a flexible array
+
+FLEXIBLE = """
+#include <vmlinux.h>
+
+struct flexible {
+	__u64 number;
+	__u8 count;
+	__u8 data[];
+} flexible;
+"""
+
+
+@pytest.fixture
+def flexible(root):
+    """Make a map whose values end in an array that has the room of the struct's own padding."""
+    with bpf.Object.open(bpf.compile_object(FLEXIBLE)) as obj:
+        btf = bpf.Btf.from_bytes(obj.btf.raw)
+    with bpf.Map.create("hash", key="u32", value=btf["struct flexible"], max_entries=4) as made:
+        yield made
+
+
+def test_a_value_that_is_shorter_than_the_maps_is_filled_up(flexible):
+    flexible[1] = {"number": 5, "count": 2, "data": [6, 7]}
+    flexible.update_many({2: {"number": 5, "count": 2, "data": b"\6\7"}})
+    assert flexible.raw[b"\1\0\0\0"] == flexible.raw[b"\2\0\0\0"] == b"\5" + bytes(7) + b"\2\6\7" + bytes(5)
+
+
+def test_one_value_and_all_values_are_decoded_alike(flexible):
+    flexible[1] = {"number": 5, "count": 2, "data": [6, 7]}
+    assert flexible[1].data == (6, 7, 0, 0, 0, 0, 0)
+    assert flexible.to_dict() == {1: flexible[1]}
+
+
+@pytest.mark.parametrize("write", [lambda m, v: m.update_elem(1, v), lambda m, v: m.update_many({1: v})])
+def test_a_value_that_is_longer_than_the_maps_is_refused(flexible, write):
+    with pytest.raises(ValueError, match=r"17 bytes.*16|16 bytes, not 17"):
+        write(flexible, {"data": bytes(8)})
+    assert len(flexible) == 0
