@@ -14,22 +14,23 @@
 #include "libbpf.h"
 #include "cdef/lbc.h"
 
-int lbc_memory_read(void *target, const void *source, size_t size)
+/* Copy between a buffer and memory that may be gone: out of the memory, or with `write` into it. Return 0 or an errno. */
+int lbc_memory_copy(void *buffer, const void *memory, size_t size, int write)
 {
-	struct iovec local = { target, size }, remote = { (void *)source, size };
-	ssize_t done = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+	size_t copied = 0;
 
-	if (done < 0)
-		return -errno;
-	return (size_t)done == size ? 0 : -EFAULT;
-}
+	while (copied < size) {
+		struct iovec local = { (char *)buffer + copied, size - copied };
+		struct iovec remote = { (char *)memory + copied, size - copied };
+		ssize_t done = write ? process_vm_writev(getpid(), &local, 1, &remote, 1, 0)
+				     : process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
 
-int lbc_memory_write(void *target, const void *source, size_t size)
-{
-	struct iovec local = { (void *)source, size }, remote = { target, size };
-	ssize_t done = process_vm_writev(getpid(), &local, 1, &remote, 1, 0);
-
-	if (done < 0)
-		return -errno;
-	return (size_t)done == size ? 0 : -EFAULT;
+		if (done < 0)
+			return -errno;
+		if (!done)
+			return -EFAULT;
+		/* What is not there in the middle ends the copy early. */
+		copied += done;
+	}
+	return 0;
 }

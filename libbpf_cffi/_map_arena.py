@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ._check import check, failure, not_null
+from ._check import check, not_null
 from ._ffi import ffi, lib, unsigned
 from ._handle import Handle
 from ._map_buffers import RingBufferMap
@@ -89,15 +89,8 @@ class Arena(RingBufferMap):
     def _copy(self, offset: int, buffer: Any, size: int, write: bool, action: str) -> None:
         hint = self._fault_hint(offset, size)
         with self._handle.lock:
-            start = self._memory()
-            done = 0
-            while done < size:
-                memory = ffi.cast("char *", start + offset + done)
-                # A page fault in the middle ends the copy early.
-                result = check(lib.lbc_memory_copy(buffer + done, memory, size - done, write), action, hint)
-                if not result:
-                    raise failure(errno.EFAULT, action, hint)
-                done += result
+            memory = ffi.cast("char *", self._memory() + offset)
+            check(lib.lbc_memory_copy(buffer, memory, size, write), action, hint)
 
     def _fault_hint(self, offset: int, size: int) -> str:
         page = os.sysconf("SC_PAGESIZE")

@@ -76,7 +76,7 @@ class Section:
         if self.name != ARENA:
             return ffi.buffer(memory + offset, size)[:]
         data = ffi.new("char[]", size)
-        check(lib.lbc_memory_read(data, memory + offset, size), action, _hint)
+        check(lib.lbc_memory_copy(data, memory + offset, size, False), action, _hint)
         return ffi.buffer(data, size)[:]
 
     def write(self, offset: int, data: bytes, action: str) -> None:
@@ -92,7 +92,7 @@ class Section:
         elif self.name != ARENA:
             ffi.memmove(memory + offset, data, len(data))
         else:
-            check(lib.lbc_memory_write(memory + offset, data, len(data)), action, _hint)
+            check(lib.lbc_memory_copy(ffi.from_buffer(data), memory + offset, len(data), True), action, _hint)
 
     def _require_map(self, action: str) -> None:
         phase = self._handle.phase

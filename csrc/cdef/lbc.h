@@ -51,8 +51,7 @@ void lbc_features_forget_missing(void);
 int lbc_features_arena_data_at_end(void);
 
 /* Copy memory that may be gone (memory.c): -EFAULT if it is, and no SIGSEGV. */
-int lbc_memory_read(void *target, const void *source, size_t size);
-int lbc_memory_write(void *target, const void *source, size_t size);
+int lbc_memory_copy(void *buffer, const void *memory, size_t size, int write);
 
 /* What is inside a link (link_perf.c, link_usdt.c); -1 for a link of another kind. */
 int lbc_link_perf_event_fd(const struct bpf_link *link);
@@ -152,4 +151,3 @@ struct lbc_arena {
 
 struct lbc_arena *lbc_arena__map(int fd, uint64_t address, size_t size);
 void lbc_arena__unmap(struct lbc_arena *arena);
-int64_t lbc_memory_copy(void *buffer, const void *memory, size_t size, int write);

@@ -532,13 +532,13 @@ def test_a_page_of_an_arena_that_the_program_gave_back_is_read_as_a_new_one(load
     assert variables["counter"] == 2
 
 
-def test_memory_that_is_gone_is_an_error_and_no_crash():
+@pytest.mark.parametrize("write", [False, True])
+def test_memory_that_is_gone_is_an_error_and_no_crash(write):
     """So the variables of an arena are read and written, whose pages come and go."""
     # Where no process has memory.
     address = ffi.cast("char *", 4096)
     buffer = ffi.new("char[]", 8)
-    assert lib.lbc_memory_read(buffer, address, 8) == -errno.EFAULT
-    assert lib.lbc_memory_write(address, buffer, 8) == -errno.EFAULT
+    assert lib.lbc_memory_copy(buffer, address, 8, write) == -errno.EFAULT
 
 
 def test_an_arena_with_variables_whose_pages_must_not_be_touched_is_refused(opened):
