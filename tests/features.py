@@ -118,9 +118,11 @@ PROBES: dict[str, Callable[[], bool]] = {
     "exclusive_map": _exclusive_map,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
     "kprobe": lambda: os.path.exists(f"{PMU}/kprobe/type"),
-    "kprobe_multi": lambda: os.path.exists(f"{PMU}/kprobe/type") and _function("bpf_kprobe_multi_link_attach"),
+    # Without fprobes bpf_kprobe_multi_link_attach() is there, and refuses.
+    "kprobe_multi": lambda: os.path.exists(f"{PMU}/kprobe/type") and _function("register_fprobe_ips"),
     "percpu_flags": _percpu_flags,
     "perf_link": lambda: _function("bpf_perf_link_release"),
+    "perf_link_info": lambda: _function("bpf_perf_link_fill_link_info"),
     "raw_tracepoint_twice": _raw_tracepoint_twice,
     "struct_ops_link": lambda: _function("bpf_struct_ops_link_create"),
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),

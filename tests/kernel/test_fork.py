@@ -266,6 +266,7 @@ with bpf.Object.open(sys.argv[1]) as obj:
     assert said == "0\n"
 
 
+@pytest.mark.slow_emulated
 @pytest.mark.parametrize("kind", ["on_tracepoint", "on_raw"])
 def test_forks_while_other_threads_attach_and_close_harm_nobody(python, compiled, tracefs, kind):
     said = python(
@@ -317,6 +318,8 @@ print(statuses, failures)
     assert said == "{0} []\n"
 
 
+@pytest.mark.needs("raw_tracepoint_twice")
+@pytest.mark.slow_emulated
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_workers_of_multiprocessing_use_objects_of_their_own(python, compiled, tracefs, tmp_path, method):
     (tmp_path / "work.py").write_text(

@@ -343,7 +343,7 @@ def test_a_link_cannot_be_opened_from_what_is_no_path(path):
     ("name", "kind", "details"),
     [
         pytest.param(
-            "of_tracepoint", "PERF_EVENT", {"tp_name": "sys_enter_getppid"}, marks=pytest.mark.needs("perf_link")
+            "of_tracepoint", "PERF_EVENT", {"tp_name": "sys_enter_getppid"}, marks=pytest.mark.needs("perf_link_info")
         ),
         ("of_raw_tracepoint", "RAW_TRACEPOINT", {"tp_name": "sys_enter"}),
         # A BTF tracepoint is attached as a raw one.
@@ -361,7 +361,7 @@ def test_info_says_to_what_the_program_is_attached(loaded, name, kind, details):
     assert {key: info.details[key] for key in details} == details
 
 
-@pytest.mark.needs("perf_link")
+@pytest.mark.needs("perf_link_info")
 @pytest.mark.parametrize("name", ["of_uprobe", "of_uretprobe"])
 def test_info_of_a_uprobe_names_the_file(loaded, name):
     with loaded("kinds").programs[name].attach() as link:

@@ -173,6 +173,7 @@ print(stops > 0, left())
 """
 
 
+@pytest.mark.slow_emulated
 @pytest.mark.parametrize(
     "what", ["open", "attach", "tracepoint attach", "all attach", "close", "tracepoint close", "object close", "pin"]
 )
@@ -252,6 +253,7 @@ def test_a_handler_may_use_and_close_what_it_interrupts(python, compiled, tracef
     assert python(MEDDLING, compiled("basic"), seed) == "True\n"
 
 
+@pytest.mark.slow_emulated
 def test_a_handler_that_attaches_while_its_object_closes_leaves_no_link_behind(python, compiled, tracefs, usdt_target):
     # A USDT link that outlived its object would be a use after free.
     said = python(
