@@ -14,6 +14,7 @@ import functools
 import gc
 import importlib.util
 import os
+import platform
 import subprocess
 import time
 from pathlib import Path
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).resolve().parent
 SOURCES = TESTS / "bpf"
 
+IS_DEBIAN = "LIBBPF_CFFI_DEBIAN_MIRROR" in os.environ or platform.freedesktop_os_release().get("ID") == "debian"
+"""Whether the machine has Debian's archive, or has been told where it is."""
+
 CLONE_NEWNS = 0x00020000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 
@@ -39,7 +43,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Fail what is skipped, when asked to; an expected failure is reported as a skip and stays one."""
     outcome = yield
     report = outcome.get_result()
-    if report.skipped and os.environ.get("LIBBPF_CFFI_NO_SKIP") == "1" and not hasattr(report, "wasxfail"):
+    elsewhere = item.get_closest_marker("debian") is not None and not IS_DEBIAN
+    asked = os.environ.get("LIBBPF_CFFI_NO_SKIP") == "1"
+    if report.skipped and asked and not elsewhere and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, but skips are failures here: {report.longrepr}"
 
@@ -57,7 +63,9 @@ def _features() -> ModuleType:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test that needs what the kernel lacks."""
+    """Skip a test that needs what the kernel lacks, or the distribution."""
+    if item.get_closest_marker("debian") is not None and not IS_DEBIAN:
+        pytest.skip("its kernels are Debian's: on another distribution LIBBPF_CFFI_DEBIAN_MIRROR may name a mirror")
     features = [feature for mark in item.iter_markers("needs") for feature in mark.args]
     if features:
         require(*features)

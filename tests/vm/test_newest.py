@@ -8,12 +8,15 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 TIME_LIMIT = 900
 """Seconds. It takes one minute on two idle cores without KVM; a busy machine may take its time."""
 
 
+@pytest.mark.debian
 def test_the_newest_kernel_passes(root):
     # pytest's own limit is for tests that hang; this one has its own, and shows how far it got.
     faulthandler.cancel_dump_traceback_later()
