@@ -22,6 +22,7 @@ from ._handle import pointer
 from .errors import (
     ClosedError,
     Error,
+    EventError,
     LibbpfError,
     LibbpfPermissionError,
     NotSupportedError,
@@ -29,22 +30,25 @@ from .errors import (
     VerifierError,
 )
 from .links import Link
-from .maps import ArrayMap, HashMap, Map, PercpuArrayMap, PercpuHashMap
+from .maps import ArrayMap, HashMap, Map, PercpuArrayMap, PercpuHashMap, RingBufferMap
 from .objects import Object
 from .programs import Program
 from .tracefs import TracefsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._batch import Batch
     from .btf import Btf, BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
     from .compile import CompileError, CompileWarning, compile_object, vmlinux_h
     from .enums import AttachType, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType, UpdateFlags
     from .infos import LinkInfo, MapInfo, ProgramInfo
+    from .ringbuf import Ring, RingBuffer
     from .trace_pipe import LostEvents, TraceLine, TracePipe
 
 __all__ = [
     "ArrayMap",
     "AttachType",
+    "Batch",
     "Btf",
     "BtfEnumerator",
     "BtfKind",
@@ -56,6 +60,7 @@ __all__ = [
     "CompileError",
     "CompileWarning",
     "Error",
+    "EventError",
     "HashMap",
     "LibbpfError",
     "LibbpfPermissionError",
@@ -75,6 +80,9 @@ __all__ = [
     "ProgType",
     "Program",
     "ProgramInfo",
+    "Ring",
+    "RingBuffer",
+    "RingBufferMap",
     "StateError",
     "TraceLine",
     "TracePipe",
@@ -90,6 +98,7 @@ __all__ = [
 
 _LATER = {
     "AttachType": "enums",
+    "Batch": "_batch",
     "Btf": "btf",
     "BtfEnumerator": "btf",
     "BtfKind": "enums",
@@ -108,6 +117,8 @@ _LATER = {
     "ProgFlags": "enums",
     "ProgType": "enums",
     "ProgramInfo": "infos",
+    "Ring": "ringbuf",
+    "RingBuffer": "ringbuf",
     "TraceLine": "trace_pipe",
     "TracePipe": "trace_pipe",
     "UpdateFlags": "enums",

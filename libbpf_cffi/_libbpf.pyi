@@ -170,6 +170,10 @@ lbc_elements = NewType("lbc_elements", CData)
 lbc_map = NewType("lbc_map", CData)
 lbc_message = NewType("lbc_message", CData)
 lbc_progress = NewType("lbc_progress", CData)
+lbc_ring = NewType("lbc_ring", CData)
+lbc_ring_batch = NewType("lbc_ring_batch", CData)
+lbc_ring_reader = NewType("lbc_ring_reader", CData)
+lbc_ring_state = NewType("lbc_ring_state", CData)
 lbc_text = NewType("lbc_text", CData)
 libbpf_print_fn_t = NewType("libbpf_print_fn_t", CData)
 perf_buffer = NewType("perf_buffer", CData)
@@ -2312,6 +2316,26 @@ class Lib:
         progress: lbc_progress,
         /,
     ) -> int: ...
+    def lbc_ring_reader__open(
+        self,
+        reader: lbc_ring_reader,
+        fds: CData,
+        count: int,
+        /,
+    ) -> lbc_ring_reader: ...
+    def lbc_ring_reader__close(self, reader: lbc_ring_reader, /) -> None: ...
+    def lbc_ring_reader__dup(self, reader: lbc_ring_reader, fds: CData, /) -> int: ...
+    def lbc_ring_reader__signal(self, reader: lbc_ring_reader, on: int, /) -> int: ...
+    def lbc_ring_reader__rearm(self, reader: lbc_ring_reader, /) -> int: ...
+    def lbc_ring_reader__state(
+        self,
+        reader: lbc_ring_reader,
+        index: int,
+        state: lbc_ring_state,
+        /,
+    ) -> int: ...
+    def lbc_ring_read(self, reader: lbc_ring_reader, batch: lbc_ring_batch, timeout_ms: int, /) -> int: ...
+    def lbc_map_forget_btf(self, map: bpf_map, /) -> None: ...
 
 ffi: Final[FFI]
 lib: Final[Lib]

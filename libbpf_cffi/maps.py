@@ -7,11 +7,13 @@ from ._map import Map, kind_of, register
 from ._map_array import ArrayMap
 from ._map_hash import HashMap
 from ._map_percpu import PercpuArrayMap, PercpuHashMap
+from ._map_ring import RingBufferMap
 
-__all__ = ["ArrayMap", "HashMap", "Map", "PercpuArrayMap", "PercpuHashMap", "kind_of"]
+__all__ = ["ArrayMap", "HashMap", "Map", "PercpuArrayMap", "PercpuHashMap", "RingBufferMap", "kind_of"]
 
 register(Map, None)
 register(HashMap, lib.BPF_MAP_TYPE_HASH, lib.BPF_MAP_TYPE_LRU_HASH)
 register(ArrayMap, lib.BPF_MAP_TYPE_ARRAY)
 register(PercpuHashMap, lib.BPF_MAP_TYPE_PERCPU_HASH, lib.BPF_MAP_TYPE_LRU_PERCPU_HASH)
 register(PercpuArrayMap, lib.BPF_MAP_TYPE_PERCPU_ARRAY)
+register(RingBufferMap, lib.BPF_MAP_TYPE_RINGBUF)

@@ -1,0 +1,89 @@
+"""Ring buffers as maps: they have no elements, but readers and writers."""
+
+from __future__ import annotations
+
+from ._map import Map
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from ._btf_type import BtfType
+    from ._codec import Codec
+    from .ringbuf import RingBuffer
+
+__all__ = ["RingBufferMap"]
+
+
+class _Ring(Map):
+    """What the two have in common: a type of events, which is declared as that of a value."""
+
+    __slots__ = ()
+
+    @property
+    def btf_value_type_id(self) -> int:
+        """Id of the type that is declared for the events, ``__type(value, …)``, in the object's BTF, or 0.
+
+        The kernel does not take it: it is taken away, with the size, when the object is opened.
+        """
+        declared: dict[str, int] = getattr(self._owner, "_event_type_ids", {}) if self._facts is None else {}
+        return declared.get(self._name) or super().btf_value_type_id
+
+    def _event_types(self, chars: str) -> tuple[Callable[[Any], Codec | None], BtfType | None]:
+        """Give what turns a type, or its name in the object's BTF, into a codec; and the declared type."""
+        self._handle.check()
+
+        def resolve(type: Any) -> Codec | None:
+            if type is None or type is bytes:
+                return None
+            found: Any = type
+            if isinstance(type, str):
+                if self._facts is not None:
+                    raise ValueError(f"{self._what} belongs to no object, whose types have names: give a BtfType")
+                found = self._owner.types[type]
+            if not hasattr(found, "codec"):
+                raise TypeError(f"the type of an event is a name, a BtfType or bytes, not {type!r}")
+            codec: Codec = found.codec(chars)
+            return codec
+
+        return resolve, None if self._is_raw else self.value_type
+
+    def _make_value_codec(self) -> Codec:
+        from ._codec import bytes_codec
+
+        return bytes_codec(self.value_size)
+
+
+class RingBufferMap(_Ring):
+    """A ring buffer, into which programs put events of any size. It is read by a `RingBuffer`."""
+
+    __slots__ = ()
+
+    def ring_buffer(
+        self,
+        type: str | BtfType | type[bytes] | Mapping[Any, Any] | Callable[[bytes], Any] | None = None,
+        *,
+        chars: str = "str",
+        discriminator: str | tuple[int, int] | None = None,
+        errors: str = "raise",
+    ) -> RingBuffer:
+        """Open a reader; see `RingBuffer` for the keywords. Linux 5.8.
+
+        It is closed by itself, with the map's object, or when it is collected.
+        """
+        from .ringbuf import RingBuffer
+
+        return RingBuffer(self, type=type, chars=chars, discriminator=discriminator, errors=errors)
+
+    @property
+    def lost(self) -> int | None:
+        """How many events found no room in the buffer, or ``None`` if the programs do not count them.
+
+        They do with the macros of ``<libbpf_cffi.bpf.h>``, in the map ``NAME_lost`` of the same object.
+        """
+        self._handle.check()
+        if self._facts is not None:
+            return None
+        counter = self._owner.maps.get(f"{self._name}_lost")
+        return None if counter is None else int(sum(counter.lookup_elem(0)))

@@ -1,0 +1,636 @@
+"""Reading events: the ways that ring buffers and perf buffers have in common.
+
+A subclass has one C function that waits for records and moves them into a `Memory`. Everything else is here, and is
+made so that nothing which has been taken from the kernel is lost, whatever comes: a time-out, an exception in the
+user's code or out of a signal handler, a cancelled task.
+
+Ctrl-C may come between any two of Python's instructions. What C has moved stays in the memory until one assignment
+makes a block of it the current one; where a reader is in that block is a `_Cursor`, and to hand out events is to
+replace it: an assignment, and then nothing that runs a signal handler before the caller has the events. Who iterates
+takes from a list iterator that the cursor shares.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from _thread import RLock, get_ident
+from itertools import chain
+from time import monotonic
+
+from ._batch import CHUNK, Batch, Block, Memory
+from ._map_access import CLOSED
+from .errors import ClosedError, EventError, StateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import Future
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from typing import Any, Generic, TypeVar
+
+    from typing_extensions import Self
+
+    from ._event_types import Decoder
+    from ._handle import Handle
+    from ._libbpf import lbc_ring_batch
+
+    T = TypeVar("T")
+
+    class _Base(Generic[T]):
+        __slots__ = ()
+else:
+
+    class _Base:
+        __slots__ = ()
+
+        def __class_getitem__(cls, item: object) -> type:
+            return cls
+
+
+__all__ = ["EventStream", "Stream"]
+
+ROOM = 1 << 19
+"""Bytes of a `Memory`: half a million, or what all rings can hold, stay in the cache of a CPU."""
+
+SLOTS = 8192
+"""Records of a `Memory`."""
+
+LARGEST = 1 << 26
+"""Bytes of the largest memory that is made for a batch of as many records as a user asks for."""
+
+POOL = 4
+"""How many memories are kept for the next batches."""
+
+_LONGEST_WAIT = 3600.0
+"""Seconds: epoll_wait(2) counts milliseconds in an int."""
+
+_NOW = 0.0
+"""A deadline that has passed."""
+
+
+class _Cursor:
+    """Where a reader is in a block: `items` are decoded, from number `at` on; `rest` has those not handed out."""
+
+    __slots__ = ("at", "block", "items", "rest")
+
+    def __init__(self, block: Block, at: int, items: list[Any]) -> None:
+        self.block = block
+        self.at = at
+        self.items = items
+        self.rest: Iterator[Any] = iter(items)
+
+    def waiting(self) -> int:
+        """Count the decoded events that have not been handed out."""
+        waiting: int = self.rest.__length_hint__()  # type: ignore[attr-defined]
+        return waiting
+
+    def position(self) -> int:
+        """Give the number of the next record in the block."""
+        return self.at + len(self.items) - self.waiting()
+
+
+class EventStream:
+    """Events as they come: the ways to read them.
+
+    To iterate gives every event, for ever. `read` and `consume` give lists, `batches` gives sequences that can become
+    arrays of NumPy, `call` calls a function for each event. They can be mixed: each event is handed out once, in order,
+    and what has been taken from the kernel and not been handed out, for a time-out, an exception or a cancelled task,
+    comes first the next time. ``async for`` does the same without blocking the event loop.
+
+    One thread or task reads at a time; another gets `StateError`. Any thread may `close`: a `read` that waits raises
+    `ClosedError`, an iteration hands out what had been taken, and ends.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_awaited",
+        "_cursor",
+        "_decoder",
+        "_exported",
+        "_handles",
+        "_lock",
+        "_memory",
+        "_name",
+        "_pool",
+        "_reader",
+        "_several",
+        "_size",
+    )
+
+    _name: str
+    """What is read, in words."""
+    _handles: list[Handle[Any]]
+    """What closes it: one for each tree of handles that it belongs to."""
+    _decoder: Decoder
+    _size: int
+    """How many bytes can be waiting in the kernel."""
+    _several: bool
+
+    def _begin(self, name: str, decoder: Decoder, size: int, *, several: bool) -> None:
+        self._name = name
+        self._decoder = decoder
+        self._size = size
+        self._several = several
+        self._cursor: _Cursor | None = None
+        self._memory: Memory | None = None
+        self._pool: list[Memory] = []
+        self._reader: int | None = None
+        self._lock = RLock()
+        self._exported = False
+        self._awaited = False
+        self._handles = []
+
+    # What a subclass has
+
+    def _move(self, batch: lbc_ring_batch, milliseconds: int) -> int:
+        """Wait, and move records into the batch: as ``lbc_ring_read()`` does, and by it."""
+        raise NotImplementedError
+
+    def _signal(self, on: bool, more: bool) -> None:
+        """Make the descriptor of `fileno` readable for events that are here (`on`) or in the kernel (`more`)."""
+        raise NotImplementedError
+
+    def _descriptor(self) -> int:
+        raise NotImplementedError
+
+    def _duplicates(self) -> tuple[int, ...]:
+        """Give descriptors to wait on elsewhere, the first of which becomes readable with events or a close."""
+        raise NotImplementedError
+
+    def _failure(self, error: int) -> Exception:
+        """Give the exception for what `_move` has returned."""
+        raise NotImplementedError
+
+    @property
+    def lost(self) -> int | None:
+        """How many events were lost, or ``None`` if nobody counts them."""
+        return None
+
+    # What it is
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has been closed, by itself or with its map or object, or belongs to the parent process."""
+        return any(handle.closed for handle in self._handles)
+
+    def close(self) -> None:
+        """Close it; a reader in another thread is woken. Closing twice does nothing. What it has not read is dropped.
+
+        Events that are still in the kernel stay there for the next reader.
+        """
+        for handle in self._handles:
+            handle.close()
+
+    def _check(self) -> None:
+        for handle in self._handles:
+            if handle.closed:
+                raise ClosedError(f"{self._name} {handle.gone}")
+
+    def __enter__(self) -> Self:
+        self._check()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def fileno(self) -> int:
+        """Give a descriptor for ``select`` and the like: readable when there may be events. Read nothing from it.
+
+        It knows of events that have been taken from the kernel and not been handed out, too.
+        """
+        self._check()
+        descriptor = self._descriptor()
+        self._exported = True
+        self._settle()
+        return descriptor
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self._name}{' (closed)' if self.closed else ''}>"
+
+    # Reading
+
+    def __iter__(self) -> Iterator[Any]:
+        self._check()
+        # Within a chunk there is no Python between the list and the caller.
+        return chain.from_iterable(self._chunks())
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self.records().__aiter__()
+
+    def records(self, timeout: float | None = None) -> Stream[Any]:
+        """Iterate over the events, for at most `timeout` seconds from now; ``async for`` does it in an event loop."""
+        self._check()
+        return Records(self, _deadline(timeout))
+
+    def read(self, max: int | None = None, timeout: float | None = None) -> list[Any]:
+        """Wait up to `timeout` seconds, or for ever, for an event; return those there are, at most `max`.
+
+        Nothing is waited for once there is an event, and without `max` some thousand are enough: a flood does not keep
+        it from returning. An empty list means that the time is over.
+        """
+        _check_limit(max)
+        deadline = _deadline(timeout)
+        self._check()
+        self._refuse_another()
+        me = get_ident()
+        try:
+            with self._lock:
+                self._refuse_another()
+                self._reader = me
+                if not self._fill_alone(deadline):
+                    self._check()
+                    return []
+                cursor = self._cursor
+                assert cursor is not None
+                found, following = self._peek(cursor, max)
+                if self._exported:
+                    self._settle(following)
+            # From here to the caller there is no place for an interrupt: not in a function of its own.
+            self._cursor = following
+            # An iteration under way takes no more from what has been handed out.
+            del cursor.items[:]
+            return found
+        finally:
+            if self._reader == me:
+                self._reader = None
+
+    async def aread(self, max: int | None = None, timeout: float | None = None) -> list[Any]:
+        """Do as `read`, without blocking the event loop."""
+        _check_limit(max)
+        self._check()
+        if not await self._fill_later(_deadline(timeout)):
+            self._check()
+            return []
+        return self.read(max, 0)
+
+    def consume(self, n: int | None = None) -> list[Any]:
+        """Return the events that there are now, at most `n`, without waiting."""
+        return self.read(n, 0)
+
+    def batches(self, max: int | None = None, timeout: float | None = None) -> Stream[Batch]:
+        """Iterate over `Batch`es of at most `max` events, for at most `timeout` seconds from now, or for ever.
+
+        A batch is what there is when it is asked for: it is waited for until there is one event.
+        """
+        _check_limit(max)
+        self._check()
+        return Batches(self, _deadline(timeout), max)
+
+    def call(self, function: Callable[[Any], object], timeout: float | None = None) -> int:
+        """Call `function` with every event, for `timeout` seconds, or until it is closed; return how many there were.
+
+        What `function` raises comes out of here; the event that it was called with has been handed out, those after
+        it come next time. With a `timeout` of 0 it is called for what there is now.
+        """
+        self._check()
+        deadline = _deadline(timeout)
+        called = 0
+        while self._fill(deadline):
+            cursor = self._cursor
+            if cursor is None:
+                continue
+            before = cursor.waiting()
+            if timeout and deadline is not None:
+                for item in cursor.rest:
+                    function(item)
+                    if monotonic() >= deadline:
+                        break
+            else:
+                for item in cursor.rest:
+                    function(item)
+            called += before - cursor.waiting()
+            if deadline is not None and monotonic() >= deadline and (timeout or self._cursor_is_done(cursor)):
+                break
+        return called
+
+    @staticmethod
+    def _cursor_is_done(cursor: _Cursor) -> bool:
+        return cursor.position() >= cursor.block.count
+
+    def _chunks(self) -> Iterator[Iterator[Any]]:
+        while self._fill(None):
+            cursor = self._cursor
+            if cursor is not None:
+                yield cursor.rest
+
+    def _iterate(self, deadline: float | None) -> Iterator[Any]:
+        if deadline is None:
+            return chain.from_iterable(self._chunks())
+        return self._iterate_until(deadline)
+
+    def _iterate_until(self, deadline: float) -> Iterator[Any]:
+        while self._fill(deadline):
+            cursor = self._cursor
+            if cursor is None:
+                continue
+            for item in cursor.rest:
+                yield item
+                if monotonic() >= deadline:
+                    return
+
+    def _iterate_batches(self, limit: int | None, deadline: float | None) -> Iterator[Batch]:
+        while (batch := self._next_batch(limit, deadline)) is not None:
+            yield batch
+            if deadline is not None and monotonic() >= deadline:
+                return
+
+    def _next_batch(self, limit: int | None, deadline: float | None) -> Batch | None:
+        self._refuse_another()
+        me = get_ident()
+        try:
+            with self._lock:
+                self._refuse_another()
+                self._reader = me
+                if not self._fill_alone(deadline, limit, decode=False):
+                    return None
+                cursor = self._cursor
+                assert cursor is not None
+                start = cursor.position()
+                stop = cursor.block.count if limit is None else min(cursor.block.count, start + limit)
+                batch = Batch(cursor.block, self._decoder, start, stop)
+                following = _Cursor(cursor.block, stop, [])
+                if self._exported:
+                    self._settle(following)
+            self._cursor = following
+            del cursor.items[:]
+            return batch
+        finally:
+            if self._reader == me:
+                self._reader = None
+
+    def _peek(self, cursor: _Cursor, limit: int | None) -> tuple[list[Any], _Cursor]:
+        """Give the next events, and where a reader is behind them; nothing changes by that."""
+        start = cursor.position()
+        found = cursor.items[start - cursor.at :]
+        end = cursor.at + len(cursor.items)
+        if limit is not None and len(found) > limit:
+            found = found[:limit]
+        elif end < cursor.block.count and (limit is None or len(found) < limit):
+            stop = cursor.block.count if limit is None else min(cursor.block.count, end + limit - len(found))
+            more, _ = self._decoder.many(cursor.block, end, stop)
+            found += more
+        return found, _Cursor(cursor.block, start + len(found), [])
+
+    def _refuse_another(self) -> None:
+        if self._reader is not None:
+            who = "this thread" if self._reader == get_ident() else f"thread {self._reader}"
+            raise StateError(f"{who} is reading {self._name} already: one reads at a time")
+
+    def _fill(self, deadline: float | None) -> bool:
+        """Have decoded events at the cursor; tell whether there are any by the deadline or its end."""
+        cursor = self._cursor
+        if cursor is not None and cursor.waiting():
+            return True
+        self._refuse_another()
+        me = get_ident()
+        try:
+            # An interrupt between acquire() and `try` would leave the lock locked; `with` has no such place.
+            with self._lock:
+                self._refuse_another()
+                self._reader = me
+                filled = self._fill_alone(deadline)
+                if filled and self._exported:
+                    self._settle()
+                return filled
+        finally:
+            if self._reader == me:
+                self._reader = None
+
+    def _fill_alone(self, deadline: float | None, limit: int | None = None, *, decode: bool = True) -> bool:
+        while True:
+            cursor = self._cursor
+            if cursor is not None:
+                if cursor.waiting():
+                    return True
+                at = cursor.at + len(cursor.items)
+                count = cursor.block.count
+                if at < count:
+                    if not decode:
+                        return True
+                    items, error = self._decoder.many(cursor.block, at, min(at + CHUNK, count))
+                    if items:
+                        self._cursor = _Cursor(cursor.block, at, items)
+                        return True
+                    assert error is not None
+                    if isinstance(error, EventError):
+                        # It is handed out as that. What a function of the user's raises, it raises again.
+                        self._cursor = _Cursor(cursor.block, at + 1, [])
+                    raise error
+                self._cursor = None
+                # Not to be held while waiting: its memory can be used again.
+                del cursor
+            if not self._take(deadline, limit):
+                return False
+
+    def _take(self, deadline: float | None, limit: int | None) -> bool:
+        """Make a block of what there is the current one; wait for it until the deadline or the end: then say False."""
+        late = False
+        while True:
+            memory = self._memory
+            if memory is None:
+                memory = self._memory = self._choose(limit)
+            c: Any = memory.c
+            if not c.count:
+                c.limit = memory.slots if limit is None else min(memory.slots, limit)
+            left = _LONGEST_WAIT if deadline is None else deadline - monotonic()
+            late = late or left <= 0
+            moved = self._move(c, 0 if late else int(min(left, _LONGEST_WAIT) * 1000) + 1)
+            if moved > 0:
+                block = Block(memory)
+                self._cursor, self._memory = _Cursor(block, 0, []), None
+                return True
+            if moved == 0:
+                if c.wanted:
+                    # A record that is longer than the memory.
+                    self._memory = self._keep(Memory(c.wanted, memory.slots, several=self._several))
+                elif late:
+                    return False
+            elif moved == CLOSED:
+                return False
+            elif moved == -errno.EAGAIN:
+                if late:
+                    return False
+            elif moved == -errno.EBUSY:
+                raise StateError(f"another reader is reading {self._name} already: a ring buffer has one at a time")
+            elif moved != -errno.EINTR:
+                raise self._failure(-moved)
+
+    def _choose(self, limit: int | None) -> Memory:
+        """Give a memory that nobody uses."""
+        slots = SLOTS if limit is None else max(limit, SLOTS)
+        room = max(64, min(self._size, ROOM if slots == SLOTS else LARGEST))
+        for memory in self._pool:
+            if memory.room >= room and memory.slots >= slots and memory.is_free:
+                memory.block = None
+                c: Any = memory.c
+                c.count = 0
+                return memory
+        return self._keep(Memory(room, min(slots, LARGEST // 64), several=self._several))
+
+    def _keep(self, memory: Memory) -> Memory:
+        self._pool.insert(0, memory)
+        del self._pool[POOL:]
+        return memory
+
+    def _settle(self, cursor: _Cursor | None = None) -> None:
+        """Make the descriptor of `fileno` tell whether there is something left to hand out."""
+        if not self._exported:
+            return
+        at = self._cursor if cursor is None else cursor
+        left = at is not None and not self._cursor_is_done(at)
+        self._signal(left, at is not None and at.block.full)
+
+    # Reading in an event loop
+
+    async def _fill_later(
+        self, deadline: float | None, limit: int | None = None, *, decode: bool = True
+    ) -> bool:
+        """Do as `_fill`, without blocking the event loop."""
+        import asyncio
+
+        # A flood of events must not starve the other tasks.
+        await asyncio.sleep(0)
+        while not self._fill_now(limit, decode):
+            if self.closed or (deadline is not None and monotonic() >= deadline):
+                return False
+            await self._readable(deadline)
+        return True
+
+    def _fill_now(self, limit: int | None, decode: bool) -> bool:
+        if decode:
+            return self._fill(_NOW)
+        self._refuse_another()
+        me = get_ident()
+        try:
+            with self._lock:
+                self._refuse_another()
+                self._reader = me
+                return self._fill_alone(_NOW, limit, decode=False)
+        finally:
+            if self._reader == me:
+                self._reader = None
+
+    async def _readable(self, deadline: float | None) -> None:
+        """Wait until there may be something to read, or it is closed, or the deadline."""
+        import asyncio
+
+        if self._awaited:
+            raise StateError(f"another task is waiting for {self._name}: one reads at a time")
+        loop = asyncio.get_running_loop()
+        # Descriptors of its own: the reader's may be closed, and the numbers used again, before the loop forgets them.
+        watched = self._duplicates()
+        if not watched:
+            return
+        self._awaited = True
+        done = loop.create_future()
+        timer = None if deadline is None else loop.call_later(max(0.0, deadline - monotonic()), _set, done)
+        try:
+            loop.add_reader(watched[0], _set, done)
+            await done
+        finally:
+            self._awaited = False
+            if timer is not None:
+                timer.cancel()
+            if not loop.is_closed():
+                loop.remove_reader(watched[0])
+            for fd in watched:
+                os.close(fd)
+
+
+class Stream(_Base["T"]):
+    """An iteration that may have a time-out, for ``for`` or ``async for``."""
+
+    __slots__ = ("_began", "_deadline", "_limit", "_steps", "_stream")
+
+    def __init__(self, stream: EventStream, deadline: float | None, limit: int | None = None) -> None:
+        self._stream = stream
+        self._deadline = deadline
+        self._limit = limit
+        self._steps: Iterator[T] | None = None
+        self._began = False
+
+    def _make_steps(self) -> Iterator[T]:
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[T]:
+        if self._steps is None:
+            self._steps = self._make_steps()
+        return self._steps
+
+    def __next__(self) -> T:
+        # Not next(): between its return and this one's, an interrupt would lose the item.
+        for item in self.__iter__():
+            return item
+        raise StopIteration
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        raise NotImplementedError
+
+    def _end_when_late(self) -> None:
+        """End when the time is over; there is always one look at what there is."""
+        if self._deadline is not None and self._began and monotonic() >= self._deadline:
+            raise StopAsyncIteration
+        self._began = True
+
+
+class Records(Stream["Any"]):
+    """An iteration over events."""
+
+    __slots__ = ()
+
+    def _make_steps(self) -> Iterator[Any]:
+        return self._stream._iterate(self._deadline)
+
+    async def __anext__(self) -> Any:
+        # No generator: that would end for good when a task is cancelled as it waits, as asyncio.wait_for() does.
+        stream = self._stream
+        self._end_when_late()
+        while True:
+            cursor = stream._cursor
+            if cursor is not None:
+                for item in cursor.rest:
+                    return item
+            if not await stream._fill_later(self._deadline):
+                raise StopAsyncIteration
+
+
+class Batches(Stream[Batch]):
+    """An iteration over batches."""
+
+    __slots__ = ()
+
+    def _make_steps(self) -> Iterator[Batch]:
+        return self._stream._iterate_batches(self._limit, self._deadline)
+
+    async def __anext__(self) -> Batch:
+        self._end_when_late()
+        while await self._stream._fill_later(self._deadline, self._limit, decode=False):
+            batch = self._stream._next_batch(self._limit, _NOW)
+            if batch is not None:
+                return batch
+        raise StopAsyncIteration
+
+
+def _set(done: Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)
+
+
+def _deadline(timeout: float | None) -> float | None:
+    if timeout is None:
+        return None
+    if not timeout >= 0:  # NaN neither
+        raise ValueError(f"a time-out is a number of seconds from 0 up, or None for ever, not {timeout!r}")
+    return monotonic() + timeout
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is None:
+        return
+    if not hasattr(limit, "__index__"):
+        raise TypeError(f"max must be an integer, not {type(limit).__name__}")
+    if limit < 1:
+        raise ValueError(f"max must be at least 1, not {limit}")
