@@ -30,7 +30,7 @@ from .errors import (
     VerifierError,
 )
 from .links import Link
-from .maps import ArrayMap, HashMap, Map, PercpuArrayMap, PercpuHashMap, RingBufferMap
+from .maps import ArrayMap, HashMap, Map, PercpuArrayMap, PercpuHashMap, RingBufferMap, UserRingBufferMap
 from .objects import Object
 from .programs import Program
 from .tracefs import TracefsError
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .infos import LinkInfo, MapInfo, ProgramInfo
     from .ringbuf import Ring, RingBuffer
     from .trace_pipe import LostEvents, TraceLine, TracePipe
+    from .user_ringbuf import UserRingBuffer, UserSample
 
 __all__ = [
     "ArrayMap",
@@ -88,6 +89,9 @@ __all__ = [
     "TracePipe",
     "TracefsError",
     "UpdateFlags",
+    "UserRingBuffer",
+    "UserRingBufferMap",
+    "UserSample",
     "VerifierError",
     "compile_object",
     "ffi",
@@ -122,6 +126,8 @@ _LATER = {
     "TraceLine": "trace_pipe",
     "TracePipe": "trace_pipe",
     "UpdateFlags": "enums",
+    "UserRingBuffer": "user_ringbuf",
+    "UserSample": "user_ringbuf",
     "compile_object": "compile",
     "vmlinux_h": "compile",
 }

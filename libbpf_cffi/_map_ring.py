@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+from ._ffi import lib
 from ._map import Map
 
 TYPE_CHECKING = False
@@ -12,8 +15,9 @@ if TYPE_CHECKING:
     from ._btf_type import BtfType
     from ._codec import Codec
     from .ringbuf import RingBuffer
+    from .user_ringbuf import UserRingBuffer
 
-__all__ = ["RingBufferMap"]
+__all__ = ["RingBufferMap", "UserRingBufferMap"]
 
 
 class _Ring(Map):
@@ -86,4 +90,23 @@ class RingBufferMap(_Ring):
         if self._facts is not None:
             return None
         counter = self._owner.maps.get(f"{self._name}_lost")
-        return None if counter is None else int(sum(counter.lookup_elem(0)))
+        if counter is None or (counter.type, counter.value_size) != (lib.BPF_MAP_TYPE_PERCPU_ARRAY, 8):
+            return None
+        return sum(int.from_bytes(each, sys.byteorder) for each in counter.raw.lookup_elem(bytes(4)))
+
+
+class UserRingBufferMap(_Ring):
+    """A user ring buffer, from which programs take what user space sends. It is written by a `UserRingBuffer`."""
+
+    __slots__ = ()
+
+    def user_ring_buffer(
+        self, type: str | BtfType | type[bytes] | None = None, *, chars: str = "str"
+    ) -> UserRingBuffer:
+        """Open a writer; see `UserRingBuffer` for the keywords. Linux 6.1.
+
+        It is closed by itself, with the map's object, or when it is collected.
+        """
+        from .user_ringbuf import UserRingBuffer
+
+        return UserRingBuffer(self, type, chars=chars)

@@ -176,5 +176,29 @@ int lbc_ring_reader__rearm(struct lbc_ring_reader *reader);
 int lbc_ring_reader__state(struct lbc_ring_reader *reader, __u32 index, struct lbc_ring_state *state);
 int lbc_ring_read(struct lbc_ring_reader *reader, struct lbc_ring_batch *batch, int timeout_ms);
 
+/* User ring buffers (user_ringbuf.c). The ring's struct is memory of the caller's. */
+struct lbc_user_ring {
+    struct user_ring_buffer *ring;
+    int fd;
+    int epoll_fd;
+    int wake_fd;
+    unsigned int closed;
+    unsigned int users;
+};
+
+struct lbc_user_sample {
+    struct lbc_user_ring *ring;
+    void *data;
+    __u32 size;
+};
+
+struct lbc_user_ring *lbc_user_ring__open(struct lbc_user_ring *ring, int fd);
+void lbc_user_ring__close(struct lbc_user_ring *ring);
+int lbc_user_ring__send(struct lbc_user_ring *ring, const void *data, __u32 size);
+int lbc_user_ring__wait(struct lbc_user_ring *ring, int timeout_ms);
+struct lbc_user_sample *lbc_user_sample__reserve(struct lbc_user_ring *ring, __u32 size);
+int lbc_user_sample__submit(struct lbc_user_sample *sample, const void *data);
+void lbc_user_sample__free(struct lbc_user_sample *sample);
+
 /* Forget what BTF says of the keys and values of an object's map (link_perf.c). */
 void lbc_map_forget_btf(struct bpf_map *map);

@@ -1,6 +1,7 @@
 /* Ring buffers, and programs that fill them when they are run with `struct order` as their context. */
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
+#include <libbpf_cffi.bpf.h>
 
 #define LONGEST 2048
 
@@ -52,11 +53,13 @@ struct {
 	__uint(max_entries, 1 << 20);
 	__type(value, struct event);
 } events SEC(".maps");
+LBC_RING_LOST(events);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
 } small SEC(".maps");
+LBC_RING_LOST(small);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -79,7 +82,7 @@ static int one_event(__u64 i, struct order *order)
 {
 	struct event *event;
 
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	event = lbc_ring_reserve(events, sizeof(*event));
 	if (!event) {
 		order->lost++;
 		return 0;
@@ -122,35 +125,49 @@ static int one_event(__u64 i, struct order *order)
 PRODUCER(produce, one_event)
 
 /* Records of `size`, `size + step`, … bytes, modulo LONGEST, which start with their number. */
-static __always_inline int one_of_any_size(__u64 i, struct order *order, void *ring)
+static __always_inline char *one_of_any_size(__u64 i, struct order *order, __u32 *size)
 {
 	__u64 number = order->first + i;
-	__u32 size = (order->size + i * order->step) & (LONGEST - 1);
 	char *data;
 	__u32 key = 0;
 
+	*size = (order->size + i * order->step) & (LONGEST - 1);
 	data = bpf_map_lookup_elem(&scratch, &key);
+	if (data) {
+		*(__u64 *)data = number;
+		*(__u64 *)(data + 8) = ~number;
+	}
+	return data;
+}
+
+static int one_plain(__u64 i, struct order *order)
+{
+	__u32 size;
+	char *data = one_of_any_size(i, order, &size);
+
 	if (!data)
 		return 1;
-	*(__u64 *)data = number;
-	*(__u64 *)(data + 8) = ~number;
-	if (bpf_ringbuf_output(ring, data, size, order->flags))
+	if (bpf_ringbuf_output(&plain, data, size, order->flags))
 		order->lost++;
 	else
 		order->sent++;
 	return 0;
 }
 
-static int one_plain(__u64 i, struct order *order)
-{
-	return one_of_any_size(i, order, &plain);
-}
-
 PRODUCER(produce_plain, one_plain)
 
 static int one_small(__u64 i, struct order *order)
 {
-	return one_of_any_size(i, order, &small);
+	__u32 size;
+	char *data = one_of_any_size(i, order, &size);
+
+	if (!data)
+		return 1;
+	if (lbc_ring_output(small, data, size, order->flags))
+		order->lost++;
+	else
+		order->sent++;
+	return 0;
 }
 
 PRODUCER(produce_small, one_small)

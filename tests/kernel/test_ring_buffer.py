@@ -375,3 +375,23 @@ def test_a_reader_slower_than_its_producer_gets_all_that_was_sent(producer, even
         ways[way]()
     assert len(found) == producer.sent
     assert all(a < b for a, b in itertools.pairwise(found))
+
+
+# What is lost
+
+
+def test_events_that_found_no_room_are_counted(producer, events):
+    producer(20000)
+    assert (events.lost, producer.obj.maps["events"].lost) == (producer.lost, producer.lost)
+    assert producer.lost > 0
+
+
+def test_copies_that_found_no_room_are_counted(producer):
+    with producer.obj.maps["small"].ring_buffer() as reader:
+        producer(1000, "produce_small", size=64)
+        assert reader.lost == producer.lost > 0
+
+
+def test_nothing_is_said_of_losses_that_nobody_counts(producer):
+    with producer.obj.maps["plain"].ring_buffer() as reader:
+        assert reader.lost is None

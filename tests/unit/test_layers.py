@@ -20,7 +20,7 @@ ROWS = (
     {"_btf_type", "_event_types"},
     {"_batch"},
     {"_stream"},
-    {"_map_open", "_map_settings", "_vmlinux", "btf", "links", "ringbuf", "trace_pipe"},
+    {"_map_open", "_map_settings", "_vmlinux", "btf", "links", "ringbuf", "trace_pipe", "user_ringbuf"},
     {"_clang", "_map_identity"},
     {"_map_elements"},
     {"_map"},
