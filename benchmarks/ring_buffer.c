@@ -89,10 +89,10 @@ EXPORT struct sender *sender_start(int prog_fd, uint32_t count, uint32_t pause_u
 	return sender;
 }
 
-/* Nanoseconds since the last event was sent. */
-EXPORT uint64_t sender_ago(struct sender *sender)
+/* When the last event was sent, by CLOCK_MONOTONIC in nanoseconds. */
+EXPORT uint64_t sender_sent_at(struct sender *sender)
 {
-	return now() - __atomic_load_n(&sender->sent_at, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&sender->sent_at, __ATOMIC_ACQUIRE);
 }
 
 EXPORT int sender_join(struct sender *sender)
@@ -118,7 +118,7 @@ EXPORT int ring_latencies(struct ring_buffer *ring, struct sender *sender, uint6
 		if (!got)
 			return -ETIME;
 		/* Of two that came together the later one counts. */
-		latencies[i] = sender_ago(sender);
+		latencies[i] = now() - sender_sent_at(sender);
 		i += got > 0 ? got : 0;
 	}
 	return 0;

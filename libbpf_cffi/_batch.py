@@ -29,7 +29,7 @@ else:
 __all__ = ["Batch", "Block", "Memory"]
 
 CHUNK = 1024
-"""So many records are decoded at a time when they are handed out one by one."""
+"""So many records are decoded at a time when a batch is iterated over."""
 
 
 def _address(memory: bytearray) -> int:
@@ -78,24 +78,39 @@ class Memory:
 class Block:
     """The records that one call has brought. `size` is the length of each, or -1 if they differ."""
 
-    __slots__ = ("__weakref__", "count", "data", "ends", "full", "rings", "size")
+    __slots__ = ("__weakref__", "_memory", "count", "data", "size")
 
     def __init__(self, memory: Memory) -> None:
         c: Any = memory.c
         self.count: int = c.count
         self.size: int = -1 if c.mixed else c.size
-        self.full = bool(c.full) or c.count == c.limit
-        """Whether there was more."""
         self.data = memory.data
-        self.ends = memoryview(memory.ends).cast("I")
-        self.rings = None if memory.rings is None else memoryview(memory.rings).cast("H")
+        self._memory = memory
         memory.block = ref(self)
+
+    @property
+    def full(self) -> bool:
+        """Whether there was more, when its memory has not been filled again."""
+        c: Any = self._memory.c
+        return bool(c.full) or c.count == c.limit
+
+    @property
+    def ends(self) -> memoryview:
+        """Where each record ends."""
+        return memoryview(self._memory.ends).cast("I")
+
+    @property
+    def rings(self) -> memoryview | None:
+        """The ring that each record is of; ``None`` if there is one."""
+        rings = self._memory.rings
+        return None if rings is None else memoryview(rings).cast("H")
 
     def bounds(self, start: int, stop: int) -> tuple[int, int]:
         """Give where the records from number `start` up to `stop` are."""
         if self.size >= 0:
             return start * self.size, stop * self.size
-        return self.ends[start - 1] if start else 0, self.ends[stop - 1] if stop else 0
+        ends = self.ends
+        return ends[start - 1] if start else 0, ends[stop - 1] if stop else 0
 
     def view(self, start: int, stop: int) -> memoryview:
         """Give the bytes of the records from number `start` up to `stop`."""
@@ -106,8 +121,9 @@ class Block:
         """Give where each of the records ends in their `view`, with 0 before the first."""
         if self.size >= 0:
             return list(range(0, (stop - start) * self.size + 1, self.size)) if self.size else [0] * (stop - start + 1)
-        first = self.ends[start - 1] if start else 0
-        return [0, *((end - first) for end in self.ends[start:stop])] if first else [0, *self.ends[start:stop]]
+        ends = self.ends
+        first = ends[start - 1] if start else 0
+        return [0, *((end - first) for end in ends[start:stop])] if first else [0, *ends[start:stop]]
 
     def raw(self, start: int, stop: int) -> list[bytes]:
         """Give the bytes of each record."""
@@ -185,7 +201,7 @@ class Batch(Base):
         elif codec.size != size:
             raise ValueError(f"{codec.typename} has {codec.size} bytes, but the events have {size}")
         else:
-            dtype = codec.dtype
+            dtype = self._decoder.dtype
         if not dtype.itemsize:
             raise ValueError("events of no bytes make no array")
         # Of an array type, one row an event.

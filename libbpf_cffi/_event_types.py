@@ -36,6 +36,18 @@ class Decoder:
     codec: Codec | None = None
     """The one type of all, if there is one."""
     is_raw = False
+    chunk = 256
+    """How many records are to be decoded at a time to be handed out one by one: a few hundred do not yet call for
+    Python's garbage collector, which would look at every one."""
+    _dtype: Any = None
+
+    @property
+    def dtype(self) -> Any:
+        """The type's for NumPy."""
+        if self._dtype is None:
+            assert self.codec is not None
+            self._dtype = self.codec.dtype
+        return self._dtype
 
     def many(self, block: Block, start: int, stop: int) -> Decoded:
         """Give the events from number `start` up to `stop`, or fewer, and then what is wrong with the next one."""
@@ -46,6 +58,7 @@ class RawDecoder(Decoder):
     """Records as bytes."""
 
     is_raw = True
+    chunk = 2048
 
     def __init__(self) -> None:
         self._layout = Struct("")
@@ -53,6 +66,8 @@ class RawDecoder(Decoder):
 
     def many(self, block: Block, start: int, stop: int) -> Decoded:
         size, count = block.size, stop - start
+        if count == 1 and size >= 0:
+            return [bytes(block.data[start * size : stop * size])], None
         if size <= 0 or count < 16:
             return block.raw(start, stop), None
         if self._made_for != (size, count):

@@ -18,7 +18,7 @@ from _thread import RLock, get_ident
 from itertools import chain
 from time import monotonic
 
-from ._batch import CHUNK, Batch, Block, Memory
+from ._batch import Batch, Block, Memory
 from ._map_access import CLOSED
 from .errors import ClosedError, EventError, StateError
 
@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import AsyncIterator, Callable, Iterator
-    from typing import Any, Generic, TypeVar
+    from typing import Any, Generic, NoReturn, TypeVar
 
     from typing_extensions import Self
 
@@ -183,7 +183,7 @@ class EventStream:
 
     def _check(self) -> None:
         for handle in self._handles:
-            if handle.closed:
+            if not handle._made:
                 raise ClosedError(f"{self._name} {handle.gone}")
 
     def __enter__(self) -> Self:
@@ -237,7 +237,7 @@ class EventStream:
             with self._lock:
                 self._refuse_another()
                 self._reader = me
-                if not self._fill_alone(deadline):
+                if not self._fill_alone(deadline, decode=False):
                     self._check()
                     return []
                 cursor = self._cursor
@@ -360,16 +360,28 @@ class EventStream:
 
     def _peek(self, cursor: _Cursor, limit: int | None) -> tuple[list[Any], _Cursor]:
         """Give the next events, and where a reader is behind them; nothing changes by that."""
-        start = cursor.position()
-        found = cursor.items[start - cursor.at :]
-        end = cursor.at + len(cursor.items)
-        if limit is not None and len(found) > limit:
-            found = found[:limit]
-        elif end < cursor.block.count and (limit is None or len(found) < limit):
-            stop = cursor.block.count if limit is None else min(cursor.block.count, end + limit - len(found))
-            more, _ = self._decoder.many(cursor.block, end, stop)
-            found += more
-        return found, _Cursor(cursor.block, start + len(found), [])
+        block = cursor.block
+        start = cursor.position() if cursor.items else cursor.at
+        stop = block.count if limit is None else min(block.count, start + limit)
+        at = start
+        found: list[Any] = []
+        if cursor.items:
+            # Those that are decoded already.
+            found = cursor.items[start - cursor.at : stop - cursor.at]
+            at += len(found)
+        if at < stop:
+            more, error = self._decoder.many(block, at, stop)
+            found = found + more if found else more
+            if not found:
+                assert error is not None
+                self._refuse(block, at, error)
+        return found, _Cursor(block, start + len(found), [])
+
+    def _refuse(self, block: Block, at: int, error: Exception) -> NoReturn:
+        if isinstance(error, EventError):
+            # It is handed out as that. What a function of the user's raises, it raises again.
+            self._cursor = _Cursor(block, at + 1, [])
+        raise error
 
     def _refuse_another(self) -> None:
         if self._reader is not None:
@@ -407,20 +419,19 @@ class EventStream:
                 if at < count:
                     if not decode:
                         return True
-                    items, error = self._decoder.many(cursor.block, at, min(at + CHUNK, count))
+                    items, error = self._decoder.many(cursor.block, at, min(at + self._decoder.chunk, count))
                     if items:
                         self._cursor = _Cursor(cursor.block, at, items)
                         return True
                     assert error is not None
-                    if isinstance(error, EventError):
-                        # It is handed out as that. What a function of the user's raises, it raises again.
-                        self._cursor = _Cursor(cursor.block, at + 1, [])
-                    raise error
+                    self._refuse(cursor.block, at, error)
                 self._cursor = None
                 # Not to be held while waiting: its memory can be used again.
                 del cursor
             if not self._take(deadline, limit):
                 return False
+            if not decode:
+                return True
 
     def _take(self, deadline: float | None, limit: int | None) -> bool:
         """Make a block of what there is the current one; wait for it until the deadline or the end: then say False."""
