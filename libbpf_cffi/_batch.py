@@ -9,13 +9,13 @@ memory costs more than all else.
 from __future__ import annotations
 
 from _collections_abc import Sequence
-from _weakref import ref
 from itertools import pairwise
 
 from ._ffi import ffi
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _weakref import ref
     from collections.abc import Iterator
     from typing import Any, overload
 
@@ -86,7 +86,6 @@ class Block:
         self.size: int = -1 if c.mixed else c.size
         self.data = memory.data
         self._memory = memory
-        memory.block = ref(self)
 
     @property
     def full(self) -> bool:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import os
 from _thread import RLock, get_ident
+from _weakref import ref
 from itertools import chain
 from time import monotonic
 
@@ -233,23 +234,40 @@ class EventStream:
         self._check()
         self._refuse_another()
         me = get_ident()
+        memory: Any
+        found: list[Any] | None
+        peeked: list[Any] = []
+        cursor: Any = None
+        following: _Cursor | None = None
         try:
             with self._lock:
                 self._refuse_another()
                 self._reader = me
-                if not self._fill_alone(deadline, decode=False):
-                    self._check()
-                    return []
                 cursor = self._cursor
-                assert cursor is not None
-                found, following = self._peek(cursor, max)
-                if self._exported:
-                    self._settle(following)
+                if (cursor is None or self._cursor_is_done(cursor)) and not self._exported:
+                    # The short way, since somebody may have waited for this event: no block is made.
+                    self._cursor = cursor = None
+                    memory = self._await(deadline, None)
+                    found = None if memory is None else self._whole(memory.c, memory, max)
+                else:
+                    memory = found = None
+                if found is None:
+                    if not self._fill_alone(deadline, decode=False):
+                        self._check()
+                        return []
+                    cursor = self._cursor
+                    assert cursor is not None
+                    peeked, following = self._peek(cursor, max)
+                    if self._exported:
+                        self._settle(following)
             # From here to the caller there is no place for an interrupt: not in a function of its own.
+            if found is not None:
+                memory.c.count = 0
+                return found
             self._cursor = following
             # An iteration under way takes no more from what has been handed out.
             del cursor.items[:]
-            return found
+            return peeked
         finally:
             if self._reader == me:
                 self._reader = None
@@ -358,6 +376,13 @@ class EventStream:
             if self._reader == me:
                 self._reader = None
 
+    def _whole(self, c: Any, memory: Memory, limit: int | None) -> list[Any] | None:
+        """Give all events of a memory if they are no more than the limit and nothing is wrong with them."""
+        if limit is not None and c.count > limit:
+            return None
+        found, error = self._decoder.many(Block(memory), 0, c.count)
+        return found if error is None else None
+
     def _peek(self, cursor: _Cursor, limit: int | None) -> tuple[list[Any], _Cursor]:
         """Give the next events, and where a reader is behind them; nothing changes by that."""
         block = cursor.block
@@ -435,6 +460,16 @@ class EventStream:
 
     def _take(self, deadline: float | None, limit: int | None) -> bool:
         """Make a block of what there is the current one; wait for it until the deadline or the end: then say False."""
+        memory = self._await(deadline, limit)
+        if memory is None:
+            return False
+        block = Block(memory)
+        memory.block = ref(block)
+        self._cursor, self._memory = _Cursor(block, 0, []), None
+        return True
+
+    def _await(self, deadline: float | None, limit: int | None) -> Memory | None:
+        """Give the memory with what there is; wait for it until the deadline or the end: then give none."""
         late = False
         while True:
             memory = self._memory
@@ -447,20 +482,18 @@ class EventStream:
             late = late or left <= 0
             moved = self._move(c, 0 if late else int(min(left, _LONGEST_WAIT) * 1000) + 1)
             if moved > 0:
-                block = Block(memory)
-                self._cursor, self._memory = _Cursor(block, 0, []), None
-                return True
+                return memory
             if moved == 0:
                 if c.wanted:
                     # A record that is longer than the memory.
                     self._memory = self._keep(Memory(c.wanted, memory.slots, several=self._several))
                 elif late:
-                    return False
+                    return None
             elif moved == CLOSED:
-                return False
+                return None
             elif moved == -errno.EAGAIN:
                 if late:
-                    return False
+                    return None
             elif moved == -errno.EBUSY:
                 raise StateError(f"another reader is reading {self._name} already: a ring buffer has one at a time")
             elif moved != -errno.EINTR:
