@@ -86,6 +86,7 @@ PREAMBLE = """\
 #include "libbpf.h"
 #include "nested.h"
 #include "cdef/lbc.h"
+#include "quick.h"
 """
 
 #: Preprocessor lines that a file needs when C includes it, and that cffi cannot read.

@@ -168,7 +168,7 @@ int lbc_next_key(struct lbc_elements *elements, const void *key, void *next)
  * then goes the long way, which finds out.
  */
 
-static int store(void *to, __u32 size, __u64 value)
+static inline __attribute__((always_inline)) int store(void *to, __u32 size, __u64 value)
 {
 	switch (size) {
 	case 1: { __u8 v = value; memcpy(to, &v, 1); return 0; }
@@ -179,7 +179,7 @@ static int store(void *to, __u32 size, __u64 value)
 	return -EINVAL;
 }
 
-static __u64 fetch(const void *from, __u32 size, int is_signed)
+static inline __attribute__((always_inline)) __u64 fetch(const void *from, __u32 size, int is_signed)
 {
 	__u64 value = 0;
 
@@ -192,17 +192,17 @@ static __u64 fetch(const void *from, __u32 size, int is_signed)
 	return value;
 }
 
-static int fits_u(__u64 value, __u32 size)
+static inline __attribute__((always_inline)) int fits_u(__u64 value, __u32 size)
 {
 	return size == 8 || value >> (size * 8) == 0;
 }
 
-static int fits_s(__s64 value, __u32 size)
+static inline __attribute__((always_inline)) int fits_s(__s64 value, __u32 size)
 {
 	return size == 8 || (value >> (size * 8 - 1) == 0 || value >> (size * 8 - 1) == -1);
 }
 
-static __u64 lookup_number(struct lbc_elements *elements, __u64 key, int is_signed)
+static inline __attribute__((always_inline)) __u64 lookup_number(struct lbc_elements *elements, __u64 key, int is_signed)
 {
 	__u64 raw_key, raw_value, value = LBC_LOOK_AGAIN;
 
@@ -216,7 +216,7 @@ static __u64 lookup_number(struct lbc_elements *elements, __u64 key, int is_sign
 	return value;
 }
 
-static int update_number(struct lbc_elements *elements, __u64 key, __u64 value)
+static inline __attribute__((always_inline)) int update_number(struct lbc_elements *elements, __u64 key, __u64 value)
 {
 	__u64 raw_key, raw_value;
 
@@ -226,13 +226,13 @@ static int update_number(struct lbc_elements *elements, __u64 key, __u64 value)
 }
 
 #define NUMBERS(K, V, key_type, value_type)                                                                       \
-	value_type lbc_lookup_##K##V(struct lbc_elements *elements, key_type key)                                 \
+	value_type lbc_quick_lookup_##K##V(struct lbc_elements *elements, key_type key)                                 \
 	{                                                                                                         \
 		if (!fits_##K(key, elements->key_size))                                                           \
 			return LBC_LOOK_AGAIN;                                                                    \
 		return lookup_number(elements, key, #V[0] == 's');                                                    \
 	}                                                                                                         \
-	int lbc_update_##K##V(struct lbc_elements *elements, key_type key, value_type value)                      \
+	int lbc_quick_update_##K##V(struct lbc_elements *elements, key_type key, value_type value)                      \
 	{                                                                                                         \
 		if (!fits_##K(key, elements->key_size) || !fits_##V(value, elements->value_size))                 \
 			return -ERANGE;                                                                           \
@@ -298,12 +298,12 @@ static __u64 peek_number(struct lbc_elements *elements, __u64 index, int is_sign
 	return value;
 }
 
-uint64_t lbc_peek_u(struct lbc_elements *elements, uint64_t index)
+uint64_t lbc_quick_peek_u(struct lbc_elements *elements, uint64_t index)
 {
 	return peek_number(elements, index, 0);
 }
 
-int64_t lbc_peek_s(struct lbc_elements *elements, uint64_t index)
+int64_t lbc_quick_peek_s(struct lbc_elements *elements, uint64_t index)
 {
 	return peek_number(elements, index, 1);
 }
@@ -326,12 +326,12 @@ static int poke_number(struct lbc_elements *elements, __u64 index, __u64 value)
 	return result;
 }
 
-int lbc_poke_u(struct lbc_elements *elements, uint64_t index, uint64_t value)
+int lbc_quick_poke_u(struct lbc_elements *elements, uint64_t index, uint64_t value)
 {
 	return fits_u(value, elements->value_size) ? poke_number(elements, index, value) : -ERANGE;
 }
 
-int lbc_poke_s(struct lbc_elements *elements, uint64_t index, int64_t value)
+int lbc_quick_poke_s(struct lbc_elements *elements, uint64_t index, int64_t value)
 {
 	return fits_s(value, elements->value_size) ? poke_number(elements, index, value) : -ERANGE;
 }

@@ -494,6 +494,13 @@ class ArrayCodec(Codec):
             return f"()[:len({names.item()})]"
         return f"tuple({names.constant(self.element.decode_many)}({names.item()}))"
 
+    def _make_decode_many(self, step: int) -> Callable[[memoryview], list[Any]]:
+        if self._inlined and self._plain:
+            # The items of the format are the tuple already.
+            unpacked = Struct(f"{self.order}{self.codes}{step - self.size}x").iter_unpack
+            return lambda view: list(unpacked(view))
+        return super()._make_decode_many(step)
+
     def put(self, buffer: bytearray, offset: int, value: Any, path: Path) -> None:
         if isinstance(value, (bytes, bytearray, memoryview)) and self.element.size == 1:
             buffer[offset : offset + self.size] = _exact(value, self.size, where(path, self.typename))

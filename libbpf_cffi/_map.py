@@ -1,8 +1,9 @@
 """Maps: the class that every kind is a class of.
 
 A kind says in `_make_key_codec` and `_make_value_codec` how its keys and values become bytes and back (a codec has
-`size`, `typename`, `decode`, `decode_many`, `encode`, `encode_many`, `dtype`, as in `_codec`), and has the operations
-that it has. Everything else is here: what a map is, how it is opened, and libbpf's verbs for its elements.
+`size`, `typename`, `format`, `decode`, `decode_many`, `encode`, `encode_many` and `dtype`, as in `_codec`), and has the
+operations that it has. Everything else is here, or in what `Map` is made of: what a map is (`_map_settings`,
+`_map_identity`), how it is opened (`_map_open`), and libbpf's verbs for its elements (`_map_elements`).
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ class Map(Accessible):
     def _stand_alone(cls, made: tuple[Handle[Any], CData]) -> Map:
         handle, facts = made
         self: Map = kind_of(facts.type)._new(None, handle, text(facts.name))
+        # With the last of what holds these facts, this map and views of it, the handle is closed.
         self._facts = facts
-        handle.close_with(self)
         if not issubclass(type(self), cls):
             self.close()
             raise TypeError(f"{handle.name} is a {type(self).__name__}, not a {cls.__name__}")
@@ -248,7 +249,7 @@ class Map(Accessible):
         self._handle.check()
         if self._is_raw:
             return self
-        view = self._new(self if self._facts is not None else self._owner, self._handle, self._name)
+        view = self._new(self._owner, self._handle, self._name)
         view._map, view._facts, view._outer, view._pin = self._map, self._facts, self._outer, self._pin
         view._numa_node = self._numa_node
         view._is_raw = True

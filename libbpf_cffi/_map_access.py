@@ -31,6 +31,12 @@ CHUNK_BYTES = 1 << 24
 """But no more bytes than these a call, if that is at least one entry."""
 
 
+BUCKETS = frozenset(
+    (lib.BPF_MAP_TYPE_HASH, lib.BPF_MAP_TYPE_LRU_HASH, lib.BPF_MAP_TYPE_PERCPU_HASH, lib.BPF_MAP_TYPE_LRU_PERCPU_HASH)
+)
+"""The types whose batches go from bucket to bucket (kernel/bpf/hashtab.c)."""
+
+
 def _opened(elements: lbc_elements) -> lbc_elements:
     lib.lbc_elements_open(elements)
     return elements
@@ -42,10 +48,10 @@ class Elements:
     `value_size` is what the kernel copies, which of a per-CPU map is the values of all CPUs.
     """
 
-    __slots__ = ("buffers", "c", "child", "key_size", "max_entries", "memory_refused", "value_size")
+    __slots__ = ("buffers", "c", "child", "key_size", "max_entries", "memory_refused", "type", "value_size")
 
     def __init__(
-        self, handle: Handle[Any], name: str, fd: int, key_size: int, value_size: int, max_entries: int
+        self, handle: Handle[Any], name: str, fd: int, type: int, key_size: int, value_size: int, max_entries: int
     ) -> None:
         elements: Any = ffi.new("struct lbc_elements *")
         elements.fd = fd
@@ -54,6 +60,7 @@ class Elements:
         elements.max_entries = max_entries
         # The memory is Python's, and stays for as long as anybody can call with it.
         self.c: lbc_elements = elements
+        self.type = type
         self.key_size = key_size
         self.value_size = value_size
         self.max_entries = max_entries
@@ -105,14 +112,14 @@ class Chunk:
 class Cursor:
     """Where a reader is in a map. The memory that C uses is kept here.
 
-    `budget` bounds how many keys are walked in a map that others change meanwhile: where the kernel goes on from a key,
-    and not from a bucket, it starts again at the first one when that key is gone. `bounded` says that it cannot.
+    Its budget bounds how many keys are walked in a map that others change meanwhile: where the kernel goes on from a
+    key, and not from a bucket, it starts again at the first one when that key is gone.
     """
 
     __slots__ = ("_kept", "c", "capacity")
 
     def __init__(
-        self, elements: Elements, *, take: bool, bounded: bool, each: bool = False, elem_flags: int = 0
+        self, elements: Elements, *, take: bool, each: bool = False, elem_flags: int = 0
     ) -> None:
         cursor: Any = ffi.new("struct lbc_cursor *")
         # The kernel writes 4 bytes, or a key if that is more.
@@ -120,7 +127,7 @@ class Cursor:
         self._kept = ffi.new("char[]", size), ffi.new("char[]", size)
         cursor.at, cursor.next = self._kept
         cursor.take = take
-        cursor.bounded = bounded
+        cursor.bounded = elements.type in BUCKETS
         cursor.elem_flags = elem_flags
         cursor.budget = 2 * elements.max_entries + STEP
         cursor.way = 2 if each else 0

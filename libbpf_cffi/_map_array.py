@@ -16,7 +16,7 @@ from ._map_hash import number_sign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
     from ._codec import Codec
@@ -33,10 +33,10 @@ ORDER = "<" if sys.byteorder == "little" else ">"
 MANY = 64
 """A slice of more elements is taken out of all, which are read in batches."""
 
-_LOOKUPS: dict[str | None, Callable[[Any, int], int]] = {"u": lib.lbc_lookup_uu, "s": lib.lbc_lookup_us}
-_UPDATES: dict[str | None, Callable[[Any, int, int], int]] = {"u": lib.lbc_update_uu, "s": lib.lbc_update_us}
-_PEEKS: dict[str | None, Callable[[Any, int], int]] = {"u": lib.lbc_peek_u, "s": lib.lbc_peek_s}
-_POKES: dict[str | None, Callable[[Any, int, int], int]] = {"u": lib.lbc_poke_u, "s": lib.lbc_poke_s}
+_LOOKUPS = {"u": lib.lbc_quick_lookup_uu, "s": lib.lbc_quick_lookup_us}
+_UPDATES = {"u": lib.lbc_quick_update_uu, "s": lib.lbc_quick_update_us}
+_PEEKS = {"u": lib.lbc_quick_peek_u, "s": lib.lbc_quick_peek_s}
+_POKES = {"u": lib.lbc_quick_poke_u, "s": lib.lbc_quick_poke_s}
 
 
 class ArrayMap(WalkableMap, Base):
@@ -71,7 +71,7 @@ class ArrayMap(WalkableMap, Base):
     def _make_writable(self) -> bool:
         """Map the memory for writing, if it is mapped for reading; tell whether it is so now."""
         with self._handle.lock:
-            old = self._elements or self._open_elements()
+            old = self._open_elements()
             if not old.c.memory or old.memory_refused:
                 return False
             if old.c.writable:
@@ -81,9 +81,9 @@ class ArrayMap(WalkableMap, Base):
                 # A frozen map, one of constants, or one opened read-only: the system call says what is wrong.
                 new.child._close()
                 old.memory_refused = True
+                self._bind(old)
                 return False
-            address = next(address for address, each in self._handle.elements.items() if each is old)
-            self._handle.elements[address] = new
+            self._handle.elements[self._address()] = new
             old.child._close()
             self._elements = new
             self._bind(new)
@@ -94,7 +94,7 @@ class ArrayMap(WalkableMap, Base):
         if sign is not None and not self._is_raw:
             self._number_elements = elements.c
             self._look = (_PEEKS if elements.c.memory else _LOOKUPS)[sign]
-            self._store = (_POKES if elements.c.memory else _UPDATES)[sign]
+            self._store = (_POKES if elements.c.memory and not elements.memory_refused else _UPDATES)[sign]
 
     # One element
 
@@ -111,11 +111,11 @@ class ArrayMap(WalkableMap, Base):
 
     def __getitem__(self, index: Any) -> Any:
         look = self._look
-        if look is not None and type(index) is int:
+        if look is not None:
             try:
                 value = look(self._number_elements, index)
-            except OverflowError:
-                pass
+            except (TypeError, OverflowError):
+                pass  # a slice, or from the end
             else:
                 if value != LOOK_AGAIN:
                     return value
@@ -141,11 +141,11 @@ class ArrayMap(WalkableMap, Base):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         store = self._store
-        if store is not None and type(index) is int and type(value) is int:
+        if store is not None:
             try:
-                if store(self._number_elements, index, value) == 0:
+                if not store(self._number_elements, index, value):
                     return
-            except OverflowError:
+            except (TypeError, OverflowError):
                 pass
         if isinstance(index, slice):
             some = range(*index.indices(len(self)))
@@ -160,7 +160,8 @@ class ArrayMap(WalkableMap, Base):
         at = self._index(index)
         encoded = self._value_bytes(value)
         result = -errno.ENODEV
-        if self._make_writable():
+        elements = self._elements or self._open_elements()
+        if elements.c.memory and not elements.memory_refused and (elements.c.writable or self._make_writable()):
             result = self._call(lib.lbc_poke, at, encoded)
         if result == -errno.ENODEV:
             result = self._call(lib.lbc_update, at.to_bytes(4, sys.byteorder), encoded, 0)

@@ -32,13 +32,26 @@ MISSING: Any = object()
 class Accessible(Identity):
     """A map with elements, whose keys and values codecs turn into bytes and back."""
 
-    __slots__ = ("_btf", "_elements", "_is_raw", "_key_codec", "_look", "_number_elements", "_store", "_value_codec")
+    __slots__ = (
+        "_btf",
+        "_decode_value",
+        "_elements",
+        "_encode_key",
+        "_is_raw",
+        "_key_codec",
+        "_look",
+        "_number_elements",
+        "_store",
+        "_value_codec",
+    )
 
     _btf: Btf | None
     _elements: Elements | None
     _is_raw: bool
     _key_codec: Codec
     _value_codec: Codec
+    _encode_key: Callable[[Any], bytes]
+    _decode_value: Callable[[Any], Any]
     _look: Callable[[Any, int], int] | None
     """Of keys and values that are plain integers: the C function that looks up."""
     _store: Callable[[Any, int, int], int] | None
@@ -94,11 +107,10 @@ class Accessible(Identity):
             fd = self.fd
             if kind_of(self._get(lib.bpf_map__type, "type")) is not type(self):
                 raise StateError(f"map {self._name!r} is of another type now: get it anew from Object.maps")
-            address = int(ffi.cast("uintptr_t", self._map)) if self._map is not None else 0
-            elements = handle.elements.get(address)
+            address = self._address()
+            elements: Elements | None = handle.elements.get(address)
             if elements is None or elements.closed:
-                elements = self._make_elements(fd)
-                handle.elements[address] = elements
+                elements = handle.elements[address] = self._make_elements(fd)
             key, value = self._make_key_codec(), self._make_value_codec()
             if (key.size, value.size) != (elements.key_size, elements.value_size):
                 raise ValueError(
@@ -106,13 +118,21 @@ class Accessible(Identity):
                     f"types {key.typename} and {value.typename} have {key.size} and {value.size}"
                 )
             self._key_codec, self._value_codec = key, value
+            self._encode_key = key.encode
+            # The same without a check of the size, which is done here once for all.
+            self._decode_value = getattr(value, "unpack", value.decode)
             self._elements = elements
             self._bind(elements)
             return elements
 
+    def _address(self) -> int:
+        """Give what tells the maps of a tree of handles apart."""
+        return int(ffi.cast("uintptr_t", self._map)) if self._map is not None else 0
+
     def _make_elements(self, fd: int) -> Elements:
         name = f"the elements of {self._what}"
-        return Elements(self._handle, name, fd, self.key_size, self._copied_size(), self.max_entries)
+        number = int(self._get(lib.bpf_map__type, "type"))
+        return Elements(self._handle, name, fd, number, self.key_size, self._copied_size(), self.max_entries)
 
     def _bind(self, elements: Elements) -> None:
         """Prepare what is done often; a kind may override it."""
@@ -146,15 +166,25 @@ class Accessible(Identity):
 
     def _lookup(self, function: Callable[..., int], verb: str, key: Any, flags: int) -> Any:
         """Look up with one of the two C functions that do; give `MISSING` for a key that is not there."""
-        encoded = self._key_bytes(key)
         elements = self._elements or self._open_elements()
-        buffer = pointer, memory = elements.buffer()
-        result = self._call(function, encoded, pointer, flags)
+        encoded = self._encode_key(key)
+        if len(encoded) != elements.key_size:
+            raise ValueError(f"a key of {self._what} has {elements.key_size} bytes, not {len(encoded)}")
+        buffers = elements.buffers
+        try:
+            buffer = buffers.pop()
+        except IndexError:
+            buffer = elements.buffer()
+        result = function(elements.c, encoded, buffer[0], flags)
         if result == 0:
-            value = self._value_codec.decode(memory)
-            elements.buffers.append(buffer)
+            value = self._decode_value(buffer[1])
+            buffers.append(buffer)
             return value
-        elements.buffers.append(buffer)
+        if result == CLOSED:
+            result = self._call(function, encoded, buffer[0], flags)
+            if result == 0:
+                return self._decode_value(buffer[1])
+        buffers.append(buffer)
         if result == -errno.ENOENT:
             return MISSING
         raise self._failure(-result, f"{verb} {key!r} in {self._what}", flags)

@@ -37,22 +37,19 @@ else:
 
 __all__ = ["HashMap", "number_sign"]
 
-BUCKETS = frozenset(
-    (lib.BPF_MAP_TYPE_HASH, lib.BPF_MAP_TYPE_LRU_HASH, lib.BPF_MAP_TYPE_PERCPU_HASH, lib.BPF_MAP_TYPE_LRU_PERCPU_HASH)
-)
-"""The types whose batches go from bucket to bucket (kernel/bpf/hashtab.c)."""
+_LOOKUP = lib.lbc_lookup
 
 _LOOKUPS = {
-    "uu": lib.lbc_lookup_uu,
-    "us": lib.lbc_lookup_us,
-    "su": lib.lbc_lookup_su,
-    "ss": lib.lbc_lookup_ss,
+    "uu": lib.lbc_quick_lookup_uu,
+    "us": lib.lbc_quick_lookup_us,
+    "su": lib.lbc_quick_lookup_su,
+    "ss": lib.lbc_quick_lookup_ss,
 }
 _UPDATES = {
-    "uu": lib.lbc_update_uu,
-    "us": lib.lbc_update_us,
-    "su": lib.lbc_update_su,
-    "ss": lib.lbc_update_ss,
+    "uu": lib.lbc_quick_update_uu,
+    "us": lib.lbc_quick_update_us,
+    "su": lib.lbc_quick_update_su,
+    "ss": lib.lbc_quick_update_ss,
 }
 
 
@@ -99,10 +96,6 @@ class HashMap(WalkableMap, Mutable):
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
-    @property
-    def _bounded(self) -> bool:  # type: ignore[override]
-        return self._get(lib.bpf_map__type, "type") in BUCKETS
-
     def _bind(self, elements: Elements) -> None:
         key, value = number_sign(self._key_codec), number_sign(self._value_codec)
         if key is not None and value is not None:
@@ -112,27 +105,26 @@ class HashMap(WalkableMap, Mutable):
 
     def __getitem__(self, key: Any) -> Any:
         look = self._look
-        # What is not just an integer goes the long way: C would take a Decimal.
-        if look is not None and type(key) is int:
+        if look is not None:
             try:
                 value = look(self._number_elements, key)
-            except OverflowError:
-                pass
+            except (TypeError, OverflowError):
+                pass  # the long way finds out
             else:
                 if value != LOOK_AGAIN:
                     return value
-        value = self._lookup(lib.lbc_lookup, "look up", key, 0)
+        value = self._lookup(_LOOKUP, "look up", key, 0)
         if value is MISSING:
             raise KeyError(key)
         return value
 
     def __setitem__(self, key: Any, value: Any) -> None:
         store = self._store
-        if store is not None and type(key) is int and type(value) is int:
+        if store is not None:
             try:
-                if store(self._number_elements, key, value) == 0:
+                if not store(self._number_elements, key, value):
                     return
-            except OverflowError:
+            except (TypeError, OverflowError):
                 pass
         self._update(key, value, 0)
 
@@ -140,7 +132,7 @@ class HashMap(WalkableMap, Mutable):
         self.delete_elem(key)
 
     def __contains__(self, key: object) -> bool:
-        return self._lookup(lib.lbc_lookup, "look up", key, 0) is not MISSING
+        return self._lookup(_LOOKUP, "look up", key, 0) is not MISSING
 
     def __bool__(self) -> bool:
         """Whether the map has any entry."""
@@ -155,7 +147,16 @@ class HashMap(WalkableMap, Mutable):
 
     def get(self, key: Any, default: Any = None) -> Any:
         """Give the value of `key`, or `default`."""
-        value = self._lookup(lib.lbc_lookup, "look up", key, 0)
+        look = self._look
+        if look is not None:
+            try:
+                value = look(self._number_elements, key)
+            except (TypeError, OverflowError):
+                pass
+            else:
+                if value != LOOK_AGAIN:
+                    return value
+        value = self._lookup(_LOOKUP, "look up", key, 0)
         return default if value is MISSING else value
 
     def pop(self, key: Any, default: Any = MISSING) -> Any:
@@ -187,7 +188,7 @@ class HashMap(WalkableMap, Mutable):
                 return default
             if result != -errno.EEXIST:
                 raise self._failure(-result, f"update {key!r} in {self._what}")
-            value = self._lookup(lib.lbc_lookup, "look up", key, 0)
+            value = self._lookup(_LOOKUP, "look up", key, 0)
             if value is not MISSING:
                 return value
 

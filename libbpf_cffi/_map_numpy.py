@@ -55,17 +55,19 @@ def read(map: Any, delete: bool) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, 
     entry = max(elements.key_size + elements.value_size, 1)
     capacity = max(step, min(elements.max_entries, RESERVE // entry))
     keys, values = _Column(elements.key_size, capacity), _Column(elements.value_size, capacity)
-    filled = 0
+    filled = needed = 0
     while not cursor.c.done:
-        room = capacity - filled
-        if room < step:
+        if capacity - filled <= needed:
+            # A moved array costs its pages a second time: not before it is full.
             capacity = max(capacity * 2, filled + step)
             keys.grow(capacity)
             values.grow(capacity)
-        count = map._read(cursor, keys.at(filled), values.at(filled), step)
+        room = min(step, capacity - filled)
+        count = map._read(cursor, keys.at(filled), values.at(filled), room)
         filled += count
-        if not count:
-            step = max(step, cursor.c.step)
+        # So many did not do for the entries of one bucket.
+        needed = 0 if count else room
+        step = max(step, cursor.c.step)
     return keys.done(filled, map._key_codec), values.done(filled, map._value_codec)
 
 

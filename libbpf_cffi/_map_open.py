@@ -40,6 +40,9 @@ def _make(
 ) -> tuple[Handle[lbc_map], CData]:
     """Call the C function that makes a map's descriptor; give the handle, and what the kernel says of the map."""
     handle = Handle(lib.lbc_map__close, name=name, fds=descriptors)
+    info = ffi.new("struct bpf_map_info *")
+    # Whatever interrupts the making of the map that will hold this, nothing is lost.
+    handle.close_with(info)
     try:
         _log.listen()
         not_null(handle.make(function, *arguments), action, hint, handle.errno)
@@ -47,7 +50,6 @@ def _make(
         if not _is_map(fd):
             # Also a program, a link or BTF can be pinned, or be behind a descriptor.
             check(-errno.EINVAL, action, "that is something other than a map")
-        info = ffi.new("struct bpf_map_info *")
         size = ffi.new("__u32 *", ffi.sizeof("struct bpf_map_info"))
         check(lib.bpf_map_get_info_by_fd(fd, info, size), action)
     except BaseException:

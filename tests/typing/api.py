@@ -53,6 +53,37 @@ def maps(each: bpf.Map) -> None:
     assert_type(each.pin_path, str | None)
 
 
+def elements(each: bpf.HashMap, array: bpf.ArrayMap, percpu: bpf.PercpuHashMap) -> None:
+    each[5] = 6
+    del each[5]
+    assert_type(5 in each, bool)
+    assert_type(len(each), int)
+    each.update_elem(5, 6, bpf.UpdateFlags.NOEXIST)
+    each.update_elem(5, 6, "any")  # type: ignore[arg-type]
+    each.update_many({5: 6}, flags=bpf.UpdateFlags.EXIST)
+    each.update_many([5], [6])
+    assert_type(each.delete_many(range(5)), int)
+    each.to_numpy(delete=True)
+    assert_type(each.to_dict()[5], Any)
+    assert_type(each.raw, bpf.HashMap)
+    array[-1] = 5
+    array[1:3] = [5, 6]
+    percpu.update_elem(5, 6, cpu=1)
+    percpu.update_elem(5, 6, all_cpus=True)
+    each.update_elem(5, 6, cpu=1)  # type: ignore[call-arg]
+
+
+def stand_alone(path: Path) -> None:
+    with bpf.Map.create("hash", 4, 8, 16, name="x", map_flags=bpf.MapFlags.NO_PREALLOC) as made:
+        assert_type(made, bpf.Map)
+        assert_type(made.info.memlock, int)
+        assert_type(made.key_type, bpf.BtfType | None)
+    bpf.Map.create("hash", 4, 8, 16, flags=1)  # type: ignore[call-arg]
+    assert_type(bpf.Map.from_pin(path, read_only=True), bpf.Map)
+    assert_type(bpf.Map.find_all("x"), list[bpf.Map])
+    bpf.Map.from_id("x")  # type: ignore[arg-type]
+
+
 def errors(error: bpf.VerifierError) -> None:
     assert_type(error.log, str)
     assert_type(error.messages, tuple[str, ...])
