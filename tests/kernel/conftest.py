@@ -271,6 +271,7 @@ class Producer:
         self.obj = obj
         self.sent = 0
         self.lost = 0
+        self._lock = threading.Lock()
 
     def __call__(
         self, count: int, program: str = "produce", *, size: int = 16, step: int = 0, discard_every: int = 0,
@@ -287,26 +288,32 @@ class Producer:
         result = lib.bpf_prog_test_run_opts(self.obj.programs[program].fd, opts)
         assert result == 0, os.strerror(-result)
         sent, lost = ORDER.unpack(order)[-2:]
-        self.sent += sent
-        self.lost += lost
+        with self._lock:
+            self.sent += sent
+            self.lost += lost
         return sent, lost
 
     @contextmanager
-    def flood(self, program: str = "produce", step: int = 2000, **order: int) -> Iterator[None]:
-        """Send without a pause, from another thread, for as long as the block takes."""
+    def flood(self, program: str = "produce", step: int = 2000, threads: int = 1, **order: int) -> Iterator[None]:
+        """Send without a pause, from other threads, for as long as the block takes.
+
+        With several there is always one in the kernel, whatever Python's own lock makes the others wait for.
+        """
         over = threading.Event()
 
         def send() -> None:
             while not over.is_set():
                 self(step, program, **order)
 
-        thread = threading.Thread(target=send)
-        thread.start()
+        senders = [threading.Thread(target=send) for _ in range(threads)]
+        for each in senders:
+            each.start()
         try:
             yield
         finally:
             over.set()
-            thread.join()
+            for each in senders:
+                each.join()
 
 
 @pytest.fixture
