@@ -6,6 +6,9 @@
  * which libbpf leaves open for ever. The type of a ring buffer's events is declared as its value's, but the kernel
  * takes a ring buffer without a value only, and then refuses the type: libbpf has no call that takes it away. Both are
  * in structs of libbpf.c, so that file is compiled through this one.
+ *
+ * The map that those of a map of maps are like is made by libbpf without a pointer to its object, which each of its
+ * setters follows.
  */
 #include "libbpf.c"
 
@@ -20,4 +23,13 @@ void lbc_map_forget_btf(struct bpf_map *map)
 {
 	map->btf_key_type_id = 0;
 	map->btf_value_type_id = 0;
+}
+
+/* Make the template of a map of maps one that can be set; tell whether it can. */
+int lbc_map_adopt_inner(struct bpf_map *map)
+{
+	if (!map->inner_map)
+		return 0;
+	map->inner_map->obj = map->obj;
+	return 1;
 }

@@ -204,8 +204,8 @@ class Object:
 
     def _let_ring_load(self, name: str, each: bpf_map) -> None:
         """Take away what a ring buffer declares as its value, the type of its events: the kernel refuses it."""
-        inner = lib.bpf_map__inner_map(each)
-        if inner:
+        if lib.lbc_map_adopt_inner(each):
+            inner = lib.bpf_map__inner_map(each)
             self._let_ring_load(text(lib.bpf_map__name(inner)), inner)
         if lib.bpf_map__type(each) not in _RINGS:
             return

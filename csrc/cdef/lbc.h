@@ -202,3 +202,6 @@ void lbc_user_sample__free(struct lbc_user_sample *sample);
 
 /* Forget what BTF says of the keys and values of an object's map (link_perf.c). */
 void lbc_map_forget_btf(struct bpf_map *map);
+
+/* Whether the template of a map of maps can be set; libbpf crashes at that before this (link_perf.c). */
+int lbc_map_adopt_inner(struct bpf_map *map);

@@ -13,3 +13,9 @@ void lbc_map_forget_btf(struct bpf_map *map)
 {
 	(void)map;
 }
+
+int lbc_map_adopt_inner(struct bpf_map *map)
+{
+	(void)map;
+	return 0;
+}

@@ -38,6 +38,20 @@ def test_an_object_whose_ring_declares_its_type_loads_without_a_complaint(opened
     assert not caplog.records
 
 
+def test_the_rings_of_a_map_of_rings_may_declare_their_type_too(opened):
+    obj = opened("rings")
+    inner = obj.maps["rings"].inner_map
+    assert inner.value_type == obj.types["event"]
+    inner.max_entries = 8192
+    assert inner.max_entries == 8192
+    obj.load()
+
+
+def test_a_ring_that_belongs_to_no_object_is_read(root):
+    with bpf.Map.create("ringbuf", max_entries=4096) as ring, ring.ring_buffer() as reader:
+        assert reader.consume() == []
+
+
 def test_the_declared_type_stays_known_after_load(producer):
     assert producer.obj.maps["events"].value_type == producer.obj.types["event"]
 
