@@ -38,6 +38,9 @@
 /* With several rings each has so many records in turn, so that a busy one does not keep the others from being read. */
 #define QUANTUM 256
 
+/* And after so many turns the caller is asked whether it wants to go on. */
+#define MOST_TURNS 1024
+
 /* What epoll says of the eventfd, which is none of the rings. */
 #define WAKE (~0U)
 
@@ -436,8 +439,9 @@ static int drain(struct lbc_ring_reader *reader, struct lbc_ring_batch *batch)
 			passed += got;
 			reader->next = index + 1 == reader->count ? 0 : index + 1;
 		}
-		/* With what was discarded alone this must not go on for ever. */
-	} while (passed && ++turns < 1024);
+	} while (passed && ++turns < MOST_TURNS);
+	/* With what was discarded alone this must not go on for ever; but there is more, so nobody is to wait. */
+	batch->full |= !!passed;
 	return batch->count;
 }
 

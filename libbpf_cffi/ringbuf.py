@@ -104,10 +104,11 @@ class RingBuffer(EventStream):
     exactly the size of its type (unless that ends in a flexible array), or whose type is not in the dict: ``"raise"``
     raises `EventError` in its place, ``"bytes"`` gives its bytes, ``"fit"`` fills up with zeroes or cuts off.
 
-    A ring has one reader at a time. It is closed with its map or object, if not before.
+    A ring has one reader at a time. It is closed with its map or object, if not before. An event that a program sends
+    with ``BPF_RB_NO_WAKEUP`` wakes nobody: it is found when the next one does, or the time-out is over.
     """
 
-    __slots__ = ("_c", "_kept", "_maps", "_rings", "_rings_c")
+    __slots__ = ("_c", "_maps", "_rings", "_rings_c", "_ties")
 
     _c: lbc_ring_reader
 
@@ -144,6 +145,7 @@ class RingBuffer(EventStream):
         self._size = sum(ring.size for ring in self._rings)
 
     def _open(self, action: str, names: list[str]) -> None:
+        self._ties: list[_Tie] = []
         fds: list[int] = []
         try:
             fds.extend(each._dup(action) for each in self._maps)
@@ -168,7 +170,10 @@ class RingBuffer(EventStream):
             lib.lbc_ring_reader__close, parent, name=self._name, fds=_descriptors if first else None
         )
         self._handles.append(handle)
-        handle.close_with(self, quietly=True)
+        # One each: what is closed with an owner is known by the owner.
+        tie = _Tie()
+        self._ties.append(tie)
+        handle.close_with(tie, quietly=True)
         with parent.lock:
             parent.check()
             if not first:
@@ -231,6 +236,12 @@ class RingBuffer(EventStream):
         self._check()
         counts = [count for each in self._maps if (count := each.lost) is not None]
         return sum(counts) if counts else None
+
+
+class _Tie:
+    """What is collected with a reader."""
+
+    __slots__ = ("__weakref__",)
 
 
 def _same(pointer: lbc_ring_reader) -> lbc_ring_reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import struct
 import threading
@@ -274,6 +275,17 @@ def test_rings_of_several_objects_are_read_together_and_closed_with_either(loade
     with pytest.raises(bpf.ClosedError):
         reader.consume()
     reader.close()
+
+
+def test_a_reader_of_several_objects_that_is_collected_leaves_nothing_in_them(loaded, producer, until):
+    other = loaded("rings")
+    handles = [producer.obj._handle, other._handle]
+    before = [len(handle.children) for handle in handles]
+    reader = bpf.RingBuffer(producer.obj.maps["events"], other.maps["events"])
+    assert reader.consume() == []
+    del reader
+    gc.collect()
+    until(lambda: [len(handle.children) for handle in handles] == before, "the handles to be gone")
 
 
 def test_a_map_that_is_not_created_yet_cannot_be_read(opened):
