@@ -169,6 +169,8 @@ class RingBuffer(EventStream):
         handle: Handle[Any] = Handle(
             lib.lbc_ring_reader__close, parent, name=self._name, fds=_descriptors if first else None
         )
+        # When the reader is collected, it is closed after its own memory is gone.
+        handle.kept += [self._c, self._rings_c]
         self._handles.append(handle)
         # One each: what is closed with an owner is known by the owner.
         tie = _Tie()

@@ -120,6 +120,8 @@ class UserRingBuffer:
         self._c: lbc_user_ring = ring
         parent = map._handle
         self._handle = Handle(lib.lbc_user_ring__close, parent, name=f"the writer of {self._name}", fds=_descriptors)
+        # When the writer is collected, it is closed after its own memory is gone.
+        self._handle.kept.append(ring)
         self._handle.close_with(self, quietly=True)
         fd = map._dup(action)
         try:

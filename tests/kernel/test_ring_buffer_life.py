@@ -152,9 +152,11 @@ def test_a_reader_that_is_collected_is_closed(producer, until):
         return len(os.listdir("/proc/self/fd"))
 
     before = descriptors()
-    reader = producer.obj.maps["events"].ring_buffer()
-    assert descriptors() > before
-    del reader
+    # Often: freed memory that is still used is not noticed each time.
+    for _ in range(200):
+        reader = producer.obj.maps["events"].ring_buffer()
+        reader.consume()
+        del reader
     gc.collect()
     until(lambda: descriptors() == before, "the descriptors to be closed")
 
@@ -203,10 +205,12 @@ def alarm() -> Iterator[Alarm]:
     signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.parametrize("way", ["iterate", "read", "batches", "mixed"])
+# CPython 3.10 may interrupt between the return of a function that hands out a batch and its caller.
+WAYS = ["iterate", "read", "batches", "mixed"][: 4 if sys.version_info >= (3, 11) else 2]
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_an_interrupt_at_any_moment_loses_no_event(producer, events, alarm, way: str):
-    if way in ("batches", "mixed") and sys.version_info < (3, 11):
-        pytest.skip("CPython 3.10 may interrupt between a function's return and its caller")
     found: list[object] = []
     # C alone stands between the reader and the list: nothing is interrupted there.
     ways: dict[str, Callable[[], object]] = {

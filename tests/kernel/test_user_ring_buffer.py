@@ -239,6 +239,18 @@ def test_what_is_reserved_is_discarded_when_the_writer_is_closed(taker, plain):
     assert taker("drain_plain") == 1
 
 
+def test_writers_that_are_collected_do_no_harm(taker):
+    for _ in range(200):
+        out = taker.obj.maps["plain"].user_ring_buffer()
+        sample = out.reserve(8)
+        del out
+        sample.data[0] = 1
+        del sample
+    with taker.obj.maps["plain"].user_ring_buffer() as out:
+        out.send(struct.pack("=Q", 3))
+        assert taker("drain_plain") == 1
+
+
 def test_a_writer_is_closed_with_its_object(taker):
     out = taker.obj.maps["plain"].user_ring_buffer()
     taker.obj.close()
