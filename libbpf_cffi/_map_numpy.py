@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import numpy as np
 
+from ._check import failure
 from ._ffi import ffi
-from ._map_access import STEP
+from ._map_access import STEP, Chunk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,12 +50,58 @@ class _Column:
         return padded.reshape(rows)
 
 
-def read(map: Any, delete: bool) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _given_column(codec: Any, array: Any, rows: int, what: str) -> np.ndarray[Any, Any]:
+    """Check that an array of the user's is as this module would have made it, and large enough."""
+    wanted = _Column(codec.size, 1).done(1, codec)
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"out must be two arrays, not {type(array).__name__}")
+    if array.dtype != wanted.dtype or array.shape[1:] != wanted.shape[1:] or array.nbytes != len(array) * codec.size:
+        raise ValueError(f"{what} of out must have the dtype {wanted.dtype} and the shape {('N', *wanted.shape[1:])}")
+    if len(array) < rows:
+        raise ValueError(f"{what} of out must have {rows} rows, as many as the map's max_entries, not {len(array)}")
+    if not (array.flags.c_contiguous and array.flags.writeable):
+        raise ValueError(f"{what} of out must be contiguous and writable")
+    return array
+
+
+def _read_into(map: Any, delete: bool, out: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    elements, cursor = map._cursor(delete=delete)
+    rows = elements.max_entries
+    keys = _given_column(map._key_codec, out[0], rows, "the keys")
+    values = _given_column(map._value_codec, out[1], rows, "the values")
+    keys_at, values_at = ffi.from_buffer(keys), ffi.from_buffer(values)
+    rows = min(len(keys), len(values))
+    filled, step = 0, cursor.capacity
+    while not cursor.c.done:
+        room = min(step, rows - filled)
+        if not room:
+            # Where the kernel goes from key to key it says of the last one only afterwards that it was that.
+            cursor.c.take = 0
+            spare = Chunk(elements, 1)
+            count = map._read(cursor, spare.keys_at, spare.values_at, 1)
+        else:
+            at = keys_at + filled * elements.key_size, values_at + filled * elements.value_size
+            count = map._read(cursor, *at, room)
+        ended = bool(cursor.c.done) and not (count and not room)
+        # No entry, and yet not the end: those of one bucket are more than there is room for.
+        if not ended and (not room or (not count and room == rows - filled)):
+            action = f"read {map._what} into the arrays given as out"
+            hint = f"others add entries meanwhile; the first {filled} rows are filled"
+            raise failure(errno.ENOSPC, action, hint)
+        filled += count if room else 0
+        step = max(step, cursor.c.step)
+    return keys[:filled], values[:filled]
+
+
+def read(map: Any, delete: bool, out: Any = None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Read a map into two arrays."""
+    if out is not None:
+        return _read_into(map, delete, out)
     elements, cursor = map._cursor(delete=delete)
     step = cursor.capacity
     entry = max(elements.key_size + elements.value_size, 1)
-    capacity = max(step, min(elements.max_entries, RESERVE // entry))
+    # One more: where the kernel goes from key to key it says of the last one only afterwards that it was that.
+    capacity = max(step, min(elements.max_entries, RESERVE // entry)) + 1
     keys, values = _Column(elements.key_size, capacity), _Column(elements.value_size, capacity)
     filled = needed = 0
     while not cursor.c.done:

@@ -148,6 +148,75 @@ def test_the_garbage_collector_works_again_after_a_dict(numbers):
         gc.enable()
 
 
+# Into arrays that are there
+
+
+def test_numpy_reads_into_the_arrays_of_an_earlier_call(numbers, way):
+    room = np.empty(4096, np.uint32), np.empty(4096, np.uint64)
+    keys, values = numbers.to_numpy(out=room)
+    assert dict(zip(keys.tolist(), values.tolist(), strict=True)) == MANY
+    assert np.shares_memory(keys, room[0])
+    assert np.shares_memory(values, room[1])
+
+
+def test_a_full_map_fits_into_arrays_of_max_entries(loaded, way):
+    found = loaded("typed_maps").maps["numbers"]
+    found.update_many(dict.fromkeys(range(4096), 1))
+    first = found.to_numpy()
+    keys, _ = found.to_numpy(out=first)
+    assert sorted(keys.tolist()) == list(range(4096))
+
+
+def test_a_whole_array_fits_into_arrays_of_max_entries(loaded, way):
+    plain = loaded("typed_maps").maps["plain"]
+    plain.update_many(range(100), range(100))
+    first = plain.to_numpy()
+    assert first[1].tolist() == list(range(100))
+    keys, values = plain.to_numpy(out=first)
+    assert values.tolist() == keys.tolist() == list(range(100))
+
+
+def test_more_entries_than_there_is_room_for_are_an_error(numbers, way, monkeypatch):
+    # Which others must have added meanwhile: the arrays have max_entries rows.
+    numbers.to_numpy()
+    numbers._elements.max_entries = 100
+    room = np.empty(100, np.uint32), np.empty(100, np.uint64)
+    with pytest.raises(bpf.LibbpfError, match="into the arrays given as out") as caught:
+        numbers.to_numpy(out=room)
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_percpu_values_are_read_into_earlier_arrays(loaded):
+    found = loaded("typed_maps").maps["percpu_recent"]
+    cpus = lib.libbpf_num_possible_cpus()
+    found.update_many({key: [key] * cpus for key in range(20)})
+    room = np.empty(64, np.uint32), np.empty((64, cpus), np.uint64)
+    keys, values = found.to_numpy(out=room)
+    assert (values[:, 0] == keys).all()
+    assert np.shares_memory(values, room[1])
+
+
+@pytest.mark.parametrize(
+    ("keys", "values", "text"),
+    [
+        (np.empty(4095, np.uint32), np.empty(4096, np.uint64), "keys of out must have 4096 rows"),
+        (np.empty(4096, np.uint32), np.empty(4095, np.uint64), "values of out must have 4096 rows"),
+        (np.empty(4096, np.uint64), np.empty(4096, np.uint64), "dtype uint32"),
+        (np.empty(4096, np.uint32), np.empty((4096, 2), np.uint64), "shape"),
+        (np.empty(8192, np.uint32)[::2], np.empty(4096, np.uint64), "contiguous"),
+        (np.frombuffer(bytes(4096 * 4), np.uint32), np.empty(4096, np.uint64), "writable"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(numbers, keys, values, text):
+    with pytest.raises(ValueError, match=text):
+        numbers.to_numpy(out=(keys, values))
+
+
+def test_what_is_no_array_cannot_be_read_into(numbers):
+    with pytest.raises(TypeError, match="two arrays, not list"):
+        numbers.to_numpy(out=([], []))
+
+
 # Taking out
 
 
