@@ -337,10 +337,11 @@ def soak(bench: Bench, ring: bpf.RingBufferMap, events: int) -> bool:
             if turn % 64 == 0:
                 sizes.append(resident_kb())
         thread.join()
+        lost = reader.lost
     spent = time.monotonic() - start
     grown = sizes[-1] - sizes[len(sizes) // 10] if sizes else 0
-    print(f"\nSoak: {events} events in {spent:.1f} s: sent {totals[0]}, received {received}, lost {totals[1]}")
-    exact = received == totals[0] and received + totals[1] == events and not out_of_order
+    print(f"\nSoak: {events} events in {spent:.1f} s: received {received}, lost {lost}")
+    exact = received == totals[0] and lost == totals[1] and received + lost == events and not out_of_order
     print(f"received + lost = sent, in order: {'yes' if exact else 'NO'}")
     return _harness.verdict("memory grew", grown, WANTED_GROWTH_KB, " kB") and exact
 

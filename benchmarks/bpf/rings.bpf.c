@@ -1,6 +1,7 @@
 /* A producer of records of 64 bytes, as fast as the kernel can be: a program that is run, once, for all of them. */
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
+#include <libbpf_cffi.bpf.h>
 
 struct event {
 	__u64 number;
@@ -29,12 +30,13 @@ struct {
 	__uint(max_entries, 1 << 23);
 	__type(value, struct event);
 } events SEC(".maps");
+LBC_RING_LOST(events);
 
 static int one(__u64 i, struct order *order)
 {
 	struct event *event;
 
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	event = lbc_ring_reserve(events, sizeof(*event));
 	if (!event) {
 		order->lost++;
 		return 0;
