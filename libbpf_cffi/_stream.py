@@ -21,34 +21,23 @@ from time import monotonic
 
 from ._batch import Batch, Block, Memory
 from ._map_access import CLOSED
+from ._stream_steps import NOW, Batches, Records, check_limit, deadline_of
 from .errors import ClosedError, EventError, StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import AsyncIterator, Callable, Iterator
-    from typing import Any, Generic, NoReturn, TypeVar
+    from typing import Any, NoReturn
 
     from typing_extensions import Self
 
     from ._event_types import Decoder
     from ._handle import Handle
     from ._libbpf import lbc_ring_batch
+    from ._stream_steps import Stream
 
-    T = TypeVar("T")
-
-    class _Base(Generic[T]):
-        __slots__ = ()
-else:
-
-    class _Base:
-        __slots__ = ()
-
-        def __class_getitem__(cls, item: object) -> type:
-            return cls
-
-
-__all__ = ["EventStream", "Stream"]
+__all__ = ["EventStream"]
 
 ROOM = 1 << 19
 """Bytes of a `Memory`: half a million, or what all rings can hold, stay in the cache of a CPU."""
@@ -64,9 +53,6 @@ POOL = 4
 
 _LONGEST_WAIT = 3600.0
 """Seconds: epoll_wait(2) counts milliseconds in an int."""
-
-_NOW = 0.0
-"""A deadline that has passed."""
 
 
 class _Cursor:
@@ -221,7 +207,7 @@ class EventStream:
     def records(self, timeout: float | None = None) -> Stream[Any]:
         """Iterate over the events, for at most `timeout` seconds from now; ``async for`` does it in an event loop."""
         self._check()
-        return Records(self, _deadline(timeout))
+        return Records(self, deadline_of(timeout))
 
     def read(self, max: int | None = None, timeout: float | None = None) -> list[Any]:
         """Wait up to `timeout` seconds, or for ever, for an event; return those there are, at most `max`.
@@ -229,8 +215,8 @@ class EventStream:
         Nothing is waited for once there is an event, and without `max` some thousand are enough: a flood does not keep
         it from returning. An empty list means that the time is over.
         """
-        _check_limit(max)
-        deadline = _deadline(timeout)
+        check_limit(max)
+        deadline = deadline_of(timeout)
         self._check()
         self._refuse_another()
         me = get_ident()
@@ -274,9 +260,9 @@ class EventStream:
 
     async def aread(self, max: int | None = None, timeout: float | None = None) -> list[Any]:
         """Do as `read`, without blocking the event loop."""
-        _check_limit(max)
+        check_limit(max)
         self._check()
-        if not await self._fill_later(_deadline(timeout)):
+        if not await self._fill_later(deadline_of(timeout)):
             self._check()
             return []
         return self.read(max, 0)
@@ -290,9 +276,9 @@ class EventStream:
 
         A batch is what there is when it is asked for: it is waited for until there is one event.
         """
-        _check_limit(max)
+        check_limit(max)
         self._check()
-        return Batches(self, _deadline(timeout), max)
+        return Batches(self, deadline_of(timeout), max)
 
     def call(self, function: Callable[[Any], object], timeout: float | None = None) -> int:
         """Call `function` with every event, for `timeout` seconds, or until it is closed; return how many there were.
@@ -301,7 +287,7 @@ class EventStream:
         it come next time. With a `timeout` of 0 it is called for what there is now.
         """
         self._check()
-        deadline = _deadline(timeout)
+        deadline = deadline_of(timeout)
         called = 0
         while self._fill(deadline):
             cursor = self._cursor
@@ -542,14 +528,14 @@ class EventStream:
 
     def _fill_now(self, limit: int | None, decode: bool) -> bool:
         if decode:
-            return self._fill(_NOW)
+            return self._fill(NOW)
         self._refuse_another()
         me = get_ident()
         try:
             with self._lock:
                 self._refuse_another()
                 self._reader = me
-                return self._fill_alone(_NOW, limit, decode=False)
+                return self._fill_alone(NOW, limit, decode=False)
         finally:
             if self._reader == me:
                 self._reader = None
@@ -581,100 +567,6 @@ class EventStream:
                 os.close(fd)
 
 
-class Stream(_Base["T"]):
-    """An iteration that may have a time-out, for ``for`` or ``async for``."""
-
-    __slots__ = ("_began", "_deadline", "_limit", "_steps", "_stream")
-
-    def __init__(self, stream: EventStream, deadline: float | None, limit: int | None = None) -> None:
-        self._stream = stream
-        self._deadline = deadline
-        self._limit = limit
-        self._steps: Iterator[T] | None = None
-        self._began = False
-
-    def _make_steps(self) -> Iterator[T]:
-        raise NotImplementedError
-
-    def __iter__(self) -> Iterator[T]:
-        if self._steps is None:
-            self._steps = self._make_steps()
-        return self._steps
-
-    def __next__(self) -> T:
-        # Not next(): between its return and this one's, an interrupt would lose the item.
-        for item in self.__iter__():
-            return item
-        raise StopIteration
-
-    def __aiter__(self) -> AsyncIterator[T]:
-        return self
-
-    async def __anext__(self) -> T:
-        raise NotImplementedError
-
-    def _end_when_late(self) -> None:
-        """End when the time is over; there is always one look at what there is."""
-        if self._deadline is not None and self._began and monotonic() >= self._deadline:
-            raise StopAsyncIteration
-        self._began = True
-
-
-class Records(Stream["Any"]):
-    """An iteration over events."""
-
-    __slots__ = ()
-
-    def _make_steps(self) -> Iterator[Any]:
-        return self._stream._iterate(self._deadline)
-
-    async def __anext__(self) -> Any:
-        # No generator: that would end for good when a task is cancelled as it waits, as asyncio.wait_for() does.
-        stream = self._stream
-        self._end_when_late()
-        while True:
-            cursor = stream._cursor
-            if cursor is not None:
-                for item in cursor.rest:
-                    return item
-            if not await stream._fill_later(self._deadline):
-                raise StopAsyncIteration
-
-
-class Batches(Stream[Batch]):
-    """An iteration over batches."""
-
-    __slots__ = ()
-
-    def _make_steps(self) -> Iterator[Batch]:
-        return self._stream._iterate_batches(self._limit, self._deadline)
-
-    async def __anext__(self) -> Batch:
-        self._end_when_late()
-        while await self._stream._fill_later(self._deadline, self._limit, decode=False):
-            batch = self._stream._next_batch(self._limit, _NOW)
-            if batch is not None:
-                return batch
-        raise StopAsyncIteration
-
-
 def _set(done: Future[None]) -> None:
     if not done.done():
         done.set_result(None)
-
-
-def _deadline(timeout: float | None) -> float | None:
-    if timeout is None:
-        return None
-    if not timeout >= 0:  # NaN neither
-        raise ValueError(f"a time-out is a number of seconds from 0 up, or None for ever, not {timeout!r}")
-    return monotonic() + timeout
-
-
-def _check_limit(limit: int | None) -> None:
-    if limit is None:
-        return
-    if not hasattr(limit, "__index__"):
-        raise TypeError(f"max must be an integer, not {type(limit).__name__}")
-    if limit < 1:
-        raise ValueError(f"max must be at least 1, not {limit}")

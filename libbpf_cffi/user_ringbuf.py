@@ -17,6 +17,7 @@ from ._check import check, not_null
 from ._ffi import ffi, lib, unsigned
 from ._handle import Handle
 from ._map_access import CLOSED
+from ._stream_steps import deadline_of
 from .errors import StateError
 
 TYPE_CHECKING = False
@@ -168,7 +169,7 @@ class UserRingBuffer:
 
         `LibbpfError` (ENOSPC) if there is none then, and (E2BIG) for more than the whole buffer can hold.
         """
-        deadline = _deadline(timeout)
+        deadline = deadline_of(timeout)
         data = self._encode(value)
         memory = ffi.from_buffer(data)
         while True:
@@ -188,7 +189,7 @@ class UserRingBuffer:
 
         Errors are those of `send`. *Wraps* ``user_ring_buffer__reserve()``; its blocking form could not be interrupted.
         """
-        deadline = _deadline(timeout)
+        deadline = deadline_of(timeout)
         if size is None:
             if self._codec is None:
                 raise TypeError(f"{self._name} has no type: give the size to reserve")
@@ -248,11 +249,3 @@ def _open_hint(error: int) -> str | None:
     if error in (errno.EPERM, errno.EACCES):
         return "to write, its memory is mapped: the map is frozen, or was opened read-only"
     return None
-
-
-def _deadline(timeout: float | None) -> float | None:
-    if timeout is None:
-        return None
-    if not timeout >= 0:  # NaN neither
-        raise ValueError(f"a time-out is a number of seconds from 0 up, or None for ever, not {timeout!r}")
-    return monotonic() + timeout

@@ -19,6 +19,7 @@ ROWS = (
     {"_codec"},
     {"_btf_type", "_event_types"},
     {"_batch"},
+    {"_stream_steps"},
     {"_stream"},
     {"_map_open", "_map_settings", "_vmlinux", "btf", "links", "ringbuf", "trace_pipe", "user_ringbuf"},
     {"_clang", "_map_identity"},
