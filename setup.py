@@ -52,6 +52,12 @@ BPF_HEADERS = (
     "usdt.bpf.h",
 )
 
+#: And this one, of our own.
+OUR_HEADER = Path("csrc", "bpf", "libbpf_cffi.bpf.h")
+
+#: All of them, in the package's folder `include`.
+HEADERS = (*(f"bpf/{name}" for name in BPF_HEADERS), OUR_HEADER.name)
+
 #: Commands that need libbpf's sources, be it for the licences that go into the metadata.
 NEED_SOURCES = {
     "bdist",
@@ -154,15 +160,15 @@ class BuildExt(build_ext):
         target.chmod(0o755)
 
         headers = [ROOT / libbpf.include_dirs[0] / name for name in BPF_HEADERS]
-        for folder in self._header_folders():
-            build_dist.stage(headers, folder)
+        for folder in self._include_folders():
+            build_dist.stage(headers, folder / "bpf")
+            shutil.copyfile(ROOT / OUR_HEADER, folder / OUR_HEADER.name)
 
-    def _header_folders(self) -> list[Path]:
+    def _include_folders(self) -> list[Path]:
         """Return where the headers go: the build's package, and the tree's when it is built in place."""
-        inner = Path("include", "bpf")
-        folders = [Path(self.build_lib, PACKAGE, inner)]
+        folders = [Path(self.build_lib, PACKAGE, "include")]
         if self.editable_mode or self._in_place():
-            folders.append(ROOT / PACKAGE / inner)
+            folders.append(ROOT / PACKAGE / "include")
         return folders
 
     def _in_place(self) -> bool:
@@ -171,15 +177,15 @@ class BuildExt(build_ext):
 
     def get_outputs(self) -> list[str]:
         """Return what the command makes in the build's folder."""
-        headers = [str(Path(self.build_lib, PACKAGE, "include", "bpf", name)) for name in BPF_HEADERS]
+        headers = [str(Path(self.build_lib, PACKAGE, "include", name)) for name in HEADERS]
         return sorted([*super().get_outputs(), *headers])
 
     def get_output_mapping(self) -> dict[str, str]:
         """Return where an editable installation finds in the tree what a build makes."""
         mapping = super().get_output_mapping()
         if self.inplace:
-            for name in BPF_HEADERS:
-                inner = Path(PACKAGE, "include", "bpf", name)
+            for name in HEADERS:
+                inner = Path(PACKAGE, "include", name)
                 mapping[str(Path(self.build_lib, inner))] = str(inner)
         return mapping
 

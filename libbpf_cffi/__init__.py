@@ -22,6 +22,7 @@ from ._handle import pointer
 from .errors import (
     ClosedError,
     Error,
+    EventError,
     LibbpfError,
     LibbpfPermissionError,
     NotSupportedError,
@@ -36,9 +37,9 @@ from .tracefs import TracefsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._batch import Batch
     from ._map_arena import Arena
     from ._map_array import ArrayMap
-    from ._map_buffers import RingBufferMap, UserRingBufferMap
     from ._map_groups import CgroupArray, CgroupStorage, CgroupStorageKey, PercpuCgroupStorage, PerfEventArray
     from ._map_hash import HashMap
     from ._map_insns import InsnArray, InsnPlace
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from ._map_programs import ProgArray
     from ._map_queues import BloomFilter, Queue, Stack
     from ._map_redirect import CpuEntry, CpuMap, DevEntry, DevMap, DevMapHash, XskMap
+    from ._map_ring import RingBufferMap, UserRingBufferMap
     from ._map_sockets import ReuseportSockArray, SockHash, SockMap
     from ._map_stacks import StackFrame, StackTrace
     from ._map_storage import CgrpStorage, InodeStorage, SkStorage, Storage, TaskStorage
@@ -58,7 +60,9 @@ if TYPE_CHECKING:
     from .compile import CompileError, CompileWarning, compile_object, vmlinux_h
     from .enums import AttachType, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType, UpdateFlags
     from .infos import LinkInfo, MapInfo, ProgramInfo
+    from .ringbuf import Ring, RingBuffer
     from .trace_pipe import LostEvents, TraceLine, TracePipe
+    from .user_ringbuf import UserRingBuffer, UserSample
     from .variables import Variable, Variables
 
 __all__ = [
@@ -66,6 +70,7 @@ __all__ = [
     "ArrayMap",
     "ArrayOfMaps",
     "AttachType",
+    "Batch",
     "BloomFilter",
     "Btf",
     "BtfEnumerator",
@@ -90,6 +95,7 @@ __all__ = [
     "DevMap",
     "DevMapHash",
     "Error",
+    "EventError",
     "HashMap",
     "HashOfMaps",
     "InodeStorage",
@@ -121,6 +127,8 @@ __all__ = [
     "Queue",
     "Record",
     "ReuseportSockArray",
+    "Ring",
+    "RingBuffer",
     "RingBufferMap",
     "SkStorage",
     "SockHash",
@@ -137,7 +145,9 @@ __all__ = [
     "TracefsError",
     "UnionValue",
     "UpdateFlags",
+    "UserRingBuffer",
     "UserRingBufferMap",
+    "UserSample",
     "Variable",
     "Variables",
     "VerifierError",
@@ -154,6 +164,7 @@ _LATER = {
     "ArrayMap": "_map_array",
     "ArrayOfMaps": "_map_of_maps",
     "AttachType": "enums",
+    "Batch": "_batch",
     "BloomFilter": "_map_queues",
     "Btf": "btf",
     "BtfEnumerator": "btf",
@@ -200,7 +211,9 @@ _LATER = {
     "Queue": "_map_queues",
     "Record": "_record",
     "ReuseportSockArray": "_map_sockets",
-    "RingBufferMap": "_map_buffers",
+    "Ring": "ringbuf",
+    "RingBuffer": "ringbuf",
+    "RingBufferMap": "_map_ring",
     "SkStorage": "_map_storage",
     "SockHash": "_map_sockets",
     "SockMap": "_map_sockets",
@@ -214,7 +227,9 @@ _LATER = {
     "TracePipe": "trace_pipe",
     "UnionValue": "_record",
     "UpdateFlags": "enums",
-    "UserRingBufferMap": "_map_buffers",
+    "UserRingBuffer": "user_ringbuf",
+    "UserRingBufferMap": "_map_ring",
+    "UserSample": "user_ringbuf",
     "Variable": "variables",
     "Variables": "variables",
     "XskMap": "_map_redirect",

@@ -8,7 +8,7 @@ import os
 from ._check import check, not_null
 from ._ffi import ffi, lib, unsigned
 from ._handle import Handle
-from ._map_buffers import RingBufferMap
+from ._map_no_elements import NoElements
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Arena"]
 
 
-class Arena(RingBufferMap):
+class Arena(NoElements):
     """Memory that programs and this process share: `read` and `write` bytes, `get` and `put` typed values.
 
     Bytes are copied, and nothing that is handed out is the memory itself: whether its pages are there or not, and

@@ -6,7 +6,8 @@
     │   ├── LibbpfPermissionError (also PermissionError)
     │   └── NotSupportedError               this kernel, or this build, lacks it
     ├── StateError (also RuntimeError)      the right call at the wrong time
-    └── ClosedError (also ValueError)       the thing has been closed
+    ├── ClosedError (also ValueError)       the thing has been closed
+    └── EventError (also ValueError)        an event does not fit its type
 
 A missing program or map is a ``KeyError``, a value of the wrong size or type a ``ValueError`` or
 ``TypeError``.
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ClosedError",
     "Error",
+    "EventError",
     "LibbpfError",
     "LibbpfPermissionError",
     "NotSupportedError",
@@ -150,3 +152,17 @@ class StateError(Error, RuntimeError):
 
 class ClosedError(Error, ValueError):
     """The object, link or reader has been closed, or belongs to the process that forked this one."""
+
+
+class EventError(Error, ValueError):
+    """An event has not the size of its type, or no type is known for it; `record` are its bytes.
+
+    It has been handed out with that: the next read goes on behind it.
+    """
+
+    def __init__(self, message: str, record: bytes = b"") -> None:
+        super().__init__(message)
+        self.record = record
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (*self.args, self.record)

@@ -35,6 +35,8 @@ __all__ = ["Object"]
 
 OPEN, PREPARED, LOADED, FAILED = ObjectHandle.OPEN, ObjectHandle.PREPARED, ObjectHandle.LOADED, ObjectHandle.FAILED
 
+_RINGS = (lib.BPF_MAP_TYPE_RINGBUF, lib.BPF_MAP_TYPE_USER_RINGBUF)
+
 HEAD_ROOM = 16
 """Descriptors that a load needs beside one a program and map: BTF, token, and libbpf's probes of the kernel."""
 
@@ -59,6 +61,7 @@ class Object:
         "__weakref__",
         "_btf",
         "_data",
+        "_event_type_ids",
         "_handle",
         "_kernel_log",
         "_license",
@@ -72,6 +75,8 @@ class Object:
 
     _btf: Btf | None
     _data: bytes
+    _event_type_ids: dict[str, int]
+    """The types of ring buffers' events by the map's name, as far as they are declared."""
     _handle: ObjectHandle
     _kernel_log: bytearray | None
     _license: str
@@ -190,11 +195,31 @@ class Object:
         while each:
             self._maps.setdefault(text(lib.bpf_map__name(each)), each)
             each = lib.bpf_object__next_map(pointer, each)
+        self._event_type_ids = {}
+        for name, each in self._maps.items():
+            self._let_ring_load(name, each)
         self._btf = None
         self._data = data
         self._variables = None
         self._seen = {}
         self._skipped = {}
+
+    def _let_ring_load(self, name: str, each: bpf_map) -> None:
+        """Take away what a ring buffer declares as its value, the type of its events: the kernel refuses it."""
+        if lib.lbc_map_adopt_inner(each):
+            inner = lib.bpf_map__inner_map(each)
+            self._let_ring_load(text(lib.bpf_map__name(inner)), inner)
+        if lib.bpf_map__type(each) not in _RINGS:
+            return
+        declared = lib.bpf_map__btf_value_type_id(each)
+        if declared:
+            self._event_type_ids[name] = declared
+        if declared or lib.bpf_map__btf_key_type_id(each):
+            lib.lbc_map_forget_btf(each)
+        # What a size says, too: it can only be the type's.
+        action = f"open {self._handle.name}"
+        check(lib.bpf_map__set_key_size(each, 0), action)
+        check(lib.bpf_map__set_value_size(each, 0), action)
 
     @property
     def _pointer(self) -> bpf_object:

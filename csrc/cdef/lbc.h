@@ -151,3 +151,84 @@ struct lbc_arena {
 
 struct lbc_arena *lbc_arena__map(int fd, uint64_t address, size_t size);
 void lbc_arena__unmap(struct lbc_arena *arena);
+
+/* Ring buffers (ringbuf.c). A reader's memory, its rings' and a batch's are the caller's. */
+struct lbc_ring {
+    unsigned long *consumer_pos;
+    const unsigned long *producer_pos;
+    const char *data;
+    unsigned long size;
+    void *claim;
+    int fd;
+};
+
+struct lbc_ring_reader {
+    struct lbc_ring *rings;
+    __u32 count;
+    __u32 next;
+    __u32 failed;
+    int epoll_fd;
+    int wake_fd;
+    unsigned int signalled;
+    unsigned int closed;
+    unsigned int users;
+    unsigned int generation;
+};
+
+struct lbc_ring_state {
+    __u64 consumer_pos;
+    __u64 producer_pos;
+};
+
+/* Records one after the other: where each ends, and the ring that it is of (NULL: there is one ring). */
+struct lbc_ring_batch {
+    char *data;
+    __u32 *ends;
+    __u16 *rings;
+    __u64 room;
+    __u64 len;
+    __u32 limit;
+    __u32 count;
+    __u32 size;
+    __u32 wanted;
+    int mixed;
+    int full;
+};
+
+struct lbc_ring_reader *lbc_ring_reader__open(struct lbc_ring_reader *reader, const int *fds, __u32 count);
+void lbc_ring_reader__close(struct lbc_ring_reader *reader);
+int lbc_ring_reader__dup(struct lbc_ring_reader *reader, int *fds);
+int lbc_ring_reader__signal(struct lbc_ring_reader *reader, int on);
+int lbc_ring_reader__rearm(struct lbc_ring_reader *reader);
+int lbc_ring_reader__state(struct lbc_ring_reader *reader, __u32 index, struct lbc_ring_state *state);
+int lbc_ring_read(struct lbc_ring_reader *reader, struct lbc_ring_batch *batch, int timeout_ms);
+
+/* User ring buffers (user_ringbuf.c). The ring's struct is memory of the caller's. */
+struct lbc_user_ring {
+    struct user_ring_buffer *ring;
+    int fd;
+    int epoll_fd;
+    int wake_fd;
+    unsigned int closed;
+    unsigned int users;
+};
+
+struct lbc_user_sample {
+    struct lbc_user_ring *ring;
+    void *data;
+    __u32 size;
+};
+
+struct lbc_user_ring *lbc_user_ring__open(struct lbc_user_ring *ring, int fd);
+void lbc_user_ring__close(struct lbc_user_ring *ring);
+int lbc_user_ring__send(struct lbc_user_ring *ring, const void *data, __u32 size);
+int lbc_user_ring__wait(struct lbc_user_ring *ring, int timeout_ms);
+struct lbc_user_sample *lbc_user_sample__reserve(struct lbc_user_ring *ring, __u32 size);
+int lbc_user_sample__submit(struct lbc_user_sample *sample, const void *data);
+void lbc_user_sample__free(struct lbc_user_sample *sample);
+
+/* Forget what BTF says of the keys and values of an object's map (link_perf.c). */
+void lbc_map_forget_btf(struct bpf_map *map);
+
+/* Whether the template of a map of maps can be set; libbpf crashes at that before this (link_perf.c). */
+int lbc_map_adopt_inner(struct bpf_map *map);

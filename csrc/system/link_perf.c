@@ -9,3 +9,15 @@ int lbc_link_perf_event_fd(const struct bpf_link *link)
 	(void)link;
 	return -1;
 }
+
+/* Load then makes the map without BTF all the same, after a warning. */
+void lbc_map_forget_btf(struct bpf_map *map)
+{
+	(void)map;
+}
+
+int lbc_map_adopt_inner(struct bpf_map *map)
+{
+	(void)map;
+	return 0;
+}

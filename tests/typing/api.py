@@ -184,3 +184,39 @@ def variables(obj: bpf.Object) -> None:
     assert_type(list(obj.variables), list[str])
     obj.variables["x"] = 5
     obj.variables.update({"x[1]": 5}, y=(1, 2))
+
+
+def ring_buffers(each: bpf.RingBufferMap, other: bpf.RingBufferMap, btf_type: bpf.BtfType) -> None:
+    with each.ring_buffer("event", errors="fit") as reader:
+        assert_type(reader, bpf.RingBuffer)
+        assert_type(reader.read(10, timeout=0.5), list[Any])
+        assert_type(reader.consume(), list[Any])
+        assert_type(reader.lost, int | None)
+        assert_type(reader.rings[0].avail_data_size, int)
+        assert_type(reader.call(print, 1.0), int)
+        for batch in reader.batches(max=5):
+            assert_type(batch, bpf.Batch)
+            assert_type(batch.raw, list[bytes])
+            assert_type(len(batch), int)
+    bpf.RingBuffer({each: "event", other: None})
+    bpf.RingBuffer(each, other, type=btf_type)
+    each.ring_buffer(lambda data: data[:1])
+    each.ring_buffer({1: "a", 2: btf_type}, discriminator="kind")
+    each.ring_buffer({1: "a"}, discriminator=5)  # type: ignore[arg-type]
+    each.ring_buffer(7)  # type: ignore[arg-type]
+
+
+async def ring_buffers_async(reader: bpf.RingBuffer) -> None:
+    async for batch in reader.batches():
+        assert_type(batch, bpf.Batch)
+    assert_type(await reader.aread(timeout=1), list[Any])
+
+
+def user_ring_buffers(each: bpf.UserRingBufferMap) -> None:
+    with each.user_ring_buffer(bytes) as out:
+        assert_type(out, bpf.UserRingBuffer)
+        out.send(b"x", timeout=None)
+        with out.reserve(8, timeout=1) as sample:
+            assert_type(sample, bpf.UserSample)
+            assert_type(sample.data, memoryview)
+        out.reserve("8")  # type: ignore[arg-type]

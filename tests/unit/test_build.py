@@ -592,7 +592,7 @@ def test_the_wheel_has_nothing_but_the_package_and_its_metadata(wheel):
         name
         for name in wheel.namelist()
         if not re.fullmatch(
-            r"libbpf_cffi/([\w/]+\.pyi?|py\.typed|_libbpf\.abi3\.so|include/bpf/[\w.]+\.h)|libbpf_cffi-[\w.]+\.dist-info/.*",
+            r"libbpf_cffi/([\w/]+\.pyi?|py\.typed|_libbpf\.abi3\.so|include/(bpf/)?[\w.]+\.h)|libbpf_cffi-[\w.]+\.dist-info/.*",
             name,
         )
     ]
@@ -603,6 +603,8 @@ def test_the_wheel_has_nothing_but_the_package_and_its_metadata(wheel):
 def test_the_headers_in_the_wheel_are_libbpfs(wheel):
     for name in BPF_HEADERS:
         assert wheel.read(f"libbpf_cffi/include/bpf/{name}") == (VENDORED / "src" / name).read_bytes()
+    ours = "libbpf_cffi.bpf.h"
+    assert wheel.read(f"libbpf_cffi/include/{ours}") == (ROOT / "csrc" / "bpf" / ours).read_bytes()
 
 
 def metadata(wheel):

@@ -1,4 +1,4 @@
-"""Ring buffers, as maps: what they are and how large; what is in them is not elements."""
+"""Maps that have no elements: memory of another kind."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["RingBufferMap", "UserRingBufferMap"]
+__all__ = ["NoElements"]
 
 
-class RingBufferMap(Map):
-    """A ring buffer as a map: its settings and info. It has no elements: programs write records, readers consume them.
-
-    `max_entries` is its size in bytes, a power of two and a multiple of a page. Linux 5.8.
-    """
+class NoElements(Map):
+    """A map whose memory is no elements: asked for one, it says what to do instead."""
 
     __slots__ = ()
 
-    _instead = "a ring buffer has no elements: programs write records into it, which a reader consumes"
+    _instead = ""
 
     def _refused(self) -> TypeError:
         self._handle.check()
@@ -52,11 +49,3 @@ class RingBufferMap(Map):
 
     def __bool__(self) -> bool:
         return True
-
-
-class UserRingBufferMap(RingBufferMap):
-    """A user ring buffer as a map: user space writes records, a program consumes them. Linux 6.1."""
-
-    __slots__ = ()
-
-    _instead = "a user ring buffer has no elements: user space writes records into it, which a program drains"

@@ -1,0 +1,382 @@
+"""How fast ring buffers are read, against libbpf's ``ring_buffer__consume()`` with a callback that does nothing.
+
+    python benchmarks/ring_buffer.py [--rounds N] [--events N] [--soak N]
+
+A BPF program fills the ring with events of 64 bytes, then one reader empties it, and so in turn. What is measured is
+the CPU time of the thread for each event. Wanted, in terms of C: a column's sum by NumPy at most 4, typed records with
+all fields read at most 30, bytes that are handed to a function at most 20. The other figures are for comparison.
+
+Then the time from sending an event until a reader that waits has it, against ``ring_buffer__poll()``: at most 1.5.
+
+With --soak a program sends so many events, from a thread, faster than they are read: those received and those that
+found no room must be all of them, in order, and the memory of the process must not grow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import struct
+import sys
+import threading
+import time
+from pathlib import Path
+
+import _harness
+
+import libbpf_cffi as bpf
+from libbpf_cffi import ffi, lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WANTED = {"NumPy, a column's sum": 4.0, "typed, all fields read": 30.0, "bytes, a function each": 20.0}
+WANTED_LATENCY = 1.5
+
+ORDER = struct.Struct("=QQQQQ")
+
+EVENT = struct.Struct("=QQIIQQQiIQ")
+
+NO_WAKEUP = 1
+
+SIZE = 64
+"""Bytes of an event."""
+
+PAUSE_US = 1000
+"""Microseconds between events whose latency is measured: the reader sleeps in between."""
+
+SOAK_STEP = 200_000
+"""Events that one run of the program sends."""
+
+WANTED_GROWTH_KB = 4096
+"""Of the resident memory, over a soak: what the allocator keeps to itself."""
+
+
+def library() -> ctypes.CDLL:
+    """Compile ring_buffer.c."""
+    path = _harness.compile_c(
+        _harness.HERE / "ring_buffer.c", _harness.WORK / "ring_buffer.so", "-shared", "-fvisibility=hidden", "-pthread"
+    )
+    found = ctypes.CDLL(str(path))
+    found.ring_open.restype = found.sender_start.restype = ctypes.c_void_p
+    found.ring_close.argtypes = found.ring_consume.argtypes = found.sender_join.argtypes = [ctypes.c_void_p]
+    found.sender_sent_at.argtypes = [ctypes.c_void_p]
+    found.sender_sent_at.restype = ctypes.c_uint64
+    found.ring_latencies.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32]
+    return found
+
+
+class Bench:
+    """A ring, what fills it and what empties it."""
+
+    def __init__(self, obj: bpf.Object, events: int) -> None:
+        self._c = library()
+        self._map = obj.maps["events"]
+        self._prog_fd = obj.programs["produce"].fd
+        self._events = events
+
+    def send(self, first: int, count: int, flags: int = NO_WAKEUP) -> tuple[int, int]:
+        """Run the program; give how many events were sent, and how many found no room."""
+        order = ctypes.create_string_buffer(ORDER.pack(first, count, flags, 0, 0), ORDER.size)
+        error = self._c.ring_run(self._prog_fd, order, ORDER.size)
+        if error:
+            _harness.stop(f"the producer: {os.strerror(-error)}")
+        return ORDER.unpack(order.raw)[3:]
+
+    def fill(self) -> None:
+        """Have the events sent."""
+        sent, lost = self.send(0, self._events)
+        if lost:
+            _harness.stop(f"{lost} of {sent + lost} events found no room")
+
+    def c(self) -> Callable[[], float]:
+        """Give libbpf's reader."""
+        ring = self._c.ring_open(self._map.fd)
+        clock = time.thread_time_ns
+
+        def read() -> float:
+            # What counts is a reader at work: the first round brings its code and memory into the caches.
+            self.fill()
+            self._c.ring_consume(ring)
+            self.fill()
+            start = clock()
+            count = self._c.ring_consume(ring)
+            spent = clock() - start
+            if count != self._events:
+                _harness.stop(f"C read {count} of {self._events} events")
+            return spent / self._events
+
+        return read
+
+    def python(self, type: object, way: Callable[[bpf.RingBuffer, int], int]) -> Callable[[], float]:
+        """Give one of ours; `way` reads so many events and returns how many they were."""
+        reader = bpf.RingBuffer(self._map, type=type)
+        clock = time.thread_time_ns
+
+        def read() -> float:
+            self.fill()
+            way(reader, self._events)
+            self.fill()
+            start = clock()
+            count = way(reader, self._events)
+            spent = clock() - start
+            if count != self._events:
+                _harness.stop(f"read {count} of {self._events} events")
+            return spent / self._events
+
+        return read
+
+    def callback(self) -> Callable[[], float]:
+        """Give libbpf's reader with a callback in Python, which is how others do it."""
+        seen = [0]
+
+        def take(_: object, data: object, size: int) -> int:
+            EVENT.unpack(ffi.buffer(data, size))
+            seen[0] += 1
+            return 0
+
+        kept = ffi.callback("int(void *, void *, size_t)", take)
+        ring = lib.ring_buffer__new(self._map.fd, kept, ffi.NULL, ffi.NULL)
+        clock = time.thread_time_ns
+
+        def read(_kept: object = kept) -> float:
+            self.fill()
+            start = clock()
+            lib.ring_buffer__consume(ring)
+            return (clock() - start) / self._events
+
+        return read
+
+    def c_latencies(self, count: int) -> list[float]:
+        """Give the microseconds from sending an event until C has it."""
+        ring = self._c.ring_open(self._map.fd)
+        values = (ctypes.c_uint64 * count)()
+        sender = self._c.sender_start(self._prog_fd, count, PAUSE_US)
+        error = self._c.ring_latencies(ring, sender, values, count)
+        error = self._c.sender_join(sender) or error
+        self._c.ring_close(ring)
+        if error:
+            _harness.stop(f"latency in C: {os.strerror(-error)}")
+        return [value / 1e3 for value in values if value]
+
+    def python_latencies(self, count: int) -> list[float]:
+        """Give the same until Python has it, as bytes."""
+        found = []
+        seen = 0
+        with bpf.RingBuffer(self._map, type=bytes) as reader:
+            sender = self._c.sender_start(self._prog_fd, count, PAUSE_US)
+            sent_at = self._c.sender_sent_at
+            # The first one pays for what is imported and compiled.
+            while seen < count - 1 and (events := reader.read(timeout=5)):
+                found.append((time.monotonic_ns() - sent_at(sender)) / 1e3)
+                seen += len(events)
+            if self._c.sender_join(sender):
+                _harness.stop("latency in Python: the producer failed")
+        return found
+
+
+def numpy_sum(reader: bpf.RingBuffer, _: int) -> int:
+    """Sum a column of what there is, in NumPy."""
+    count = 0
+    for batch in reader.batches(timeout=0):
+        array = batch.to_numpy()
+        array["size"].sum()
+        count += len(array)
+    return count
+
+
+def fields_read(reader: bpf.RingBuffer, events: int) -> int:
+    """Iterate over records and read every field."""
+    count = 0
+    for event in reader:
+        _ = event.number, event.time, event.pid, event.tgid, event.address
+        _ = event.size, event.latency, event.result, event.cpu, event.flags
+        count += 1
+        if count == events:
+            break
+    return count
+
+
+def fields_unpacked(reader: bpf.RingBuffer, events: int) -> int:
+    """Iterate over records and unpack them, which are tuples."""
+    count = 0
+    for _number, _time, _pid, _tgid, _address, _size, _latency, _result, _cpu, _flags in reader:
+        count += 1
+        if count == events:
+            break
+    return count
+
+
+def tuples(reader: bpf.RingBuffer, _: int) -> int:
+    """Unpack the bytes with `struct` alone: what the numbers cost that a record is made of."""
+    count = 0
+    for batch in reader.batches(timeout=0):
+        for _number, _time, _pid, _tgid, _address, _size, _latency, _result, _cpu, _flags in EVENT.iter_unpack(
+            bytes(batch)
+        ):
+            count += 1
+    return count
+
+
+def records(reader: bpf.RingBuffer, events: int) -> int:
+    """Iterate over records, and nothing else."""
+    count = 0
+    for _ in reader:
+        count += 1
+        if count == events:
+            break
+    return count
+
+
+def read_list(reader: bpf.RingBuffer, _: int) -> int:
+    """Take lists."""
+    count = 0
+    while found := reader.consume():
+        count += len(found)
+    return count
+
+
+def nothing(_: object) -> None:
+    """Stand for the user's function."""
+
+
+def called(reader: bpf.RingBuffer, _: int) -> int:
+    """Have a function called with each."""
+    return reader.call(nothing, 0)
+
+
+def handed(reader: bpf.RingBuffer, events: int) -> int:
+    """Iterate, and call a function with each."""
+    count = 0
+    for event in reader:
+        nothing(event)
+        count += 1
+        if count == events:
+            break
+    return count
+
+
+def measure(bench: Bench, rounds: int) -> dict[str, float]:
+    """Measure all readers in turn, print the table, and return the ratios to C."""
+    variants = {
+        "C, ring_buffer__consume()": bench.c(),
+        "NumPy, a column's sum": bench.python(None, numpy_sum),
+        "typed, all fields read": bench.python(None, fields_unpacked),
+        "typed, each field an attribute": bench.python(None, fields_read),
+        "typed, no field read": bench.python(None, records),
+        "no records, tuples of struct's": bench.python(None, tuples),
+        "typed, lists": bench.python(None, read_list),
+        "bytes, a function each": bench.python(bytes, called),
+        "bytes, a loop and a function": bench.python(bytes, handed),
+        "bytes, lists": bench.python(bytes, read_list),
+        "libbpf's reader, a callback each": bench.callback(),
+    }
+    results = _harness.in_turn(variants, rounds)
+    reference = results["C, ring_buffer__consume()"]
+    ratios = {
+        name: _harness.median(value / c for value, c in zip(values, reference, strict=True))
+        for name, values in results.items()
+    }
+    rows = [
+        [name, f"{_harness.median(values):.1f}", f"{1e3 / _harness.median(values):.2f}", f"{ratios[name]:.1f}"]
+        for name, values in results.items()
+    ]
+    print(_harness.table(["", "ns an event", "million/s", "x C"], rows))
+    return ratios
+
+
+def resident_kb() -> int:
+    """Give the resident memory of this process."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+def soak(bench: Bench, ring: bpf.RingBufferMap, events: int) -> bool:
+    """Receive what a thread sends without a pause, and count."""
+    totals = [0, 0]
+    done = threading.Event()
+
+    def send_all() -> None:
+        first = 0
+        while first < events:
+            sent, lost = bench.send(first, min(SOAK_STEP, events - first), 0)
+            totals[0] += sent
+            totals[1] += lost
+            first += sent + lost
+        done.set()
+
+    received = out_of_order = 0
+    last = -1
+    sizes: list[int] = []
+    thread = threading.Thread(target=send_all)
+    start = time.monotonic()
+    with ring.ring_buffer() as reader:
+        thread.start()
+        turn = 0
+        while True:
+            ended = done.is_set()
+            turn += 1
+            # All ways in turn.
+            way = turn % 3
+            if way == 0:
+                batch = next(iter(reader.batches(timeout=0.1)), None)
+                numbers = [] if batch is None else batch.to_numpy()["number"].tolist()
+            elif way == 1:
+                numbers = [event.number for event in reader.read(timeout=0.1)]
+            else:
+                numbers = []
+                reader.call(lambda event, keep=numbers.append: keep(event.number), 0)
+            if numbers:
+                received += len(numbers)
+                deque_of = [last, *numbers]
+                out_of_order += sum(1 for a, b in zip(deque_of, numbers, strict=False) if a >= b)
+                last = numbers[-1]
+            elif ended:
+                break
+            if turn % 64 == 0:
+                sizes.append(resident_kb())
+        thread.join()
+        lost = reader.lost
+    spent = time.monotonic() - start
+    grown = sizes[-1] - sizes[len(sizes) // 10] if sizes else 0
+    print(f"\nSoak: {events} events in {spent:.1f} s: received {received}, lost {lost}")
+    exact = received == totals[0] and lost == totals[1] and received + lost == events and not out_of_order
+    print(f"received + lost = sent, in order: {'yes' if exact else 'NO'}")
+    return _harness.verdict("memory grew", grown, WANTED_GROWTH_KB, " kB") and exact
+
+
+def main() -> int:
+    """Measure and report; the exit status is 1 if something is not as wanted."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=61, help="how often each reader is measured (default: 61)")
+    parser.add_argument("--events", type=int, default=5000, help="events a round (default: 5000)")
+    parser.add_argument("--soak", type=int, default=0, metavar="N", help="send and receive so many events as well")
+    options = parser.parse_args()
+    _harness.need_root()
+    with bpf.Object.open(bpf.compile_object(_harness.HERE / "bpf" / "rings.bpf.c"), object_name="rings") as obj:
+        obj.load()
+        ring = obj.maps["events"]
+        bench = Bench(obj, options.events)
+        good = True
+        if options.soak:
+            good &= soak(bench, ring, options.soak)
+        _harness.calm(one_cpu=False)
+        waits = _harness.in_turn(
+            {"C": lambda: bench.c_latencies(100), "Python": lambda: bench.python_latencies(100)}, 8
+        )
+        medians = {name: [_harness.median(each) for each in runs] for name, runs in waits.items()}
+        in_c, in_python = (_harness.median(medians[name]) for name in ("C", "Python"))
+        print(f"\nFrom sending to having, medians of 8 rounds of 100: C {in_c:.1f} us, Python {in_python:.1f} us")
+        ratio = _harness.median(python / c for c, python in zip(medians["C"], medians["Python"], strict=True))
+        good &= _harness.verdict("Python / C", ratio, WANTED_LATENCY)
+        _harness.calm()
+        print(f"\nCPU time, medians of {options.rounds} rounds of {options.events} events of {SIZE} bytes")
+        ratios = measure(bench, options.rounds)
+    for name, wanted in WANTED.items():
+        good &= _harness.verdict(f"{name} / C", ratios[name], wanted)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Ring buffers as maps: they have no elements, but readers and writers."""
+
+from __future__ import annotations
+
+import sys
+
+from ._ffi import lib
+from ._map_no_elements import NoElements
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from ._btf_type import BtfType
+    from ._codec import Codec
+    from .ringbuf import RingBuffer
+    from .user_ringbuf import UserRingBuffer
+
+__all__ = ["RingBufferMap", "UserRingBufferMap"]
+
+
+class _Ring(NoElements):
+    """What the two have in common: a type of events, which is declared as that of a value."""
+
+    __slots__ = ()
+
+    @property
+    def btf_value_type_id(self) -> int:
+        """Id of the type that is declared for the events, ``__type(value, …)``, in the object's BTF, or 0.
+
+        The kernel does not take it: it is taken away, with the size, when the object is opened.
+        """
+        declared: dict[str, int] = getattr(self._owner, "_event_type_ids", {}) if self._facts is None else {}
+        return declared.get(self._name) or super().btf_value_type_id
+
+    def _event_types(self, chars: str) -> tuple[Callable[[Any], Codec | None], BtfType | None]:
+        """Give what turns a type, or its name in the object's BTF, into a codec; and the declared type."""
+        self._handle.check()
+
+        def resolve(type: Any) -> Codec | None:
+            if type is None or type is bytes:
+                return None
+            found: Any = type
+            if isinstance(type, str):
+                if self._facts is not None:
+                    raise ValueError(f"{self._what} belongs to no object, whose types have names: give a BtfType")
+                found = self._owner.types[type]
+            if not hasattr(found, "codec"):
+                raise TypeError(f"the type of an event is a name, a BtfType or bytes, not {type!r}")
+            codec: Codec = found.codec(chars)
+            return codec
+
+        return resolve, None if self._is_raw else self.value_type
+
+
+class RingBufferMap(_Ring):
+    """A ring buffer, into which programs put events of any size. It is read by a `RingBuffer`.
+
+    `max_entries` is its size in bytes, a power of two and a multiple of a page. Linux 5.8.
+    """
+
+    __slots__ = ()
+
+    _instead = "a ring buffer has no elements: programs write events into it, which ring_buffer() reads"
+
+    def ring_buffer(
+        self,
+        type: str | BtfType | type[bytes] | Mapping[Any, Any] | Callable[[bytes], Any] | None = None,
+        *,
+        chars: str = "str",
+        discriminator: str | tuple[int, int] | None = None,
+        errors: str = "raise",
+    ) -> RingBuffer:
+        """Open a reader; see `RingBuffer` for the keywords. Linux 5.8.
+
+        It is closed by itself, with the map's object, or when it is collected.
+        """
+        from .ringbuf import RingBuffer
+
+        return RingBuffer(self, type=type, chars=chars, discriminator=discriminator, errors=errors)
+
+    @property
+    def lost(self) -> int | None:
+        """How many events found no room in the buffer, or ``None`` if the programs do not count them.
+
+        They do with the macros of ``<libbpf_cffi.bpf.h>``, in the map ``NAME_lost`` of the same object.
+        """
+        self._handle.check()
+        if self._facts is not None:
+            return None
+        counter = self._owner.maps.get(f"{self._name}_lost")
+        if counter is None or (counter.type, counter.value_size) != (lib.BPF_MAP_TYPE_PERCPU_ARRAY, 8):
+            return None
+        return sum(int.from_bytes(each, sys.byteorder) for each in counter.raw.lookup_elem(bytes(4)))
+
+
+class UserRingBufferMap(_Ring):
+    """A user ring buffer, from which programs take what user space sends. It is written by a `UserRingBuffer`.
+
+    `max_entries` is its size in bytes, as a ring buffer's is. Linux 6.1.
+    """
+
+    __slots__ = ()
+
+    _instead = "a user ring buffer has no elements: user_ring_buffer() writes into it, and programs read"
+
+    def user_ring_buffer(
+        self, type: str | BtfType | type[bytes] | None = None, *, chars: str = "str"
+    ) -> UserRingBuffer:
+        """Open a writer; see `UserRingBuffer` for the keywords. Linux 6.1.
+
+        It is closed by itself, with the map's object, or when it is collected.
+        """
+        from .user_ringbuf import UserRingBuffer
+
+        return UserRingBuffer(self, type, chars=chars)

@@ -1,0 +1,412 @@
+"""Ring buffers on the real kernel: what the events are, and the ways to read them."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+import libbpf_cffi as bpf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SOON = 10.0
+"""Seconds in which anything that is to happen does."""
+
+
+@pytest.fixture
+def events(producer) -> Iterator[bpf.RingBuffer]:
+    """A reader of the ring whose events are declared."""
+    with producer.obj.maps["events"].ring_buffer() as reader:
+        yield reader
+
+
+def numbers(some) -> list[int]:
+    return [event.number for event in some]
+
+
+# What the events are
+
+
+def test_an_object_whose_ring_declares_its_type_loads_without_a_complaint(opened, caplog):
+    obj = opened("rings")
+    obj.load()
+    assert not caplog.records
+
+
+def test_the_rings_of_a_map_of_rings_may_declare_their_type_too(opened):
+    obj = opened("rings")
+    inner = obj.maps["rings"].inner_map
+    assert inner.value_type == obj.types["event"]
+    inner.max_entries = 8192
+    assert inner.max_entries == 8192
+    obj.load()
+
+
+def test_a_ring_that_belongs_to_no_object_is_read(root):
+    with bpf.Map.create("ringbuf", max_entries=4096) as ring, ring.ring_buffer() as reader:
+        assert reader.consume() == []
+
+
+def test_the_declared_type_stays_known_after_load(producer):
+    assert producer.obj.maps["events"].value_type == producer.obj.types["event"]
+
+
+def test_events_are_of_the_declared_type(producer, events):
+    producer(2)
+    first, second = events.read(timeout=SOON)
+    assert (first.number, first.pid, first.comm, second.more) == (0, 4711, "producer", (1, 1, 1, 2**64 - 2))
+
+
+def test_an_enumeration_in_an_event_is_one(producer, events):
+    producer(1)
+    (event,) = events.read(timeout=SOON)
+    assert event.kind.name == "KIND_NUMBER"
+
+
+def test_events_without_a_declared_type_are_bytes(producer):
+    with producer.obj.maps["plain"].ring_buffer() as reader:
+        producer(2, "produce_plain", size=16, step=1)
+        first, second = reader.read(timeout=SOON)
+    assert first == bytes(8) + b"\xff" * 8
+    assert len(second) == 17
+
+
+def test_a_type_may_be_named(producer):
+    with producer.obj.maps["plain"].ring_buffer("struct event") as reader:
+        producer(1, "produce_mixed")
+        assert reader.read(timeout=SOON)[0].comm == "mixed"
+
+
+def test_a_type_may_be_a_btf_type(producer):
+    with producer.obj.maps["plain"].ring_buffer(producer.obj.types["event"]) as reader:
+        producer(1, "produce_mixed")
+        assert reader.read(timeout=SOON)[0].comm == "mixed"
+
+
+def test_a_type_that_is_unknown_is_a_key_error_with_close_names(producer):
+    with pytest.raises(KeyError, match="event"):
+        producer.obj.maps["events"].ring_buffer("evnt")
+
+
+def test_events_may_be_bytes_though_a_type_is_declared(producer):
+    with producer.obj.maps["events"].ring_buffer(bytes) as reader:
+        producer(1)
+        assert len(reader.read(timeout=SOON)[0]) == 64
+
+
+def test_events_of_a_raw_map_are_bytes(producer):
+    with producer.obj.maps["events"].raw.ring_buffer() as reader:
+        producer(1)
+        assert len(reader.read(timeout=SOON)[0]) == 64
+
+
+def test_characters_may_be_bytes(producer):
+    with producer.obj.maps["events"].ring_buffer(chars="bytes") as reader:
+        producer(1)
+        assert reader.read(timeout=SOON)[0].comm == b"producer".ljust(16, b"\0")
+
+
+def test_a_field_tells_which_type_an_event_has(producer):
+    types = {1: "event", "KIND_NAME": "named", 3: bytes}
+    with producer.obj.maps["plain"].ring_buffer(types, discriminator="kind") as reader:
+        producer(3, "produce_mixed")
+        event, named, data = reader.read(timeout=SOON)
+    assert (event.comm, named.name, type(data)) == ("mixed", "a name", bytes)
+
+
+def test_a_place_tells_which_type_an_event_has(producer):
+    with producer.obj.maps["plain"].ring_buffer({1: "event", 2: "named", 3: bytes}, discriminator=(12, 4)) as reader:
+        producer(3, "produce_mixed")
+        event, named, data = reader.read(timeout=SOON)
+    assert (event.comm, named.name, type(data)) == ("mixed", "a name", bytes)
+
+
+def test_a_function_tells_which_type_an_event_has(producer):
+    with producer.obj.maps["plain"].ring_buffer(lambda data: "named" if data[12] == 2 else None) as reader:
+        producer(3, "produce_mixed")
+        event, named, data = reader.read(timeout=SOON)
+    assert (type(event), named.name, type(data)) == (bytes, "a name", bytes)
+
+
+def test_a_field_that_is_not_in_the_same_place_in_all_types_is_refused(producer):
+    with pytest.raises(ValueError, match=r"at byte 0 of struct event with 8 bytes, but at 4 of struct moved with 4"):
+        producer.obj.maps["plain"].ring_buffer({1: "event", 2: "named", 3: "moved"}, discriminator="number")
+
+
+def test_an_event_of_an_unknown_kind_is_an_error_in_its_place_and_the_others_come(producer):
+    with producer.obj.maps["plain"].ring_buffer({1: "event", 2: "named"}, discriminator="kind") as reader:
+        producer(6, "produce_mixed")
+        assert numbers(reader.read(timeout=SOON)) == [0, 1]
+        with pytest.raises(bpf.EventError, match="no type is given") as error:
+            reader.read(timeout=SOON)
+        assert error.value.record[:1] == b"\2"
+        assert numbers(reader.read(timeout=SOON)) == [3, 4]
+
+
+def test_an_event_shorter_than_its_type_is_an_error_that_names_both_sizes(producer):
+    with producer.obj.maps["plain"].ring_buffer("event") as reader:
+        producer(1, "produce_plain", size=40)
+        with pytest.raises(ValueError, match=r"40 bytes, fewer than the 64 of its type struct event") as error:
+            reader.read(timeout=SOON)
+        assert len(error.value.record) == 40
+        assert reader.consume() == []
+
+
+def test_an_event_longer_than_its_type_is_an_error(producer):
+    with producer.obj.maps["plain"].ring_buffer("event") as reader:
+        producer(1, "produce_plain", size=72)
+        with pytest.raises(ValueError, match=r"72 bytes, more than the 64"):
+            reader.read(timeout=SOON)
+
+
+def test_events_of_wrong_sizes_may_come_as_bytes(producer):
+    with producer.obj.maps["plain"].ring_buffer("event", errors="bytes") as reader:
+        producer(2, "produce_plain", size=40, step=24)
+        short, right = reader.read(timeout=SOON)
+    assert (len(short), right.number) == (40, 1)
+
+
+def test_events_of_wrong_sizes_may_be_made_to_fit(producer):
+    with producer.obj.maps["plain"].ring_buffer("event", errors="fit") as reader:
+        producer(3, "produce_plain", size=16, step=100)
+        assert numbers(reader.read(timeout=SOON)) == [0, 1, 2]
+
+
+def test_a_type_that_ends_in_a_flexible_array_takes_events_of_any_length(producer):
+    with producer.obj.maps["plain"].ring_buffer("text") as reader:
+        producer(2, "produce_plain", size=8, step=8, first=0x41)
+        first, second = reader.read(timeout=SOON)
+    assert (first.len, second.len) == (0x41, 0x42)
+
+
+# The ways to read
+
+
+def test_to_iterate_gives_every_event_in_order(producer, events):
+    producer(3000)
+    assert numbers(itertools.islice(events, 3000)) == list(range(3000))
+
+
+def test_a_list_is_no_longer_than_asked_for_and_the_rest_comes_next(producer, events):
+    producer(10)
+    assert numbers(events.read(4, SOON)) == [0, 1, 2, 3]
+    assert numbers(events.consume(3)) == [4, 5, 6]
+    assert numbers(events.consume()) == [7, 8, 9]
+
+
+def test_to_consume_does_not_wait(events):
+    assert events.consume() == []
+
+
+def test_batches_are_sequences(producer, events):
+    producer(2500)
+    batch = next(iter(events.batches(timeout=SOON)))
+    assert (len(batch), batch[7].number, batch[-1].number, numbers(batch[3:5])) == (2500, 7, 2499, [3, 4])
+    assert numbers(batch) == numbers(batch.to_list()) == list(range(2500))
+    assert numbers(batch[::1000]) == [0, 1000, 2000]
+    assert batch.raw[3][:1] == b"\3"
+    assert len(bytes(batch)) == 2500 * 64
+
+
+def test_a_batch_is_an_array_with_columns_by_name(producer, events):
+    numpy = pytest.importorskip("numpy")
+    producer(1000)
+    (array,) = (batch.to_numpy() for batch in events.batches(timeout=0))
+    assert array["number"].sum() == sum(range(1000))
+    assert array["more"].shape == (1000, 4)
+    assert isinstance(array, numpy.ndarray)
+    assert not array.flags.writeable
+
+
+def test_an_array_keeps_its_values_when_later_batches_come(producer, events):
+    pytest.importorskip("numpy")
+    arrays = []
+    for _ in range(8):
+        producer(100)
+        arrays += [batch.to_numpy() for batch in events.batches(timeout=0)]
+    assert [array["number"][0] for array in arrays] == list(range(0, 800, 100))
+
+
+def test_a_batch_keeps_its_events_when_later_ones_come(producer, events):
+    kept = []
+    for _ in range(8):
+        producer(100)
+        kept += list(events.batches(timeout=0))
+    assert [batch[0].number for batch in kept] == list(range(0, 800, 100))
+
+
+def test_the_memory_of_a_batch_that_is_gone_is_used_again(producer, events):
+    for _ in range(10):
+        producer(100)
+        for batch in events.batches(timeout=0):
+            batch.to_list()
+    assert len(events._pool) <= 2
+
+
+def test_batches_are_no_longer_than_asked_for(producer, events):
+    producer(1000)
+    sizes = [len(batch) for batch in events.batches(300, timeout=0.05)]
+    assert sizes == [300, 300, 300, 100]
+
+
+def test_a_batch_may_be_larger_than_usual(producer, events):
+    producer(14000)
+    assert len(next(iter(events.batches(14000, timeout=SOON)))) == 14000
+
+
+def test_an_array_of_events_of_several_sizes_is_refused(producer):
+    pytest.importorskip("numpy")
+    with producer.obj.maps["plain"].ring_buffer() as reader:
+        producer(2, "produce_plain", step=8)
+        batch = next(iter(reader.batches(timeout=SOON)))
+        with pytest.raises(ValueError, match="different sizes"):
+            batch.to_numpy()
+
+
+def test_a_function_is_called_with_every_event(producer, events):
+    producer(1500)
+    seen = []
+    assert events.call(seen.append, 0) >= 1000
+    events.call(seen.append, 0)
+    assert numbers(seen) == list(range(1500))
+
+
+def test_what_a_function_raises_comes_out_and_the_rest_comes_next(producer, events):
+    producer(10)
+
+    def refuse(event):
+        if event.number == 3:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        events.call(refuse)
+    assert numbers(events.consume()) == [4, 5, 6, 7, 8, 9]
+
+
+def test_events_left_by_an_exception_in_a_loop_come_next(producer, events):
+    producer(5000)
+    with pytest.raises(ZeroDivisionError):
+        for event in events:
+            if event.number == 2345:
+                raise ZeroDivisionError
+    assert numbers(itertools.islice(events, 5000 - 2346)) == list(range(2346, 5000))
+
+
+def test_the_ways_to_read_can_be_mixed_and_hand_out_each_event_once_in_order(producer, events):
+    producer(9000)
+    found = []
+    iteration = iter(events)
+    while len(found) < 7000:
+        found += itertools.islice(iteration, 700)
+        found += events.read(150)
+        found += itertools.chain.from_iterable(itertools.islice(events.batches(333), 1))
+        events.call(found.append, 1e-9)
+        found += itertools.islice(events.records(SOON), 5)
+    while rest := events.consume():
+        found += rest
+    assert numbers(found) == list(range(9000))
+
+
+# Waiting
+
+
+def test_to_read_nothing_ends_when_the_time_is_over(events):
+    start = time.monotonic()
+    assert events.read(timeout=0.2) == []
+    assert 0.2 <= time.monotonic() - start < 2
+
+
+def test_an_iteration_ends_when_the_time_is_over(events):
+    start = time.monotonic()
+    assert list(events.records(0.2)) == []
+    assert list(events.batches(timeout=0.2)) == []
+    assert events.call(print, 0.2) == 0
+    assert time.monotonic() - start >= 0.6
+
+
+def test_an_event_that_comes_while_waiting_ends_the_wait(producer, events):
+    threading.Timer(0.1, producer, (1,)).start()
+    assert numbers(events.read(timeout=SOON)) == [0]
+
+
+@pytest.mark.parametrize("way", ["iterate", "read", "batches", "call"])
+def test_a_time_out_holds_under_a_flood(producer, events, way: str):
+    # Each of them is slower than the program that sends.
+    ways: dict[str, Callable[[], object]] = {
+        "iterate": lambda: [time.sleep(1e-5) for _ in events.records(0.5)],
+        "read": lambda: [events.read(timeout=0.01) for _ in range(10)],
+        "batches": lambda: [time.sleep(0.02) for _ in events.batches(timeout=0.5)],
+        "call": lambda: events.call(lambda event: time.sleep(1e-5), 0.5),
+    }
+    with producer.flood(step=50_000, threads=3):
+        start = time.monotonic()
+        ways[way]()
+        assert time.monotonic() - start < 3
+
+
+def test_a_time_out_holds_for_a_slow_function_and_what_is_left_comes_next(producer, events):
+    producer(1000)
+    start = time.monotonic()
+    called = events.call(lambda event: time.sleep(0.01), 0.1)
+    assert time.monotonic() - start < 2
+    assert numbers(events.consume()) == list(range(called, 1000))
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan")])
+def test_a_time_out_that_is_none_is_refused(events, timeout: float):
+    with pytest.raises(ValueError, match="time-out"):
+        events.read(timeout=timeout)
+
+
+def test_a_list_of_less_than_one_event_is_refused(events):
+    with pytest.raises(ValueError, match="at least 1"):
+        events.read(0)
+
+
+def test_an_idle_reader_uses_no_time(events):
+    start = time.thread_time()
+    events.read(timeout=0.5)
+    assert time.thread_time() - start < 0.05
+
+
+@pytest.mark.parametrize("way", ["iterate", "read", "batches", "call"])
+def test_a_reader_slower_than_its_producer_gets_all_that_was_sent(producer, events, way: str):
+    found: list[int] = []
+    ways: dict[str, Callable[[], object]] = {
+        "iterate": lambda: found.extend(numbers(events.records(0.05))),
+        "read": lambda: found.extend(numbers(events.read(timeout=0.05))),
+        "batches": lambda: [found.extend(numbers(batch)) for batch in events.batches(timeout=0.05)],
+        "call": lambda: events.call(lambda event: found.append(event.number), 0.05),
+    }
+    with producer.flood():
+        while producer.lost < 5000 or len(found) < 50000:
+            ways[way]()
+    while events._rings[0].avail_data_size or ways[way]():
+        ways[way]()
+    assert len(found) == producer.sent
+    assert all(a < b for a, b in itertools.pairwise(found))
+
+
+# What is lost
+
+
+def test_events_that_found_no_room_are_counted(producer, events):
+    producer(20000)
+    assert (events.lost, producer.obj.maps["events"].lost) == (producer.lost, producer.lost)
+    assert producer.lost > 0
+
+
+def test_copies_that_found_no_room_are_counted(producer):
+    with producer.obj.maps["small"].ring_buffer() as reader:
+        producer(1000, "produce_small", size=64)
+        assert reader.lost == producer.lost > 0
+
+
+def test_nothing_is_said_of_losses_that_nobody_counts(producer):
+    with producer.obj.maps["plain"].ring_buffer() as reader:
+        assert reader.lost is None
