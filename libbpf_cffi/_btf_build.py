@@ -75,6 +75,10 @@ class Building(Part):
 
     def _append(self, what: str, function: Callable[..., int], *arguments: object) -> None:
         with self._changing(f"add {what} to the last type of {self._btf._name}") as (pointer, action):
+            last = lib.btf__type_by_id(pointer, lib.btf__type_cnt(pointer) - 1)
+            if last and lib.btf_vlen(last) >= lib.BTF_MAX_VLEN:
+                # libbpf would count from 0 again.
+                raise ValueError(f"cannot {action}: it has {lib.BTF_MAX_VLEN} already, and BTF counts no further")
             check(function(pointer, *arguments), action)
 
     def add_int(self, name: str, size: int, encoding: int = 0) -> BtfType:

@@ -287,3 +287,14 @@ def test_bytes_and_types_are_laid_out_as_linux_btf_h_says(btf):
 def test_what_is_no_btf_is_a_type_error(btf, use):
     with pytest.raises(TypeError):
         use(btf)
+
+
+def test_a_member_too_many_is_refused():
+    btf = bpf.Btf.new()
+    number = btf.add_int("int", 4)
+    struct = btf.add_struct("many", 4)
+    for _ in range(lib.BTF_MAX_VLEN):
+        btf.add_field("", number, 0)
+    with pytest.raises(ValueError, match="65535 already"):
+        btf.add_field("one too many", number, 0)
+    assert len(struct.members) == lib.BTF_MAX_VLEN
