@@ -461,7 +461,8 @@ class Object:
                         # When the kernel cannot, libbpf says something; when the section names no target, it does not.
                         if error.errno != errno.EOPNOTSUPP or error.messages:
                             raise
-                        skipped[name] = error
+                        # Without the frames, whose variables would keep this object until a garbage collection.
+                        skipped[name] = error.with_traceback(None)
                 for name, each in self._maps.items():
                     # Not Map.type, which would import `enums`: that takes longer than load and attach together.
                     if lib.bpf_map__type(each) != lib.BPF_MAP_TYPE_STRUCT_OPS:
