@@ -21,7 +21,9 @@ class ArrayCodec(Codec):
     """An array of `count` elements: a tuple."""
 
     def __init__(self, element: Codec, count: int) -> None:
-        super().__init__(element.size * count, f"{element.typename}[{count}]", element.order)
+        # C writes the outer dimension first.
+        inner, bracket, dimensions = element.typename.partition("[")
+        super().__init__(element.size * count, f"{inner}[{count}]{bracket}{dimensions}", element.order)
         self.element = element
         self.count = count
         self._plain = isinstance(element, (IntCodec, FloatCodec, BoolCodec)) and not isinstance(element, EnumCodec)

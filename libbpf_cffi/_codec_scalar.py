@@ -185,7 +185,8 @@ class _Members(dict):  # type: ignore[type-arg] # subscripts cost an import of `
         self._most = len(self) + self.KEPT
 
     def __missing__(self, value: int) -> Any:
-        member = self._kind(value)
+        # Not by a call, which an enumeration without members refuses.
+        member = self._kind._missing_(value)
         if len(self) < self._most:
             self[value] = member
         return member
@@ -207,10 +208,12 @@ class EnumCodec(IntCodec):
         """Give the enumerator that a text names, or the value as it is."""
         if not isinstance(value, str):
             return value
+        # Not the members: Python keeps some names for itself.
+        enumerators = dict(self.record._description[1])
         try:
-            return self.record[value]
+            return enumerators[value]
         except KeyError:
-            known = ", ".join(list(self.record.__members__)[:10])
+            known = ", ".join(list(enumerators)[:10]) or "none"
             raise ValueError(f"{where(path, self.typename)} has no enumerator {value!r}; it has {known}") from None
 
     def put(self, buffer: bytearray, offset: int, value: Any, path: Path) -> None:

@@ -272,4 +272,6 @@ def _restore_union(name: str, fields: tuple[str, ...], data: bytes, values: tupl
 
 
 def _restore_enum(name: str, enumerators: tuple[tuple[str, int], ...], value: int) -> IntEnum:
-    return enum_class(name, enumerators)(value)
+    kind: Any = enum_class(name, enumerators)
+    known = kind._value2member_map_.get(value)
+    return kind._missing_(value) if known is None else known  # type: ignore[no-any-return]

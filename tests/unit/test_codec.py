@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import array
 import collections
+import pickle
 import struct
+import sys
 from types import MappingProxyType
 
 import numpy as np
 import pytest
 from made_btf import Made
 
+import libbpf_cffi as bpf
 from libbpf_cffi._codec import bytes_codec, part
 from libbpf_cffi._ffi import lib
 
@@ -388,3 +391,47 @@ def test_a_part_is_found_by_its_path(kinds, path, offset, typename):
 def test_a_part_that_there_is_not_is_refused(kinds, path, kind, message):
     with pytest.raises(kind, match=message):
         part(kinds.event.codec(), path, "event")
+
+
+# Enumerations that Python's own cannot be
+
+
+@pytest.fixture
+def odd_enums():
+    """Make an enumeration of nothing, one whose only name Python keeps for itself, and a struct of both."""
+    btf = bpf.Btf.new()
+    nothing = btf.add_enum("nothing", 4)
+    kept = btf.add_enum("kept", 4)
+    btf.add_enum_value("mro", 0)
+    both = btf.add_struct("both", 8)
+    btf.add_field("nothing", nothing, 0)
+    btf.add_field("kept", kept, 32)
+    return nothing, kept, both
+
+
+def test_an_enumeration_without_members_takes_numbers(odd_enums):
+    nothing, _, both = odd_enums
+    assert int(nothing.decode(b"\5\0\0\0")) == 5
+    assert tuple(map(int, both.decode(b"\5\0\0\0\0\0\0\0"))) == (5, 0)
+
+
+def test_an_enumerator_whose_name_python_keeps_is_encoded_by_it(odd_enums):
+    assert odd_enums[1].encode("mro") == bytes(4)
+
+
+def test_an_enumeration_without_members_says_that_it_has_none(odd_enums):
+    with pytest.raises(ValueError, match="has no enumerator 'x'; it has none"):
+        odd_enums[0].encode("x")
+
+
+@pytest.mark.parametrize("value", [0, 5])
+def test_a_value_of_an_enumeration_without_members_is_pickled(odd_enums, value):
+    decoded = odd_enums[0].decode(value.to_bytes(4, sys.byteorder))
+    assert pickle.loads(pickle.dumps(decoded)) == decoded
+
+
+def test_arrays_of_arrays_are_named_as_in_c():
+    btf = bpf.Btf.new()
+    number = btf.add_int("int", 4)
+    rows = btf.add_array(number, number, 3)
+    assert btf.add_array(number, rows, 2).codec().typename == "int[2][3]"
