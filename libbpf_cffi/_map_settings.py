@@ -40,9 +40,11 @@ def kind_of(number: int) -> type[Any]:
         from importlib import import_module
 
         module, _, name = kind.partition(".")
-        kind = getattr(import_module(f"{__package__}.{module}"), name)
-        assert isinstance(kind, type)
-        _KINDS[number] = kind
+        found: type[Any] | None = getattr(import_module(f"{__package__}.{module}"), name, None)
+        if found is None:
+            why = "a signal handler has interrupted the first use of such a map"
+            raise StateError(f"cannot import {name}: {why}; a program whose handlers use maps names bpf.{name} before")
+        _KINDS[number] = kind = found
     return kind
 
 

@@ -523,6 +523,7 @@ class Short:
     """A codec that gives a byte too few."""
 
     typename = "short"
+    flexible = False
 
     def __init__(self, size):
         self.size = size

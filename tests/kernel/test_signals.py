@@ -185,7 +185,7 @@ MEDDLING = """
 import os, random, signal, sys
 import libbpf_cffi as bpf
 # A handler cannot import what it has interrupted the import of.
-bpf.ProgramInfo, bpf.MapType
+bpf.ProgramInfo, bpf.MapType, bpf.HashMap, bpf.ArrayMap
 path, seed = sys.argv[1], int(sys.argv[2])
 dice = random.Random(seed)
 obj = links = None
