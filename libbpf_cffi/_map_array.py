@@ -49,7 +49,7 @@ class ArrayMap(WalkableMap, Base):
     __slots__ = ()
 
     def _make_key_codec(self) -> Codec:
-        if self._is_raw or self.btf_key_type_id:
+        if self._is_raw or self.btf_key_type_id or self._types[0] is not None:
             return super()._make_key_codec()
         return IntCodec(4, False, "unsigned int", ORDER)
 

@@ -108,6 +108,8 @@ class Lending(Map):
 
     __slots__ = ()
 
+    _own_value = True
+
     def _lend(self, value: Any, borrowed: Borrowed) -> Any:
         """Give what the codec of values encodes."""
         raise NotImplementedError

@@ -73,7 +73,7 @@ def type_number(kind: int | str) -> int:
         return unsigned(kind, 31, "type")
     from .enums import MapType
 
-    found = MapType.__members__.get(kind.upper())
+    found = MapType.__members__.get(kind.upper().removeprefix("BPF_MAP_TYPE_"))
     if found is None:
         import difflib
 
@@ -108,6 +108,9 @@ def create(
     action = f"create map {name!r}"
 
     def hint(error: int) -> str | None:
+        if error == errno.EINVAL and not all(each.isascii() and (each.isalnum() or each in "_.") for each in name):
+            # bpf_obj_name_cpy() in the kernel.
+            return f"a map's name has only ASCII letters, digits, '_' and '.': {name!r} does not"
         if error in (errno.EINVAL, errno.E2BIG):
             said = (
                 f"the kernel refuses this definition: type {type_name(kind)}, key_size {key_size}, value_size "
@@ -183,6 +186,27 @@ def ids() -> Iterator[int]:
             raise failure(-result, "list the maps of the kernel")
         at = following[0]
         yield at
+
+
+def names() -> set[str]:
+    """Give the names of the kernel's maps."""
+    found = set()
+    for number in ids():
+        try:
+            handle, facts = from_id(number, read_only=False, write_only=False)
+        except OSError:
+            continue  # gone meanwhile, or not ours to open
+        found.add(text(facts.name))
+        handle.close()
+    return found - {""}
+
+
+def close_names(name: str) -> str:
+    """Say which of the kernel's maps have a name like that one, for a message."""
+    import difflib
+
+    close = difflib.get_close_matches(name[:NAME_MAX], names(), n=3, cutoff=0.5)
+    return f"; close names: {', '.join(close)}" if close else ""
 
 
 def fdinfo(fd: int) -> dict[str, str]:

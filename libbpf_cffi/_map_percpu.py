@@ -111,7 +111,7 @@ class _Percpu(Map):
             raise ValueError("cpu and all_cpus exclude each other")
         encoded = self._key_bytes(key)
         # The kernel takes one value then, and nothing behind it.
-        data = self._inner().encode(value)
+        data = self._fitting(self._inner(), value, "value")
         number |= lib.BPF_F_ALL_CPUS if cpu is None else self._cpu_flags(cpu)
         result = self._call(lib.lbc_update, encoded, data, number)
         if result == -errno.ENOENT and flags & lib.BPF_EXIST:

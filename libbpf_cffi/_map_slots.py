@@ -64,6 +64,8 @@ class Slots(Lending, WalkableMap, Base):
 
     __slots__ = ()
 
+    _own_key = True
+
     _readable = True
     """Whether the kernel tells what is there."""
 
