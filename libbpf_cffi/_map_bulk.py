@@ -46,7 +46,7 @@ class WalkableMap(Map):
         """Read the next entries; give how many. None, unless the cursor is done, means that more room is needed."""
         result = self._call(lib.lbc_read, cursor.c, keys, values, capacity)
         if result < 0:
-            raise self._failure(-result, f"read {self._what}")
+            raise self._failure(-result, f"{'take the entries out of' if cursor.c.take else 'read'} {self._what}")
         return int(cursor.c.filled)
 
     def _chunks(self, *, delete: bool = False) -> Iterator[tuple[Chunk, int]]:

@@ -6,10 +6,10 @@ import errno
 import os
 
 from . import _log
-from ._check import check, failure, not_null
+from ._check import by_id_hint, check, failure, not_null
 from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
 from ._handle import Handle
-from ._pins import check_pin
+from ._pins import check_pin, opening_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def from_id(number: int, read_only: bool, write_only: bool) -> tuple[Handle[lbc_
     action = f"open map {number}"
 
     def hint(error: int) -> str | None:
-        return f"no map has the id {number}" if error == errno.ENOENT else None
+        return f"no map has the id {number}" if error == errno.ENOENT else by_id_hint(error)
 
     flags = _access(read_only, write_only)
     return _make(lib.lbc_map__from_id, number, flags, action=action, name=f"map {number}", hint=hint)
@@ -164,7 +164,15 @@ def from_pin(
     check_pin(absolute, action)
     flags = _access(read_only, write_only)
     name = f"the map pinned at {absolute!r}"
-    return _make(lib.lbc_map__from_pin, path_bytes(absolute), flags, action=action, name=name), absolute
+    made = _make(
+        lib.lbc_map__from_pin,
+        path_bytes(absolute),
+        flags,
+        action=action,
+        name=name,
+        hint=lambda error: opening_hint(error, absolute),
+    )
+    return made, absolute
 
 
 def from_fd(fd: int) -> tuple[Handle[lbc_map], CData]:
@@ -183,7 +191,7 @@ def ids() -> Iterator[int]:
         if result == -errno.ENOENT:
             return
         if result < 0:
-            raise failure(-result, "list the maps of the kernel")
+            raise failure(-result, "list the maps of the kernel", by_id_hint)
         at = following[0]
         yield at
 

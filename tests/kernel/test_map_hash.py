@@ -431,3 +431,13 @@ def test_a_map_whose_type_is_set_to_the_same_kind_stays_the_same(opened):
     obj.load()
     before[1] = 2
     assert before[1] == 2
+
+
+def test_clearing_a_map_that_is_read_only_says_what_it_could_not_do(root):
+    with bpf.Map.create("hash", 4, 4, 4, name="lbc_clear") as found:
+        found[bytes(4)] = bytes(4)
+        with (
+            bpf.Map.from_id(found.id, read_only=True) as same,
+            pytest.raises(bpf.LibbpfPermissionError, match="cannot take the entries out of map 'lbc_clear'"),
+        ):
+            same.clear()
