@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ._map_lend import ProgramId
     from ._map_lpm import LpmTrie
     from ._map_of_maps import ArrayOfMaps, HashOfMaps, MapOfMaps
-    from ._map_percpu import PercpuArrayMap, PercpuHashMap
+    from ._map_percpu import PercpuArrayMap, PercpuHashMap, num_possible_cpus
     from ._map_programs import ProgArray
     from ._map_queues import BloomFilter, Queue, Stack
     from ._map_redirect import CpuEntry, CpuMap, DevEntry, DevMap, DevMapHash, XskMap
@@ -147,6 +147,7 @@ __all__ = [
     "compile_object",
     "ffi",
     "lib",
+    "num_possible_cpus",
     "plain",
     "pointer",
     "vmlinux_h",
@@ -223,6 +224,7 @@ _LATER = {
     "Variables": "variables",
     "XskMap": "_map_redirect",
     "compile_object": "compile",
+    "num_possible_cpus": "_map_percpu",
     "plain": "_record",
     "vmlinux_h": "compile",
 }

@@ -543,3 +543,8 @@ def test_a_type_may_have_its_name_of_c(root):
 def test_a_name_that_no_map_has_brings_those_that_come_close(created):
     with pytest.raises(KeyError, match=f"close names: .*{NAME}"):
         bpf.Map.find("lbc_tst_map")
+
+
+def test_a_map_without_a_name_goes_by_its_id_in_errors(root):
+    with bpf.Map.create("hash", "u32", "u32", 16) as found, pytest.raises(TypeError, match=f"^key of map {found.id}: "):
+        found["x"]
