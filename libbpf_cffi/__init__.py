@@ -43,9 +43,10 @@ if TYPE_CHECKING:
     from ._map_groups import CgroupArray, CgroupStorage, CgroupStorageKey, PercpuCgroupStorage, PerfEventArray
     from ._map_hash import HashMap
     from ._map_insns import InsnArray, InsnPlace
+    from ._map_lend import ProgramId
     from ._map_lpm import LpmTrie
     from ._map_of_maps import ArrayOfMaps, HashOfMaps, MapOfMaps
-    from ._map_percpu import PercpuArrayMap, PercpuHashMap
+    from ._map_percpu import PercpuArrayMap, PercpuHashMap, num_possible_cpus
     from ._map_programs import ProgArray
     from ._map_queues import BloomFilter, Queue, Stack
     from ._map_redirect import CpuEntry, CpuMap, DevEntry, DevMap, DevMapHash, XskMap
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from ._map_stacks import StackFrame, StackTrace
     from ._map_storage import CgrpStorage, InodeStorage, SkStorage, Storage, TaskStorage
     from ._map_struct_ops import StructOps
-    from ._record import Record, UnionValue
+    from ._record import Record, UnionValue, plain
     from .btf import Btf, BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
     from .btf_ext import BtfExt, BtfFuncInfo, BtfLineInfo
     from .compile import CompileError, CompileWarning, compile_object, vmlinux_h
@@ -123,6 +124,7 @@ __all__ = [
     "ProgFlags",
     "ProgType",
     "Program",
+    "ProgramId",
     "ProgramInfo",
     "Queue",
     "Record",
@@ -155,6 +157,8 @@ __all__ = [
     "compile_object",
     "ffi",
     "lib",
+    "num_possible_cpus",
+    "plain",
     "pointer",
     "vmlinux_h",
 ]
@@ -207,6 +211,7 @@ _LATER = {
     "ProgArray": "_map_programs",
     "ProgFlags": "enums",
     "ProgType": "enums",
+    "ProgramId": "_map_lend",
     "ProgramInfo": "infos",
     "Queue": "_map_queues",
     "Record": "_record",
@@ -234,6 +239,8 @@ _LATER = {
     "Variables": "variables",
     "XskMap": "_map_redirect",
     "compile_object": "compile",
+    "num_possible_cpus": "_map_percpu",
+    "plain": "_record",
     "vmlinux_h": "compile",
 }
 """Names whose modules cost more to import than most programs want to pay: imported when first asked for."""

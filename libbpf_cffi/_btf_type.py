@@ -286,6 +286,34 @@ class BtfType:
         members: tuple[BtfMember, ...] = self._read("members", read)
         return members
 
+    def member(self, name: str) -> BtfMember:
+        """Give the field called `name` of a struct or union, those of anonymous structs and unions in it included.
+
+        Its offset is that in the whole. `KeyError`, with close names, if there is none.
+        """
+        self._require("members", *_COMPOSITES)
+        names: list[str] = []
+        seen: set[int] = set()
+        # The fields to look at, each with the offset of what it is in: this type's own first, in their order.
+        todo = [(each, 0) for each in self.members]
+        while todo:
+            inner: list[tuple[BtfMember, int]] = []
+            for each, base in todo:
+                if each.name == name and name:
+                    return each._replace(bit_offset=base + each.bit_offset)
+                if each.name:
+                    names.append(each.name)
+                    continue
+                whole = each.type.resolve()
+                if whole._kind in _COMPOSITES and whole._id not in seen:
+                    # Malformed BTF may lead back to where it began.
+                    seen.add(whole._id)
+                    inner += [(member, base + each.bit_offset) for member in whole.members]
+            todo = inner
+        from ._codec_base import no_member
+
+        raise KeyError(no_member(str(self), name, names))
+
     @property
     def enumerators(self) -> tuple[BtfEnumerator, ...]:
         """The names and values of an enumeration."""
@@ -404,9 +432,21 @@ class BtfType:
         """The NumPy dtype; imports NumPy."""
         return self.codec().dtype
 
-    def decode(self, data: Any) -> Any:
-        """Give the value that bytes of this type stand for, such as a record or an int."""
-        return self.codec().decode(data)
+    def decode(self, data: Any, offset: int | None = None) -> Any:
+        """Give the value that bytes of this type stand for, such as a record or an int.
+
+        ``ValueError`` for another number of bytes than the type has, unless it ends in a flexible array. With `offset`
+        they are those from there on, and what lies behind them is not looked at.
+        """
+        codec = self.codec()
+        if offset is None and not codec.flexible:
+            from ._codec_base import buffer_of
+
+            data = buffer_of(data)
+            given = memoryview(data).nbytes
+            if given > codec.size:
+                raise ValueError(f"{codec.typename} has {codec.size} bytes, not {given}: with offset= it may be a part")
+        return codec.decode(data, offset or 0)
 
     def encode(self, value: object) -> bytes:
         """Give the bytes of a value; what does not fit raises ``ValueError`` or ``TypeError`` with the field's name."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Pointer = TypeVar("Pointer", bound=CData)
     Hint = str | Callable[[int], str | None] | None
 
-__all__ = ["check", "failure", "load_logs", "not_null", "strerror"]
+__all__ = ["by_id_hint", "check", "failure", "load_logs", "not_null", "strerror"]
 
 ENOTSUPP = 524
 """The kernel's own "not supported" (include/linux/errno.h), which is in no header of user space."""
@@ -35,6 +35,8 @@ _END = "-- END PROG LOAD LOG --"
 
 def strerror(error: int) -> str:
     """Give libbpf's text for an errno, or for one of its own codes from 4000 up."""
+    if error == ENOTSUPP:
+        return "Operation is not supported (ENOTSUPP)"
     buffer = ffi.new("char[256]")
     lib.libbpf_strerror(error, buffer, 256)
     return ffi.string(buffer).decode("utf-8", "replace")
@@ -130,6 +132,13 @@ def _hint(error: int, texts: list[str]) -> str | None:
         return "compiled for the other byte order"
     if "LIBBPF_BPF_TOKEN_PATH" in os.environ and ("BPF FS mount" in said or "token" in said):
         return "the environment variable LIBBPF_BPF_TOKEN_PATH names a BPF file system that gives no token"
+    return None
+
+
+def by_id_hint(error: int) -> str | None:
+    """Say what the kernel wants of who opens or lists what is in it by its number."""
+    if error == errno.EPERM and _privileges.missing("CAP_SYS_ADMIN"):
+        return "this process lacks CAP_SYS_ADMIN, which opening by id or name needs: a pin needs CAP_BPF alone"
     return None
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "Codec",
     "Names",
     "as_bytes",
+    "buffer_of",
     "in_numpy",
     "no_member",
     "structured",
@@ -108,6 +109,19 @@ def as_bytes(value: Any) -> bytes | None:
     except TypeError:
         return None
     return view.tobytes() if view.itemsize == 1 or isinstance(value, memoryview) else None
+
+
+def buffer_of(value: Any) -> Any:
+    """Give what is a buffer; of an array of NumPy whose dtype Python's buffers cannot say, such as a union's, a copy.
+
+    What is no buffer comes back as it is.
+    """
+    if in_numpy(value):
+        try:
+            memoryview(value)
+        except ValueError:
+            return value.tobytes()
+    return value
 
 
 def in_numpy(value: Any) -> bool:
@@ -221,6 +235,11 @@ class Codec:
             return self.unpack(buffer, offset)
         except error:
             raise self._too_short(memoryview(buffer).nbytes - offset) from None
+        except ValueError:
+            data = buffer_of(buffer)
+            if data is buffer:
+                raise
+            return self.decode(data, offset)
 
     def _too_short(self, given: int) -> ValueError:
         return ValueError(f"{self.typename} has {self.size} bytes, not {max(given, 0)}")
@@ -231,7 +250,7 @@ class Codec:
         `count` is how many there are; by default as many as the buffer holds, which must then end with the last.
         """
         step = self._step(stride)
-        view = memoryview(buffer)
+        view = memoryview(buffer_of(buffer))
         # Python casts no view without elements.
         view = view.cast("B") if view.nbytes else memoryview(b"")
         if count is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 
 from ._codec_array import put_elements, sequence
-from ._codec_base import as_bytes, where
+from ._codec_base import as_bytes, buffer_of, where
 from ._codec_scalar import text_bytes
 from ._codec_struct import StructCodec
 
@@ -69,7 +69,7 @@ class FlexibleCodec(StructCodec):
         return f"{self._tail.none}, "
 
     def decode(self, buffer: Buffer, offset: int = 0) -> Any:
-        view = memoryview(buffer)
+        view = memoryview(buffer_of(buffer))
         view = view.cast("B")[offset:] if view.nbytes else memoryview(b"")
         if len(view) < self._tail.offset:
             raise self._too_short(len(view))

@@ -63,6 +63,7 @@ class Map(Accessible):
         self._name = name
         self._map = self._facts = self._elements = self._look = self._store = self._number_elements = None
         self._outer = self._pin = self._btf = None
+        self._types = None, None
         self._numa_node = 0
         self._is_raw = False
         return self
@@ -83,7 +84,7 @@ class Map(Accessible):
         self._facts = facts
         if not issubclass(type(self), cls):
             self.close()
-            raise TypeError(f"{handle.name} is a {type(self).__name__}, not a {cls.__name__}")
+            raise TypeError(f"{handle.name} is of class {type(self).__name__}, not {cls.__name__}")
         return self
 
     @property
@@ -152,58 +153,75 @@ class Map(Accessible):
         return self
 
     @classmethod
-    def from_id(cls, id: int, *, read_only: bool = False, write_only: bool = False) -> Self:
-        """Open the map with the kernel's number `id`.
+    def from_id(
+        cls, id: int, *, read_only: bool = False, write_only: bool = False, key: Any = None, value: Any = None
+    ) -> Self:
+        """Open the map with the kernel's number `id`; `key` and `value` as in `typed`.
 
         *Wraps* ``bpf_map_get_fd_by_id_opts()``. Needs CAP_SYS_ADMIN. Linux 4.13.
         """
-        return cls._stand_alone(_map_open.from_id(id, read_only, write_only))
+        return cls._stand_alone(_map_open.from_id(id, read_only, write_only))._with_types(key, value)
 
     @classmethod
     def from_pin(
-        cls, path: str | os.PathLike[str], *, read_only: bool = False, write_only: bool = False
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        read_only: bool = False,
+        write_only: bool = False,
+        key: Any = None,
+        value: Any = None,
     ) -> Self:
-        """Open the map that is pinned at `path`; the pin stays.
+        """Open the map that is pinned at `path`; the pin stays. `key` and `value` as in `typed`.
 
         *Wraps* ``bpf_obj_get_opts()``. A pin of another user is refused (EPERM).
         """
         made, where = _map_open.from_pin(path, read_only, write_only)
         self = cls._stand_alone(made)
         self._pin = where
-        return self
+        return self._with_types(key, value)
 
     @classmethod
-    def from_fd(cls, fd: int) -> Self:
-        """Open the map of the descriptor `fd`, which is duplicated and stays the caller's."""
-        return cls._stand_alone(_map_open.from_fd(fd))
+    def from_fd(cls, fd: int, *, key: Any = None, value: Any = None) -> Self:
+        """Open the map of the descriptor `fd`, which is duplicated and stays the caller's.
+
+        `key` and `value` as in `typed`.
+        """
+        return cls._stand_alone(_map_open.from_fd(fd))._with_types(key, value)
 
     @classmethod
     def find(
-        cls, name: str, *, read_only: bool = False, write_only: bool = False
+        cls, name: str, *, read_only: bool = False, write_only: bool = False, key: Any = None, value: Any = None
     ) -> Self:
-        """Open the map of the kernel that is called `name`.
+        """Open the map of the kernel that is called `name`; `key` and `value` as in `typed`.
 
         Of a longer name the first 15 bytes count, which is what the kernel keeps. Raises `KeyError` if there is none,
         and `ValueError`, with their ids, if there are several. Needs CAP_SYS_ADMIN.
         """
         found = cls.find_all(name, read_only=read_only, write_only=write_only)
         if len(found) == 1:
-            return found[0]
+            return found[0]._with_types(key, value)
         numbers = [each.id for each in found]
         for each in found:
             each.close()
         if not found:
-            raise KeyError(f"the kernel has no map {name!r}")
+            raise KeyError(f"the kernel has no map {name!r}{_map_open.close_names(name)}")
         listed = ", ".join(map(str, numbers))
         raise ValueError(f"the kernel has {len(numbers)} maps {name!r}, with the ids {listed}: use from_id()")
 
     @classmethod
     def find_all(
-        cls, name: str | None = None, *, read_only: bool = False, write_only: bool = False
+        cls,
+        name: str | None = None,
+        *,
+        read_only: bool = False,
+        write_only: bool = False,
+        key: Any = None,
+        value: Any = None,
     ) -> list[Self]:
         """Open all maps of the kernel that are called `name`, or simply all; close each of them.
 
-        On a class other than `Map` only those of its types count. Needs CAP_SYS_ADMIN.
+        `key` and `value` as in `typed`. On a class other than `Map` only those of its types count. Needs CAP_SYS_ADMIN.
         """
         wanted = None if name is None else name.encode("utf-8", "surrogateescape")[: _map_open.NAME_MAX]
         found: list[Self] = []
@@ -217,7 +235,7 @@ class Map(Accessible):
                     raise
                 handle, facts = made
                 if (wanted is None or ffi.string(facts.name) == wanted) and issubclass(kind_of(facts.type), cls):
-                    found.append(cls._stand_alone(made))
+                    found.append(cls._stand_alone(made)._with_types(key, value))
                 else:
                     handle.close()
         except BaseException:
@@ -254,11 +272,35 @@ class Map(Accessible):
         self._handle.check()
         if self._is_raw:
             return self
-        view = self._new(self._owner, self._handle, self._name)
-        view._map, view._facts, view._outer, view._pin = self._map, self._facts, self._outer, self._pin
-        view._numa_node, view._btf = self._numa_node, self._btf
+        view = self._view()
         view._is_raw = True
         return view
+
+    def _view(self) -> Self:
+        view = self._new(self._owner, self._handle, self._name)
+        view._map, view._facts, view._outer, view._pin = self._map, self._facts, self._outer, self._pin
+        view._numa_node, view._btf, view._types = self._numa_node, self._btf, self._types
+        return view
+
+    def typed(self, *, key: Any = None, value: Any = None) -> Self:
+        """Give the same map with other types for its keys or values: for one that has no BTF, or not the wanted one.
+
+        `key` and `value` are as in `create`; what is ``None`` stays as it is. ``ValueError`` for a type of another
+        size than the map's, ``TypeError`` where the kind of map says what its keys or values are.
+        """
+        self._handle.check()
+        view = self._view()
+        view._types = _map_create.given_types(self, key, value)
+        return view
+
+    def _with_types(self, key: Any, value: Any) -> Self:
+        """Give a map that has just been opened its types; close it if they do not suit."""
+        try:
+            self._types = _map_create.given_types(self, key, value)
+        except BaseException:
+            self.close()
+            raise
+        return self
 
     # With other maps and programs, before load
 

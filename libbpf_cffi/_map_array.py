@@ -10,7 +10,7 @@ from _collections_abc import Sequence
 from ._check import failure
 from ._codec_scalar import IntCodec
 from ._ffi import lib
-from ._map_access import LOOK_AGAIN, Elements
+from ._map_access import LOOK_AGAIN, STEP, Elements, progress
 from ._map_bulk import WalkableMap
 from ._map_hash import number_sign
 
@@ -49,7 +49,7 @@ class ArrayMap(WalkableMap, Base):
     __slots__ = ()
 
     def _make_key_codec(self) -> Codec:
-        if self._is_raw or self.btf_key_type_id:
+        if self._is_raw or self.btf_key_type_id or self._types[0] is not None:
             return super()._make_key_codec()
         return IntCodec(4, False, "unsigned int", ORDER)
 
@@ -169,6 +169,19 @@ class ArrayMap(WalkableMap, Base):
             raise self._failure(-result, f"update {at} in {self._what}")
 
     # All of them
+
+    def clear(self) -> None:
+        """Write zeroes over all elements, many a call."""
+        elements = self._elements or self._open_elements()
+        step = min(STEP, elements.max_entries)
+        values = bytes(step * elements.value_size)
+        counts = progress()
+        for start in range(0, elements.max_entries, step):
+            some = range(start, min(start + step, elements.max_entries))
+            keys = b"".join([at.to_bytes(4, sys.byteorder) for at in some])
+            result = self._call(lib.lbc_update_many, keys, values, len(some), 0, counts)
+            if result < 0:
+                raise self._failure(-result, f"clear {self._what}")
 
     def __len__(self) -> int:
         """How many elements there are: `max_entries`."""

@@ -46,7 +46,7 @@ class WalkableMap(Map):
         """Read the next entries; give how many. None, unless the cursor is done, means that more room is needed."""
         result = self._call(lib.lbc_read, cursor.c, keys, values, capacity)
         if result < 0:
-            raise self._failure(-result, f"read {self._what}")
+            raise self._failure(-result, f"{'take the entries out of' if cursor.c.take else 'read'} {self._what}")
         return int(cursor.c.filled)
 
     def _chunks(self, *, delete: bool = False) -> Iterator[tuple[Chunk, int]]:
@@ -158,6 +158,14 @@ class WalkableMap(Map):
                 )
             done += count
 
+    def update(self, other: Any = (), values: Any = None, *, flags: int = 0, **named: object) -> None:
+        """Write many entries, as `update_many` does; unlike a `dict`'s it takes none as keywords."""
+        if named:
+            name, value = next(iter(named.items()))
+            given = f"{{{name!r}: {value!r}}}"
+            raise TypeError(f"{self._what} is updated with a mapping or pairs, {given}, not with keywords")
+        self.update_many(other, values, flags=flags)
+
     def _encoded(
         self, other: Any, values: Iterable[Any] | None
     ) -> Iterator[tuple[Any, CData, CData, int]]:
@@ -167,14 +175,41 @@ class WalkableMap(Map):
 
             yield from encoded(self, other, values)
             return
-        for keys, their_values in _lists(other, values):
+        for keys, their_values in self._lists(other, values):
             encoded_keys = self._encode_list(self._key_codec, keys)
             encoded_values = self._encode_list(self._value_codec, their_values)
             yield encoded_keys, ffi.from_buffer(encoded_keys), ffi.from_buffer(encoded_values), len(keys)
 
-    @staticmethod
-    def _encode_list(codec: Any, values: list[Any]) -> bytes:
-        data: bytes = codec.encode_many(values)
+    def _lists(self, other: Any, values: Any) -> Iterator[tuple[list[Any], list[Any]]]:
+        """Give the keys and the values of what `update_many` takes, some at a time."""
+        what = self._what
+        if values is None and not isinstance(other, dict):
+            pairs = iter(_iterable(other.items() if hasattr(other, "items") else other, f"what {what} is to get"))
+            done = 0
+            while some := list(islice(pairs, STEP)):
+                yield _unzipped(some, what, done)
+                done += len(some)
+            return
+        keys = iter(_iterable(other, f"the keys for {what}"))
+        their_values = iter(_iterable(other.values() if values is None else values, f"the values for {what}"))
+        done = 0
+        while True:
+            first, second = list(islice(keys, STEP)), list(islice(their_values, STEP))
+            if len(first) != len(second):
+                # The longer ones are counted to their end, unless they have none.
+                counts = [done + len(first) + _rest(keys), done + len(second) + _rest(their_values)]
+                raise ValueError(f"{what} cannot be updated with {counts[0]} keys and {counts[1]} values")
+            if not first:
+                return
+            yield first, second
+            done += len(first)
+
+    def _encode_list(self, codec: Any, values: list[Any]) -> bytes:
+        try:
+            data: bytes = codec.encode_many(values)
+        except (TypeError, ValueError) as wrong:
+            self._explain(wrong, codec, "key" if codec is self._key_codec else "value")
+            raise
         wanted = codec.size * len(values)
         if len(data) != wanted:
             raise ValueError(f"{len(values)} of {codec.typename} have {wanted} bytes, not {len(data)}")
@@ -190,19 +225,23 @@ def _parts(chunk: Chunk, count: int) -> Iterator[tuple[memoryview, memoryview, i
         yield keys[start * key_size : end * key_size], values[start * value_size : end * value_size], end - start
 
 
-def _lists(other: Any, values: Iterable[Any] | None) -> Iterator[tuple[list[Any], list[Any]]]:
-    """Give the keys and the values of what `update_many` takes, some at a time."""
-    if values is None and not isinstance(other, dict):
-        pairs = iter(other.items() if hasattr(other, "items") else other)
-        while some := list(islice(pairs, STEP)):
-            yield [key for key, _ in some], [value for _, value in some]
-        return
-    keys = iter(other)
-    their_values = iter(other.values() if values is None else values)
-    while True:
-        first, second = list(islice(keys, STEP)), list(islice(their_values, STEP))
-        if len(first) != len(second):
-            raise ValueError(f"there are more {'keys than values' if len(first) > len(second) else 'values than keys'}")
-        if not first:
-            return
-        yield first, second
+def _iterable(given: Any, what: str) -> Any:
+    if not hasattr(given, "__iter__") and not hasattr(given, "__getitem__"):
+        raise TypeError(f"{what} must be a mapping, pairs, or keys and values apart, not {type(given).__name__}")
+    return given
+
+
+def _unzipped(pairs: list[Any], what: str, done: int) -> tuple[list[Any], list[Any]]:
+    """Give the keys and values of pairs."""
+    try:
+        return [key for key, _ in pairs], [value for _, value in pairs]
+    except (TypeError, ValueError):
+        for number, pair in enumerate(pairs, done):
+            if isinstance(pair, (str, bytes)) or not hasattr(pair, "__len__") or len(pair) != 2:
+                message = f"{what} is updated with pairs of key and value: the one at {number} is {pair!r}"
+                raise TypeError(message) from None
+        raise
+
+
+def _rest(values: Iterator[Any]) -> int:
+    return sum(1 for _ in islice(values, STEP * 64))

@@ -13,11 +13,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ._btf_type import BtfType
     from ._handle import Handle
     from ._libbpf import CData, lbc_map
+    from ._map_elements import Accessible
     from .btf import Btf
 
-__all__ = ["create"]
+    Given = bool | BtfType | None
+
+__all__ = ["create", "given_types"]
 
 STACK_DEPTH = 127
 """As many frames as the kernel takes by default (sysctl kernel.perf_event_max_stack)."""
@@ -172,5 +176,34 @@ def _prefix(key: Any) -> Any:
     return {"prefixlen": "u32", "data": f"u8[{key.__index__() - 4}]"}
 
 
+def given_types(map: Accessible, key: Any, value: Any) -> tuple[Given, Given]:
+    """Give the types that a user says the keys and values of a map have, as `Accessible._types` keeps them."""
+    old_key, old_value = map._types
+    if key is None and value is None:
+        return old_key, old_value
+    from ._type_spec import TypeSpecs
+
+    for what, spec, own in (("key", key, map._own_key), ("value", value, map._own_value)):
+        if spec is not None and own:
+            raise TypeError(f"{map._what} is of class {type(map).__name__}, which says itself what a {what} is")
+    if map.type == lib.BPF_MAP_TYPE_LPM_TRIE and key is not None:
+        key = _prefix(key)
+    types = TypeSpecs(0 if key is None else key, 0 if value is None else value, map.name)
+
+    def given(what: str, spec: Any, old: Given, number: int, sizes: tuple[int, int]) -> Given:
+        if spec is None:
+            return old
+        wanted, size = sizes
+        if size != wanted:
+            raise ValueError(f"a {what} of {map._what} has {wanted} bytes, and not {size} as {what}={spec!r}")
+        return types.btf[number] if number else False
+
+    return (
+        given("key", key, old_key, types.key_id, (map.key_size, types.key_size)),
+        given("value", value, old_value, types.value_id, (map.value_size, types.value_size)),
+    )
+
+
 def _is_number(spec: object) -> bool:
-    return hasattr(spec, "__index__")
+    # A class has the method too.
+    return hasattr(spec, "__index__") and not isinstance(spec, type)

@@ -41,12 +41,17 @@ class Accessible(Identity):
         "_look",
         "_number_elements",
         "_store",
+        "_types",
         "_value_codec",
     )
 
     _btf: Btf | None
     _elements: Elements | None
     _is_raw: bool
+    _types: tuple[BtfType | bool | None, BtfType | bool | None]
+    """What `typed` was given for keys and for values: a type, ``False`` for bytes, ``None`` for what the BTF says."""
+    _own_key = _own_value = False
+    """Whether the kind of map says what keys, or values, are, whatever their type."""
     _key_codec: Codec
     _value_codec: Codec
     _encode_key: Callable[[Any], bytes]
@@ -59,12 +64,18 @@ class Accessible(Identity):
 
     @property
     def key_type(self) -> BtfType | None:
-        """The type of the keys; ``None`` if the map has no BTF, and keys are bytes."""
+        """The type of the keys; ``None`` if the map has no BTF, and keys are bytes: see `typed`."""
+        given = self._types[0]
+        if given is not None:
+            return given or None  # type: ignore[return-value]
         return self._btf_type(self.btf_key_type_id)
 
     @property
     def value_type(self) -> BtfType | None:
-        """The type of the values; ``None`` if the map has no BTF, and values are bytes."""
+        """The type of the values; ``None`` if the map has no BTF, and values are bytes: see `typed`."""
+        given = self._types[1]
+        if given is not None:
+            return given or None  # type: ignore[return-value]
         return self._btf_type(self.btf_value_type_id)
 
     def _btf_type(self, number: int) -> BtfType | None:
@@ -160,7 +171,11 @@ class Accessible(Identity):
         return self._fitting(self._value_codec, value, "value")
 
     def _fitting(self, codec: Codec, value: Any, what: str) -> bytes:
-        encoded = codec.encode(value)
+        try:
+            encoded = codec.encode(value)
+        except (TypeError, ValueError) as wrong:
+            self._explain(wrong, codec, what)
+            raise
         if len(encoded) == codec.size:
             return encoded
         if codec.flexible and len(encoded) < codec.size:
@@ -168,10 +183,23 @@ class Accessible(Identity):
             return encoded.ljust(codec.size, b"\0")
         raise ValueError(f"a {what} of {self._what} has {codec.size} bytes, not {len(encoded)}")
 
+    def _explain(self, wrong: Exception, codec: Codec, what: str) -> None:
+        """Say in an exception of a codec which map it is about, and whether its key or its value."""
+        if type(wrong) not in (TypeError, ValueError):
+            return  # one with arguments of its own
+        text = f"{what} of {self._what}: {wrong}"
+        if type(wrong) is TypeError and codec.typename.startswith("bytes[") and not self._is_raw:
+            text += f"; the map has no BTF for its {what}s: use typed({what}=…), or bytes"
+        wrong.args = (text,)
+
     def _lookup(self, function: Callable[..., int], verb: str, key: Any, flags: int) -> Any:
         """Look up with one of the two C functions that do; give `MISSING` for a key that is not there."""
         elements = self._elements or self._open_elements()
-        encoded = self._encode_key(key)
+        try:
+            encoded = self._encode_key(key)
+        except (TypeError, ValueError) as wrong:
+            self._explain(wrong, self._key_codec, "key")
+            raise
         if len(encoded) != elements.key_size:
             raise ValueError(f"a key of {self._what} has {elements.key_size} bytes, not {len(encoded)}")
         buffers = elements.buffers

@@ -138,6 +138,8 @@ class CgroupStorage(HashMap):
 
     __slots__ = ()
 
+    _own_key = True
+
     def _make_key_codec(self) -> Any:
         if self._is_raw or self.key_size not in (8, 16):
             return super()._make_key_codec()

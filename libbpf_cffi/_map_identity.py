@@ -10,7 +10,7 @@ from ._check import check, failure
 from ._ffi import ffi, lib, text
 from ._handle import ObjectHandle
 from ._map_settings import Settings
-from ._pins import Folders, pin_path
+from ._pins import Folders, pin_path, pinning_hint
 from .errors import StateError
 
 TYPE_CHECKING = False
@@ -122,11 +122,11 @@ class Identity(Settings):
             _log.listen()
             with Folders(action, os.path.dirname(absolute)):
                 if self._facts is not None:
-                    check(lib.bpf_obj_pin(self.fd, encoded), action)
+                    check(lib.bpf_obj_pin(self.fd, encoded), action, lambda error: pinning_hint(error, absolute))
                     self._pin = absolute
                     return
                 try:
-                    check(lib.bpf_map__pin(self._pointer, encoded), action)
+                    check(lib.bpf_map__pin(self._pointer, encoded), action, lambda error: pinning_hint(error, absolute))
                 except BaseException:
                     # libbpf keeps the path of a pin that failed, and would then refuse any other.
                     if not lib.bpf_map__is_pinned(self._pointer):

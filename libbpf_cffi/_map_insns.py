@@ -69,6 +69,8 @@ class InsnArray(ArrayMap):
 
     __slots__ = ()
 
+    _own_value = True
+
     def _make_value_codec(self) -> Codec:
         return super()._make_value_codec() if self._is_raw or self.value_size != 16 else _PlaceCodec()
 

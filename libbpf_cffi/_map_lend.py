@@ -10,8 +10,8 @@ import fcntl
 import os
 from itertools import starmap
 
-from ._check import failure
-from ._ffi import path_bytes, unsigned
+from ._check import by_id_hint, check, failure
+from ._ffi import lib, path_bytes, unsigned
 from ._map import Map
 
 TYPE_CHECKING = False
@@ -21,10 +21,19 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Borrowed", "Lending", "Stand"]
+__all__ = ["Borrowed", "Lending", "ProgramId", "Stand"]
 
 LEAST = 3
 """No duplicate takes the place of a standard stream."""
+
+
+class ProgramId(int):
+    """The kernel's number for a program, as maps of programs give it; what takes a `Program` takes it too.
+
+    That opens the program by its number, which needs CAP_SYS_ADMIN.
+    """
+
+    __slots__ = ()
 
 
 class Borrowed:
@@ -52,6 +61,8 @@ class Borrowed:
         """Give a descriptor of a `Program`, or what `file` takes."""
         if isinstance(value, Map):
             raise TypeError(f"a value of {self._what} must be a Program, not a {type(value).__name__}")
+        if isinstance(value, ProgramId):
+            return self.make(_open_program, int(value), self._what)
         if not hasattr(value, "section_name"):
             return self.file(value, "a Program")
         with value._handle.lock:
@@ -88,6 +99,17 @@ class Borrowed:
             raise failure(error.errno or errno.EIO, f"open {os.fsdecode(value)!r} for {self._what}") from None
 
 
+def _open_program(number: int, what: str) -> int:
+    """Give a descriptor of the program with that id."""
+
+    def hint(error: int) -> str | None:
+        if error == errno.ENOENT:
+            return f"no program has the id {number} any more"
+        return by_id_hint(error)
+
+    return check(lib.bpf_prog_get_fd_by_id(number), f"open program {number} for {what}", hint)
+
+
 class Stand(int):
     """A number that stands for something in messages."""
 
@@ -108,6 +130,8 @@ class Lending(Map):
 
     __slots__ = ()
 
+    _own_value = True
+
     def _lend(self, value: Any, borrowed: Borrowed) -> Any:
         """Give what the codec of values encodes."""
         raise NotImplementedError
@@ -121,7 +145,7 @@ class Lending(Map):
 
     def _hint(self, error: int, flags: int) -> str | None:
         if error == errno.EBADF:
-            return "the descriptor is not open, or not one of such a thing"
+            return "the descriptor is not open, or not one of such a thing: a plain integer is a descriptor, not an id"
         return super()._hint(error, flags)
 
     def update_many(

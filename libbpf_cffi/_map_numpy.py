@@ -119,13 +119,16 @@ def read(map: Any, delete: bool, out: Any = None) -> tuple[np.ndarray[Any, Any],
     return keys.done(filled, map._key_codec), values.done(filled, map._value_codec)
 
 
-def _as_bytes(codec: Any, given: Any, what: str) -> np.ndarray[Any, Any]:
+def _as_bytes(map: Any, given: Any, what: str) -> np.ndarray[Any, Any]:
     """Give an array as the codec's bytes lie in memory, one row an entry; without a copy if it is so already."""
+    codec = map._key_codec if what == "key" else map._value_codec
+    better = f"{what}_type.dtype"
+    what = f"{what} of {map._what}:"
     per_cpu = getattr(codec, "cpus", None)
     dtype = codec.inner.dtype if per_cpu else codec.dtype
     array = np.asarray(given)
     if array.dtype != dtype:
-        array = _converted(array, dtype, what)
+        array = _converted(array, dtype, what, better)
     inner = dtype.shape
     wanted = (per_cpu,) if per_cpu else ()
     if array.shape[1:] != (*wanted, *inner):
@@ -142,7 +145,7 @@ def _as_bytes(codec: Any, given: Any, what: str) -> np.ndarray[Any, Any]:
     return rows
 
 
-def _converted(array: np.ndarray[Any, Any], dtype: Any, what: str) -> np.ndarray[Any, Any]:
+def _converted(array: np.ndarray[Any, Any], dtype: Any, what: str, better: str) -> np.ndarray[Any, Any]:
     base = dtype.base
     if array.dtype == base:
         return array
@@ -156,15 +159,18 @@ def _converted(array: np.ndarray[Any, Any], dtype: Any, what: str) -> np.ndarray
         return array.astype(base)
     if base.kind == "V" and base.names is None and array.dtype.itemsize == base.itemsize:
         return array
-    raise TypeError(f"{what} must have the dtype {dtype}, not {array.dtype}")
+    # The text of a structured one is that of a dict, and long.
+    wanted = f"{better} of the map, with the members {', '.join(base.names)}" if base.names else str(dtype)
+    given = f"one with the members {', '.join(array.dtype.names)}" if array.dtype.names else str(array.dtype)
+    raise TypeError(f"{what} must have the dtype {wanted}, not {given}")
 
 
 def encoded(map: Any, keys: Any, values: Any) -> Iterator[tuple[Any, CData, CData, int]]:
     """Give where the keys and values of two arrays are, some at a time; a list is made an array."""
     if values is None:
         raise TypeError("an array of keys needs an array of values beside it")
-    first = _given(map._key_codec, keys, "a key")
-    second = _given(map._value_codec, values, "a value")
+    first = _given(map, keys, "key")
+    second = _given(map, values, "value")
     if len(first) != len(second):
         raise ValueError(f"there are {len(first)} keys and {len(second)} values")
     for start in range(0, len(first), STEP):
@@ -174,14 +180,15 @@ def encoded(map: Any, keys: Any, values: Any) -> Iterator[tuple[Any, CData, CDat
 
 def encoded_keys(map: Any, keys: Any) -> Iterator[tuple[Any, int]]:
     """Give the bytes of an array of keys, some at a time."""
-    rows = _as_bytes(map._key_codec, keys, "a key")
+    rows = _as_bytes(map, keys, "key")
     for start in range(0, len(rows), STEP):
         some = rows[start : start + STEP]
         yield some.reshape(-1), len(some)
 
 
-def _given(codec: Any, given: Any, what: str) -> np.ndarray[Any, Any]:
+def _given(map: Any, given: Any, what: str) -> np.ndarray[Any, Any]:
     if hasattr(given, "dtype"):
-        return _as_bytes(codec, given, what)
-    data = codec.encode_many(list(given))
+        return _as_bytes(map, given, what)
+    codec = map._key_codec if what == "key" else map._value_codec
+    data = map._encode_list(codec, list(given))
     return np.frombuffer(data, np.uint8).reshape(-1, codec.size)

@@ -6,10 +6,10 @@ import errno
 import os
 
 from . import _log
-from ._check import check, failure, not_null
+from ._check import by_id_hint, check, failure, not_null
 from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
 from ._handle import Handle
-from ._pins import check_pin
+from ._pins import check_pin, opening_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def type_number(kind: int | str) -> int:
         return unsigned(kind, 31, "type")
     from .enums import MapType
 
-    found = MapType.__members__.get(kind.upper())
+    found = MapType.__members__.get(kind.upper().removeprefix("BPF_MAP_TYPE_"))
     if found is None:
         import difflib
 
@@ -108,6 +108,9 @@ def create(
     action = f"create map {name!r}"
 
     def hint(error: int) -> str | None:
+        if error == errno.EINVAL and not all(each.isascii() and (each.isalnum() or each in "_.") for each in name):
+            # bpf_obj_name_cpy() in the kernel.
+            return f"a map's name has only ASCII letters, digits, '_' and '.': {name!r} does not"
         if error in (errno.EINVAL, errno.E2BIG):
             said = (
                 f"the kernel refuses this definition: type {type_name(kind)}, key_size {key_size}, value_size "
@@ -146,7 +149,7 @@ def from_id(number: int, read_only: bool, write_only: bool) -> tuple[Handle[lbc_
     action = f"open map {number}"
 
     def hint(error: int) -> str | None:
-        return f"no map has the id {number}" if error == errno.ENOENT else None
+        return f"no map has the id {number}" if error == errno.ENOENT else by_id_hint(error)
 
     flags = _access(read_only, write_only)
     return _make(lib.lbc_map__from_id, number, flags, action=action, name=f"map {number}", hint=hint)
@@ -161,7 +164,15 @@ def from_pin(
     check_pin(absolute, action)
     flags = _access(read_only, write_only)
     name = f"the map pinned at {absolute!r}"
-    return _make(lib.lbc_map__from_pin, path_bytes(absolute), flags, action=action, name=name), absolute
+    made = _make(
+        lib.lbc_map__from_pin,
+        path_bytes(absolute),
+        flags,
+        action=action,
+        name=name,
+        hint=lambda error: opening_hint(error, absolute),
+    )
+    return made, absolute
 
 
 def from_fd(fd: int) -> tuple[Handle[lbc_map], CData]:
@@ -180,9 +191,30 @@ def ids() -> Iterator[int]:
         if result == -errno.ENOENT:
             return
         if result < 0:
-            raise failure(-result, "list the maps of the kernel")
+            raise failure(-result, "list the maps of the kernel", by_id_hint)
         at = following[0]
         yield at
+
+
+def names() -> set[str]:
+    """Give the names of the kernel's maps."""
+    found = set()
+    for number in ids():
+        try:
+            handle, facts = from_id(number, read_only=False, write_only=False)
+        except OSError:
+            continue  # gone meanwhile, or not ours to open
+        found.add(text(facts.name))
+        handle.close()
+    return found - {""}
+
+
+def close_names(name: str) -> str:
+    """Say which of the kernel's maps have a name like that one, for a message."""
+    import difflib
+
+    close = difflib.get_close_matches(name[:NAME_MAX], names(), n=3, cutoff=0.5)
+    return f"; close names: {', '.join(close)}" if close else ""
 
 
 def fdinfo(fd: int) -> dict[str, str]:

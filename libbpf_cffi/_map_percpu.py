@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ._codec import Codec
 
-__all__ = ["PercpuArrayMap", "PercpuCodec", "PercpuHashMap"]
+__all__ = ["PercpuArrayMap", "PercpuCodec", "PercpuHashMap", "num_possible_cpus"]
 
 
 class PercpuCodec:
@@ -70,10 +70,10 @@ class _Percpu(Map):
         return (self.value_size + 7) // 8 * 8
 
     def _copied_size(self) -> int:
-        return self._one_size() * _possible_cpus()
+        return self._one_size() * num_possible_cpus()
 
     def _make_value_codec(self) -> Any:
-        return PercpuCodec(super()._make_value_codec(), _possible_cpus())
+        return PercpuCodec(super()._make_value_codec(), num_possible_cpus())
 
     def lookup_elem(self, key: Any, flags: int = 0, *, cpu: int | None = None) -> Any:
         """Give the values of `key`, one a possible CPU, or ``None``; with `cpu` the value of that CPU alone.
@@ -111,7 +111,7 @@ class _Percpu(Map):
             raise ValueError("cpu and all_cpus exclude each other")
         encoded = self._key_bytes(key)
         # The kernel takes one value then, and nothing behind it.
-        data = self._inner().encode(value)
+        data = self._fitting(self._inner(), value, "value")
         number |= lib.BPF_F_ALL_CPUS if cpu is None else self._cpu_flags(cpu)
         result = self._call(lib.lbc_update, encoded, data, number)
         if result == -errno.ENOENT and flags & lib.BPF_EXIST:
@@ -128,7 +128,7 @@ class _Percpu(Map):
     @staticmethod
     def _cpu_flags(cpu: int) -> int:
         number = unsigned(cpu, 32, "cpu")
-        cpus = _possible_cpus()
+        cpus = num_possible_cpus()
         if number >= cpus:
             raise ValueError(f"cpu must be from 0 to {cpus - 1}, not {number}")
         return lib.BPF_F_CPU | number << 32
@@ -151,6 +151,9 @@ class PercpuArrayMap(_Percpu, ArrayMap):
     __slots__ = ()
 
 
-def _possible_cpus() -> int:
-    """Give how many CPUs the kernel can have, which is more than those that are there."""
+def num_possible_cpus() -> int:
+    """Give how many CPUs the kernel can have, so many values as a per-CPU map has for each key.
+
+    That may be more than those that are there. *Wraps* ``libbpf_num_possible_cpus()``.
+    """
     return check(lib.libbpf_num_possible_cpus(), "count the possible CPUs")

@@ -9,7 +9,7 @@ from struct import Struct
 from ._check import failure
 from ._ffi import unsigned
 from ._map_elements import MISSING
-from ._map_lend import Lending
+from ._map_lend import Lending, ProgramId
 from ._map_slots import LendingHash, PlainCodec, Slots, number_codec
 
 TYPE_CHECKING = False
@@ -113,7 +113,7 @@ def _dev_entry(ifindex: int, prog_id: int = 0) -> DevEntry:
     except OSError:
         # Of another network namespace.
         name = None
-    return DevEntry(ifindex, name, prog_id or None)
+    return DevEntry(ifindex, name, ProgramId(prog_id) if prog_id else None)
 
 
 def interface(value: Any) -> int:
@@ -151,11 +151,9 @@ class DevMapHash(_Devices, LendingHash):
 
     __slots__ = ()
 
-    update = Lending.update_many
-
 
 def _cpu_entry(qsize: int, prog_id: int = 0) -> CpuEntry:
-    return CpuEntry(qsize, prog_id or None)
+    return CpuEntry(qsize, ProgramId(prog_id) if prog_id else None)
 
 
 class CpuMap(Slots):

@@ -99,7 +99,8 @@ class Settings:
 
     @property
     def _what(self) -> str:
-        return f"map {self._name!r}"
+        # A stand-alone map without a name goes by its id.
+        return f"map {self._name!r}" if self._name or self._facts is None else f"map {self._facts.id}"
 
     def _get(self, function: Callable[[bpf_map], Any], field: str) -> Any:
         with self._handle.lock:

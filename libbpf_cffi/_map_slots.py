@@ -64,6 +64,8 @@ class Slots(Lending, WalkableMap, Base):
 
     __slots__ = ()
 
+    _own_key = True
+
     _readable = True
     """Whether the kernel tells what is there."""
 
@@ -148,8 +150,6 @@ class LendingHash(Lending, HashMap):
     """A hash whose values are written as descriptors."""
 
     __slots__ = ()
-
-    update = Lending.update_many
 
     def _bind(self, elements: Elements) -> None:
         # No value is a plain number.

@@ -99,6 +99,8 @@ class StackTrace(WalkableMap, Base):
 
     __slots__ = ()
 
+    _own_key = _own_value = True
+
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 

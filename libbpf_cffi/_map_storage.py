@@ -32,6 +32,8 @@ class Storage(Map):
 
     __slots__ = ()
 
+    _own_key = True
+
     _thing = "a thing"
 
     def _lend_key(self, key: Any, borrowed: Borrowed) -> int:

@@ -31,6 +31,8 @@ class StructOps(Map):
 
     __slots__ = ()
 
+    _own_key = _own_value = True
+
     @property
     def _struct(self) -> BtfType:
         number = lib.bpf_map__btf_value_type_id(self._pointer)

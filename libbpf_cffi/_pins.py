@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Folders", "check_pin", "pin_path"]
+__all__ = ["Folders", "check_pin", "opening_hint", "pin_path", "pinning_hint"]
 
 MAX_SYMLINKS = 40
 """As many as the kernel follows (MAXSYMLINKS, include/linux/namei.h)."""
@@ -148,6 +148,44 @@ def check_pin(path: str, action: str) -> None:
     if status.st_uid not in (0, os.geteuid()):
         hint = f"{path!r} belongs to user {status.st_uid}, who could have put anything there"
         check(-errno.EPERM, action, hint)
+
+
+def opening_hint(error: int, path: str) -> str | None:
+    """Say why nothing could be opened at `path`, where that is not about BPF but about files."""
+    if error not in (errno.EACCES, errno.ENOENT, errno.ENOTDIR):
+        return None
+    here = "/"
+    for part in path.split("/")[1:]:
+        try:
+            os.stat(os.path.join(here, part))
+        except PermissionError:
+            return _closed(here)
+        except FileNotFoundError:
+            return f"there is no {part!r} in {here!r}"
+        except OSError as wrong:
+            return f"{os.path.join(here, part)!r}: {wrong.strerror}"
+        here = os.path.join(here, part)
+    if not tracefs.is_bpffs(path):
+        return f"{path!r} is no pin: it is on no BPF file system"
+    return None if error != errno.EACCES else _closed(path)
+
+
+def _closed(path: str) -> str | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (
+        f"{path!r} belongs to user {status.st_uid} and has the mode {stat.S_IMODE(status.st_mode):04o}, which this "
+        f"process, of user {os.geteuid()}, is not let through by"
+    )
+
+
+def pinning_hint(error: int, path: str) -> str | None:
+    """Say why nothing could be pinned at `path`."""
+    if error != errno.EEXIST:
+        return None
+    return f"something is at {path!r} already: unpin or remove that first, or pin elsewhere"
 
 
 def pin_path(path: str | os.PathLike[str], action: str) -> tuple[str, bytes]:

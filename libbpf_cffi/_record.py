@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Record", "UnionValue", "enum_class", "record_class", "union_class"]
+__all__ = ["Record", "UnionValue", "enum_class", "plain", "record_class", "union_class"]
 
 _lock = RLock()
 _classes: dict[object, ref[Any]] = {}
@@ -35,6 +35,34 @@ _classes: dict[object, ref[Any]] = {}
 
 Elements = tuple["str | tuple[str, ...]", ...]
 """What the elements of a record are: a member's name, or, for an anonymous union, the names of its members."""
+
+
+def plain(value: Any) -> Any:
+    """Give a value as what JSON can say, however deep: ``json.dumps(plain(record))``.
+
+    A struct is a dict, a union a dict of all its members, an array a list, an enumerator its name, bytes are in
+    hexadecimal. A key of a dict that JSON cannot say is text. Anything else is what ``str()`` gives.
+    """
+    if value is None or isinstance(value, (bool, str, float)):
+        return value
+    if isinstance(value, int):
+        # An enumerator; a number of a class of its own is just that.
+        return getattr(value, "name", None) or int(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return value.hex()
+    if hasattr(value, "_asdict"):
+        return {name: plain(each) for name, each in value._asdict().items()}
+    if hasattr(value, "items"):
+        return {key if isinstance(key, str) else _key(plain(key)): plain(each) for key, each in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [plain(each) for each in value]
+    if hasattr(value, "tolist") and hasattr(value, "dtype"):
+        return plain(value.tolist())
+    return str(value)
+
+
+def _key(value: Any) -> Any:
+    return value if value is None or isinstance(value, (int, float, str)) else str(value)
 
 
 class Record(tuple):  # type: ignore[type-arg] # its elements are of any type
@@ -65,7 +93,7 @@ class Record(tuple):  # type: ignore[type-arg] # its elements are of any type
         return tuple.__new__(cls, given)
 
     def _asdict(self) -> dict[str, Any]:
-        """Give the members by name; nested records stay records."""
+        """Give the members by name; nested records stay records: `plain` goes to the bottom."""
         found: dict[str, Any] = {}
         for element, value in zip(self._elements, self, strict=True):
             if isinstance(element, str):
@@ -94,6 +122,18 @@ class Record(tuple):  # type: ignore[type-arg] # its elements are of any type
     def __repr__(self) -> str:
         members = ", ".join(f"{name}={value!r}" for name, value in self._asdict().items())
         return f"{self._name or 'struct'}({members})"
+
+    def __getitem__(self, index: Any) -> Any:
+        try:
+            return tuple.__getitem__(self, index)
+        except TypeError:
+            if isinstance(index, str):
+                what = f"{self._name or 'the record'}: its members are attributes, .{index}, and in _asdict()"
+                raise TypeError(f"an index must be a number, not {index!r}, of {what}") from None
+            raise
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(_immutable(self, name))
 
 
 class UnionValue:
@@ -157,6 +197,17 @@ class UnionValue:
         return f"{self._name or 'union'}({members})"
 
 
+def _immutable(value: Record | UnionValue, name: str) -> str:
+    """Say what there is in the place of setting a member."""
+    kind = value._name or ("the union" if isinstance(value, UnionValue) else "the record")
+    if name not in value._fields:
+        return f"{kind} is a copy that cannot be changed, and has no member {name!r}"
+    return (
+        f"{kind} is a copy that cannot be changed: write one made by _replace({name}=…) to where it came from, or of a "
+        f"global variable just the part: obj.variables['variable.{name}'] = …"
+    )
+
+
 def _shared(key: object, make: Callable[[], type]) -> type:
     """Give the one class that `key` describes."""
 
@@ -211,8 +262,11 @@ def _through(index: int, name: str) -> property:
     return property(lambda record: getattr(tuple.__getitem__(record, index), name))
 
 
-def _decoded_member(index: int) -> property:
-    return property(lambda value: value._decoded()[index])
+def _decoded_member(index: int, name: str) -> property:
+    def refuse(value: Any, _: object) -> None:
+        raise AttributeError(_immutable(value, name))
+
+    return property(lambda value: value._decoded()[index], refuse)
 
 
 def union_class(
@@ -227,7 +281,7 @@ def union_class(
         members: dict[str, object] = {"__slots__": (), "_fields": fields, "_name": name, "_decoders": decoders}
         if overlay is not None:
             members["_overlay"] = staticmethod(overlay)
-        members |= {each: _decoded_member(index) for index, each in enumerate(fields) if _attribute(each)}
+        members |= {each: _decoded_member(index, each) for index, each in enumerate(fields) if _attribute(each)}
         return type(_class_name(name, "union"), (UnionValue,), members)
 
     return make() if overlay is not None else _shared(("union", name, fields), make)

@@ -52,7 +52,8 @@ SIZE_MAX = 1 << 31
 
 def has_type(spec: object) -> bool:
     """Tell whether a specification says more than a number of bytes."""
-    return not hasattr(spec, "__index__")
+    # A class such as `int` has the method too.
+    return not hasattr(spec, "__index__") or isinstance(spec, type)
 
 
 class TypeSpecs:
@@ -83,13 +84,14 @@ class TypeSpecs:
     def _type(self, spec: Any, what: str, name: str) -> BtfType:
         if isinstance(spec, str):
             return self._named(spec, what)
-        if hasattr(spec, "items"):
+        if hasattr(spec, "items") and not isinstance(spec, type):
             return self._struct(spec, what, name)
-        if hasattr(spec, "btf") and hasattr(spec, "resolve"):
+        if hasattr(spec, "btf") and hasattr(spec, "resolve") and not isinstance(spec, type):
             return self._copied(spec, what)
+        given = f"the class {spec.__name__}" if isinstance(spec, type) else type(spec).__name__
         raise TypeError(
             f"{what} must be the name of a type such as 'u32' or 'char[16]', a dict of a struct's members, a BtfType, "
-            f"or a number of bytes, not {type(spec).__name__}"
+            f"or a number of bytes, not {given}"
         )
 
     # By name
@@ -129,7 +131,10 @@ class TypeSpecs:
             close = difflib.get_close_matches(name, [*known, *_ALIASES], n=3, cutoff=0.6)
             # Of "unsigned int" no name comes close.
             hint = f"close names: {', '.join(close)}" if close else f"the types are {', '.join(known)}"
-            raise ValueError(f"{what}: no type {name!r} in {spec!r}; {hint}; a struct is a dict of its members")
+            where = "" if name == spec.strip() else f" in {spec!r}"
+            if name.partition(" ")[0] in ("struct", "union", "enum"):
+                hint = f"give the type itself, such as Btf.kernel()[{name!r}] or Object.types[{name!r}]"
+            raise ValueError(f"{what}: no type {name!r}{where}; {hint}; a struct is a dict of its members")
         c_name, size, encoding = _INTS[short]
         made = self._once(("int", short), "add_int", c_name, size, encoding)
         return made if short in _PLAIN else self._once(("typedef", short), "add_typedef", short, made)

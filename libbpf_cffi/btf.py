@@ -18,7 +18,7 @@ from ._btf_build import Building, kernel_info
 from ._btf_find import Finding
 from ._btf_text import Writing
 from ._btf_type import BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
-from ._check import check, failure, not_null
+from ._check import by_id_hint, check, failure, not_null
 from ._ffi import c_string, ffi, lib, path_bytes, text, unsigned
 from ._files import read_file
 from ._handle import Handle
@@ -223,7 +223,7 @@ class Btf(Building, Finding, Writing):
         what = f"BTF {number}"
         action = f"get {what} from the kernel"
         _log.listen()
-        fd = check(lib.bpf_btf_get_fd_by_id(number), action)
+        fd = check(lib.bpf_btf_get_fd_by_id(number), action, by_id_hint)
         try:
             _, name, of_kernel = kernel_info(fd, action)
         finally:

@@ -9,7 +9,7 @@ from . import _log
 from ._check import check, not_null
 from ._ffi import ffi, lib, path_bytes, text
 from ._handle import Handle
-from ._pins import Folders, pin_path
+from ._pins import Folders, pin_path, pinning_hint
 from .errors import StateError
 
 TYPE_CHECKING = False
@@ -192,7 +192,7 @@ class Link:
             _ = self.fd
             _log.listen()
             with Folders(action, os.path.dirname(absolute)):
-                check(lib.bpf_link__pin(pointer, encoded), action)
+                check(lib.bpf_link__pin(pointer, encoded), action, lambda error: pinning_hint(error, absolute))
 
     def unpin(self) -> None:
         """Remove the pin; the program then stays attached for as long as this link.

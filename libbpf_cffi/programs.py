@@ -9,7 +9,7 @@ from . import _log, tracefs
 from ._check import check
 from ._ffi import boolean, ffi, lib, text, unsigned
 from ._handle import ObjectHandle
-from ._pins import Folders, pin_path
+from ._pins import Folders, pin_path, pinning_hint
 from .errors import StateError
 from .links import Link
 
@@ -313,7 +313,7 @@ class Program:
             self._loaded(action)
             _log.listen()
             with Folders(action, os.path.dirname(absolute)):
-                check(lib.bpf_program__pin(self._pointer, encoded), action)
+                check(lib.bpf_program__pin(self._pointer, encoded), action, lambda error: pinning_hint(error, absolute))
 
     def unpin(self, path: str | os.PathLike[str]) -> None:
         """Remove the program's pin at `path`. *Wraps* ``bpf_program__unpin()``."""

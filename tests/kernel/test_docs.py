@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -21,7 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 BLOCK = re.compile(
-    r"(?:^<!-- not run: (?P<why>[^\n]+) -->\n)?^```(?P<kind>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"(?:^<!-- (?:not run: (?P<why>[^\n]+)|needs (?P<module>\w+)) -->\n)?"
+    r"^```(?P<kind>\w*)\n(?P<code>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 
 MAY_NOT_RUN = {
@@ -31,15 +34,26 @@ MAY_NOT_RUN = {
 }
 """The reasons that count for an example that is not run."""
 
+OPTIONAL = {"pandas"}
+"""Modules without which an example that says it needs them is not run."""
+
 NO_CODE = {"text", ""}
 
 
 def blocks(page: Path) -> list[tuple[str, str, str | None, int]]:
     text = page.read_text(encoding="utf-8")
-    return [
-        (match["kind"], match["code"], match["why"], text[: match.start("code")].count("\n"))
-        for match in BLOCK.finditer(text)
-    ]
+    found = []
+    for match in BLOCK.finditer(text):
+        why = match["why"] or _lacking(match["module"])
+        found.append((match["kind"], match["code"], why, text[: match.start("code")].count("\n")))
+    return found
+
+
+def _lacking(module: str | None) -> str | None:
+    """Say that the module which an example needs is not there."""
+    if module is None or importlib.util.find_spec(module) is not None:
+        return None
+    return f"needs {module}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -47,7 +61,8 @@ def test_every_block_is_run_or_says_why_not(page: Path) -> None:
     """A block is Python, shell or plain text; one that is not run has one of the known reasons."""
     for kind, _, why, line in blocks(page):
         assert kind in {"python", "sh"} | NO_CODE, f"{page.name}:{line}: nobody runs {kind!r}"
-        assert why is None or why in MAY_NOT_RUN, f"{page.name}:{line}: {why!r} is no reason"
+        known = MAY_NOT_RUN | {f"needs {module}" for module in OPTIONAL}
+        assert why is None or why in known, f"{page.name}:{line}: {why!r} is no reason"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -297,6 +297,44 @@ def test_with_two_capabilities_tracing_loads_and_the_third_is_named(python, shar
     assert "attach program 'comes_second'" in said
 
 
+OPEN = """
+import sys
+import libbpf_cffi as bpf
+for function, argument in ((bpf.Map.from_id, 1), (bpf.Map.find, "x"), (bpf.Map.from_pin, sys.argv[1])):
+    try:
+        function(argument)
+    except bpf.LibbpfError as error:
+        print(error.errno, error.hint)
+"""
+
+
+def test_what_opens_maps_by_number_or_path_says_what_it_wants(python, bpffs, readable):
+    os.mkdir(f"{bpffs}/own", 0o700)
+    by_id, by_name, by_pin = python(OPEN, f"{bpffs}/own/pin", before=unprivileged("bpf", "perfmon")).splitlines()
+    for said in (by_id, by_name):
+        assert said.startswith(f"{errno.EPERM} this process lacks CAP_SYS_ADMIN")
+    assert by_pin.startswith(f"{errno.EACCES} '{bpffs}")
+    assert "belongs to user 0 and has the mode 0700" in by_pin
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("/etc/passwd", "'/etc/passwd' is no pin"), ("/nowhere/pin", "there is no 'nowhere' in '/'")],
+)
+def test_a_path_that_leads_to_no_pin_is_explained(root, path, told):
+    with pytest.raises(bpf.LibbpfError) as caught:
+        bpf.Map.from_pin(path)
+    assert told in caught.value.hint
+
+
+def test_a_pin_where_one_is_already_is_explained(loaded, bpffs):
+    events = loaded("basic").maps["events"]
+    events.pin(f"{bpffs}/taken")
+    with bpf.Map.from_id(events.id) as same, pytest.raises(bpf.LibbpfError) as caught:
+        same.pin(f"{bpffs}/taken")
+    assert (caught.value.errno, "taken' already: unpin" in caught.value.hint) == (errno.EEXIST, True)
+
+
 def test_with_three_capabilities_everything_works(python, shared, tracefs, readable):
     said = python(LOAD, shared("execve"), before=unprivileged("bpf", "perfmon", "dac_read_search"))
     assert said == "attached\n"

@@ -260,3 +260,21 @@ def test_a_data_section_is_an_array_of_one(loaded):
     bss = loaded("basic").maps[".bss"]
     assert len(bss) == 1
     assert bss[0].total == 0
+
+
+@pytest.mark.parametrize(("type", "flags"), [("array", 0), ("array", bpf.MapFlags.MMAPABLE), ("percpu_array", 0)])
+def test_clear_writes_zeroes_over_every_element(root, type, flags):
+    with bpf.Map.create(type, value="u32", max_entries=5, map_flags=flags) as found:
+        before = found.to_dict()
+        one = 7 if type == "array" else (7,) * len(found[0])
+        found.update({0: one, 4: one})
+        assert found[4] == one
+        found.clear()
+        assert found.to_dict() == before
+
+
+def test_an_array_that_cannot_be_written_cannot_be_cleared(root):
+    with bpf.Map.create("array", value="u32", max_entries=5) as found:
+        found.freeze()
+        with pytest.raises(bpf.LibbpfPermissionError, match="cannot clear map"):
+            found.clear()

@@ -316,12 +316,12 @@ def test_the_count_goes_on_over_many_calls(loaded, small_steps):
 @pytest.mark.parametrize(
     ("keys", "values", "text"),
     [
-        ([1, 2], [1], "more keys than values"),
-        ([1], [1, 2], "more values than keys"),
+        ([1, 2], [1], "cannot be updated with 2 keys and 1 values"),
+        ([1], [1, 2], "cannot be updated with 1 keys and 2 values"),
         (np.array([1, 2]), np.array([1]), "2 keys and 1 values"),
-        (np.array([-1]), np.array([1]), "a key must be from 0 to 4294967295, not -1"),
+        (np.array([-1]), np.array([1]), "key of map 'numbers': must be from 0 to 4294967295, not -1"),
         (np.array([1 << 32]), np.array([1]), "not 4294967296"),
-        (np.array([1]), np.array([-5]), "a value must be from 0"),
+        (np.array([1]), np.array([-5]), "value of map 'numbers': must be from 0"),
         (np.array([[1]]), np.array([1]), "shape"),
         (np.array([1]), np.array([[1, 2]]), "shape"),
         ([1], [-1], "from 0 to"),
@@ -553,3 +553,10 @@ def test_bytes_of_another_length_never_reach_the_kernel(loaded, part):
     for call in (lambda: flows.update_elem(key, value), lambda: flows.update_many([(key, value)])):
         with pytest.raises(ValueError, match=str(short.size - 1)):
             call()
+
+
+def test_a_dtype_that_does_not_suit_is_told_in_words(loaded):
+    found = loaded("typed_maps").maps["flows"]
+    keys = np.zeros(1, np.dtype([("other", "u4")]))
+    with pytest.raises(TypeError, match=r"^key of map 'flows': .*key_type\.dtype of the map.*not one with the members"):
+        found.update_many(keys, keys)

@@ -431,3 +431,22 @@ def test_a_map_whose_type_is_set_to_the_same_kind_stays_the_same(opened):
     obj.load()
     before[1] = 2
     assert before[1] == 2
+
+
+def test_clearing_a_map_that_is_read_only_says_what_it_could_not_do(root):
+    with bpf.Map.create("hash", 4, 4, 4, name="lbc_clear") as found:
+        found[bytes(4)] = bytes(4)
+        with (
+            bpf.Map.from_id(found.id, read_only=True) as same,
+            pytest.raises(bpf.LibbpfPermissionError, match="cannot take the entries out of map 'lbc_clear'"),
+        ):
+            same.clear()
+
+
+def test_update_takes_no_entries_as_keywords_and_says_so(root):
+    with bpf.Map.create("hash", "char[4]", "u32", 4, name="lbc_words") as found:
+        with pytest.raises(TypeError, match=r"^map 'lbc_words' is updated with .*, \{'a': 1\}, not with keywords"):
+            found.update(a=1)
+        found.update()
+        found.update({"a": 1}, flags=bpf.UpdateFlags.NOEXIST)
+        assert found.to_dict() == {"a": 1}

@@ -504,3 +504,23 @@ def test_a_bloom_filter_cannot_be_listed(create):
 
 def test_the_number_of_hashes_is_map_extra(create):
     assert create("bloom_filter", value="u32", max_entries=3, map_extra=4).info.map_extra == 4
+
+
+def test_what_is_read_of_a_table_can_be_written(loaded):
+    obj = loaded("map_uses")
+    jumps, target = obj.maps["jumps"], obj.programs["target"]
+    jumps[2] = target
+    jumps[1] = jumps[2]
+    jumps.update_many({0: next(iter(jumps.values()))})
+    assert list(jumps) == [target.id, target.id, target.id, None]
+    assert type(jumps[1]) is bpf.ProgramId
+
+
+def test_an_id_of_a_program_that_is_gone_is_told(loaded):
+    with pytest.raises(bpf.LibbpfError, match="no program has the id 2147483647 any more"):
+        loaded("map_uses").maps["jumps"][0] = bpf.ProgramId(2147483647)
+
+
+def test_a_plain_number_is_told_to_be_a_descriptor(loaded):
+    with pytest.raises(bpf.LibbpfError, match="a plain integer is a descriptor, not an id"):
+        loaded("map_uses").maps["jumps"][0] = 1_000_000

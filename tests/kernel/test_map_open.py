@@ -105,7 +105,7 @@ def test_a_map_of_maps_is_created_like_an_inner_map(created):
 def test_a_map_is_made_by_its_class_only(root):
     with pytest.raises(TypeError, match=r"Map\.create"):
         bpf.Map()
-    with pytest.raises(TypeError, match="is a HashMap, not a ArrayMap"):
+    with pytest.raises(TypeError, match="is of class HashMap, not ArrayMap"):
         bpf.ArrayMap.create("hash", 4, 4, 4)
 
 
@@ -442,3 +442,109 @@ def test_a_pin_of_another_user_is_not_opened(created, pins):
     with pytest.raises(bpf.LibbpfPermissionError) as caught:
         bpf.Map.from_pin(pins / "map")
     assert "65534" in caught.value.hint
+
+
+# Types that the opener says
+
+
+def test_a_map_without_btf_is_given_types_when_it_is_opened(created, bpffs):
+    created.raw[bytes(4)] = (7).to_bytes(8, "little")
+    created.pin(f"{bpffs}/typed")
+    openers = {
+        "from_id": created.id,
+        "from_fd": created.fd,
+        "from_pin": f"{bpffs}/typed",
+        "find": NAME,
+    }
+    for opener, argument in openers.items():
+        with getattr(bpf.Map, opener)(argument, key="u32", value="u64") as same:
+            assert same[0] == 7, opener
+    (same,) = bpf.Map.find_all(NAME, key="u32", value={"low": "u32", "high": "u32"})
+    assert same[0].low == 7
+    same.close()
+
+
+def test_a_view_has_the_types_that_it_was_asked_for(created):
+    view = created.typed(key="u32", value="s64")
+    view[1] = -1
+    assert dict(view.items()) == {1: -1}
+    assert created[b"\1\0\0\0"] == b"\xff" * 8
+    assert view.typed(value=8)[1] == b"\xff" * 8
+    assert (view.key_type.name, created.key_type, view.raw[b"\1\0\0\0"]) == ("u32", None, b"\xff" * 8)
+
+
+def test_types_of_another_size_are_refused_and_leave_nothing_open(created):
+    with pytest.raises(ValueError, match=f"a value of map '{NAME}' has 8 bytes, and not 4 as value='u32'"):
+        bpf.Map.from_id(created.id, value="u32")
+
+
+def test_a_kind_that_says_itself_what_its_values_are_takes_no_other_type(root):
+    with bpf.Map.create("prog_array", max_entries=1) as table, pytest.raises(TypeError, match="says itself"):
+        table.typed(value="u32")
+
+
+def test_bytes_for_want_of_btf_are_explained(created):
+    with pytest.raises(TypeError, match=rf"^key of map '{NAME}': .*no BTF for its keys: use typed\(key="):
+        created[1]
+    with pytest.raises(TypeError, match=rf"^value of map '{NAME}': .*use typed\(value="):
+        created[bytes(4)] = 1
+
+
+def test_an_object_s_map_has_a_typed_view(loaded):
+    table = next(each for each in loaded("map_kinds").maps.values() if type(each) is bpf.HashMap)
+    view = table.typed(key=table.key_size)
+    assert view.key_type is None
+    assert type(view) is bpf.HashMap
+
+
+def test_errors_name_the_map_and_its_key_or_value(root):
+    with bpf.Map.create("hash", "u32", {"pid": "u32"}, 16, name=NAME) as found:
+        for wrong, told in [
+            (lambda: found["x"], rf"^key of map '{NAME}': unsigned int must be an integer, not str"),
+            (lambda: found.update_elem(1, {"pid": -1}), rf"^value of map '{NAME}': pid \(unsigned int\) must"),
+            (lambda: found.update({1: (1,), -1: (1,)}), rf"^key of map '{NAME}': \[1\] "),
+        ]:
+            with pytest.raises((TypeError, ValueError), match=told):
+                wrong()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "told"),
+    [
+        ((["10.0.0.0/8"],), TypeError, "pairs of key and value: the one at 0 is '10.0.0.0/8'"),
+        (([1, 2], 7), TypeError, f"the values for map '{NAME}' must be .* not int"),
+        (([1, 2], [7]), ValueError, "2 keys and 1 values"),
+        ((7,), TypeError, f"what map '{NAME}' is to get must be .* not int"),
+    ],
+)
+def test_what_is_no_mapping_is_explained(root, given, error, told):
+    with bpf.Map.create("hash", "u32", "u32", 16, name=NAME) as found, pytest.raises(error, match=told):
+        found.update(*given)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "told"),
+    [
+        ({"key": int}, TypeError, "not the class int"),
+        ({"key": "struct in6_addr"}, ValueError, r"no type 'struct in6_addr'; give the type itself.*Btf\.kernel\(\)\["),
+        ({"name": "a b"}, OSError, "only ASCII letters, digits, '_' and '.': 'a b' does not"),
+    ],
+)
+def test_what_is_wrong_with_a_definition_is_named(root, arguments, error, told):
+    with pytest.raises(error, match=told):
+        bpf.Map.create(**{"type": "hash", "key": 4, "value": 8, "max_entries": 4, **arguments})
+
+
+def test_a_type_may_have_its_name_of_c(root):
+    with bpf.Map.create("BPF_MAP_TYPE_HASH", 4, 8, 16) as found:
+        assert type(found) is bpf.HashMap
+
+
+def test_a_name_that_no_map_has_brings_those_that_come_close(created):
+    with pytest.raises(KeyError, match=f"close names: .*{NAME}"):
+        bpf.Map.find("lbc_tst_map")
+
+
+def test_a_map_without_a_name_goes_by_its_id_in_errors(root):
+    with bpf.Map.create("hash", "u32", "u32", 16) as found, pytest.raises(TypeError, match=f"^key of map {found.id}: "):
+        found["x"]

@@ -129,3 +129,8 @@ def test_flags_work_with_all_values(maps):
     maps["percpu"].update_elem(1, values(), bpf.UpdateFlags.NOEXIST)
     with pytest.raises(bpf.LibbpfError):
         maps["percpu"].update_elem(1, values(), bpf.UpdateFlags.NOEXIST)
+
+
+def test_a_value_has_as_many_parts_as_cpus_are_possible(root):
+    with bpf.Map.create("percpu_array", value="u32", max_entries=1) as found:
+        assert len(found[0]) == bpf.num_possible_cpus() == lib.libbpf_num_possible_cpus()

@@ -440,11 +440,12 @@ class Codec:
     """What stands in for a codec."""
 
     format = "<I"
+    flexible = True
 
     def __init__(self, type_: bpf.BtfType, chars: str) -> None:
         self.made_of = (type_.id, chars)
 
-    def decode(self, data):
+    def decode(self, data, _offset):
         """Show what came in."""
         return ("decoded", data)
 
@@ -565,3 +566,51 @@ def elf(sections: dict[bytes, bytes]) -> bytes:
     count = len(table)
     head = struct.pack("=HHIQQQIHHHHHH", 1, 247, 1, 0, 0, 64 + len(body), 0, 64, 0, 0, 64, count, count - 1)
     return ident + head + body + b"".join(table)
+
+
+# A member by its name
+
+
+@pytest.fixture
+def nested(btf):
+    inner = btf.add_union("", 4)
+    btf.add_field("a", 1, 0)
+    deep = btf.add_struct("", 8)
+    btf.add_field("b", 1, 0)
+    btf.add_field("", inner, 32)
+    outer = btf.add_struct("outer", 16)
+    btf.add_field("first", 1, 0)
+    btf.add_field("", deep, 32)
+    btf.add_field("bits", 1, 96, 3)
+    return outer
+
+
+@pytest.mark.parametrize(("name", "offset"), [("first", 0), ("b", 4), ("a", 8), ("bits", 12)])
+def test_a_member_is_found_by_its_name_with_its_place_in_the_whole(nested, name, offset):
+    member = nested.member(name)
+    assert (member.name, member.offset, member.type.id) == (name, offset, 1)
+    assert member.bitfield_size == (3 if name == "bits" else 0)
+
+
+def test_a_member_that_is_not_there_brings_close_names(nested):
+    with pytest.raises(KeyError, match="struct outer has no member 'frst'; close names: first"):
+        nested.member("frst")
+
+
+def test_what_has_no_members_has_none_by_name(btf):
+    with pytest.raises(TypeError, match="has no members"):
+        btf[1].member("x")
+
+
+def test_more_bytes_than_the_type_has_are_refused_unless_an_offset_is_given(btf):
+    with pytest.raises(ValueError, match=r"has 4 bytes, not 5: with offset="):
+        btf[1].decode(bytes(5))
+    assert btf[1].decode(b"\0\1\0\0\0\0", offset=1) == 1
+
+
+def test_a_flexible_type_takes_more_bytes(btf):
+    array = btf.add_array(1, 1, 0)
+    made = btf.add_struct("flexible", 4)
+    btf.add_field("count", 1, 0)
+    btf.add_field("rest", array, 32)
+    assert made.decode(bytes(12)).rest == (0, 0)

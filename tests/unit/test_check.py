@@ -149,3 +149,7 @@ def test_a_hint_that_the_caller_gives_comes_first(says):
     says()
     assert failure(errno.EMFILE, "do it", "this").hint == "this"
     assert "ulimit" in failure(errno.EMFILE, "do it").hint
+
+
+def test_the_kernels_own_not_supported_has_a_text():
+    assert "not supported (ENOTSUPP)" in str(_check.failure(524, "do it"))

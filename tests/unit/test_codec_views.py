@@ -12,6 +12,7 @@ from c_types import CHAR, Array, Composite, Scalar, bare, headers, leaves, membe
 from compilers import Bpf
 from hypothesis import given
 from hypothesis import strategies as st
+from made_btf import Made
 from profiles import profile, seeds
 
 from libbpf_cffi import BtfKind
@@ -320,3 +321,16 @@ def test_a_count_that_the_buffer_does_not_hold_is_refused(count):
 
     with pytest.raises(ValueError, match=f"{count} of bytes"):
         bytes_codec(4).decode_many(bytes(12), count=count)
+
+
+def test_an_array_of_a_dtype_that_no_buffer_can_be_is_decoded():
+    made = Made()
+    u32, u8 = made.int("u32", 4, 0), made.int("u8", 1, 0)
+    number = made.struct("number", 4, ("whole", u32, 0), ("bytes", made.array(u8, 4), 0), union=True)
+    event = made[made.struct("event", 8, ("pid", u32, 0), ("number", number, 32))]
+    given = np.frombuffer(struct.pack("<4I", 1, 2, 3, 4), event.dtype)
+    with pytest.raises(ValueError, match="overlapping"):
+        memoryview(given)
+    assert [(each.pid, each.number.whole) for each in event.codec().decode_many(given)] == [(1, 2), (3, 4)]
+    assert event.decode(given[:1]).number.whole == 2
+    assert event.codec().decode(given, 8).pid == 3

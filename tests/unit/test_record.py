@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import gc
+import ipaddress
+import json
 import os
 import pickle
 import subprocess
@@ -11,11 +13,12 @@ import sys
 import threading
 import weakref
 
+import numpy as np
 import pytest
 from made_btf import Made
 
 from libbpf_cffi import _record
-from libbpf_cffi._record import Record, UnionValue, enum_class, record_class
+from libbpf_cffi._record import Record, UnionValue, enum_class, plain, record_class
 
 
 class Types:
@@ -373,3 +376,37 @@ def test_a_union_value_of_a_pickle_equals_that_of_its_type(types):
     assert isinstance(again, UnionValue)
     assert again == types.value.number
     assert again.bytes == types.value.number.bytes
+
+
+# Plain data
+
+
+def test_a_record_is_plain_to_the_bottom(types):
+    expected = {
+        "pid": 7,
+        "number": {"whole": 258, "bytes": [2, 1, 0, 0]},
+        "id": 513,
+        "low": 1,
+        "state": "BUSY",
+        "in": {"a": 1, "b": 2},
+    }
+    assert json.loads(json.dumps(plain(types.value))) == expected
+
+
+def test_what_is_no_record_is_plain_too():
+    given = [b"\1\xff", (1, True, None, 1.5), {b"k": ipaddress.ip_address("::1"), 2: np.float64(2)}, np.arange(2)]
+    assert plain(given) == ["01ff", [1, True, None, 1.5], {"6b": "::1", 2: 2.0}, [0, 1]]
+
+
+@pytest.mark.parametrize(("value", "name"), [("value", "pid"), ("value", "id"), ("number", "whole")])
+def test_a_member_that_is_set_tells_how_it_is_written(types, value, name):
+    found = types.value if value == "value" else types.value.number
+    with pytest.raises(AttributeError, match=rf"cannot be changed: write one made by _replace\({name}=…\)"):
+        setattr(found, name, 1)
+
+
+def test_a_name_for_an_index_tells_of_the_attribute(types):
+    with pytest.raises(TypeError, match=r"an index must be a number, not 'pid', of event.*\.pid"):
+        types.value["pid"]
+    assert types.value[0] == 7
+    assert types.value[-1:] == (types.value[-1],)
