@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 from itertools import chain, islice
 
@@ -140,7 +141,8 @@ class WalkableMap(Map):
 
         *Wraps* ``bpf_map_update_batch()``. `flags` as in `update_elem`; with ``NOEXIST`` or ``EXIST`` the kernel has no
         batch, and entries are written one by one, in C. Entries are encoded and written 65,536 at a time, in their
-        order: what comes before one that is refused has been written, and the error says how many that were.
+        order: what comes before one that is refused has been written, and the error says how many that were. With
+        ``EXIST`` a key that is not there is a `KeyError`, as in `update_elem`.
         """
         number = unsigned(flags, 64, "flags")
         if self._elements is None:
@@ -153,6 +155,8 @@ class WalkableMap(Map):
                 size = self._key_codec.size
                 at = counts.done
                 key = self._key_codec.decode(keys, at * size)
+                if result == -errno.ENOENT and number & lib.BPF_EXIST:
+                    raise KeyError(key)
                 raise self._failure(
                     -result, f"update key {key!r} of {self._what}, after {done + at} that are done", number
                 )

@@ -126,6 +126,8 @@ def _as_bytes(map: Any, given: Any, what: str) -> np.ndarray[Any, Any]:
     what = f"{what} of {map._what}:"
     per_cpu = getattr(codec, "cpus", None)
     dtype = codec.inner.dtype if per_cpu else codec.dtype
+    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+        raise ValueError(f"{what} must be an array without masked elements; its compressed() has none")
     array = np.asarray(given)
     if array.dtype != dtype:
         array = _converted(array, dtype, what, better)
@@ -156,7 +158,11 @@ def _converted(array: np.ndarray[Any, Any], dtype: Any, what: str, better: str) 
             raise ValueError(f"{what} must be from {limits.min} to {limits.max}, not {bad}")
         return array.astype(base)
     if array.dtype.kind in "biuf" and base.kind == "f":
-        return array.astype(base)
+        with np.errstate(over="ignore"):
+            converted = array.astype(base)
+        if bool((np.isinf(converted) & ~np.isinf(array)).any()):
+            raise ValueError(f"{what} cannot hold {np.abs(array).max()}: it has {base.itemsize} bytes")
+        return converted
     if base.kind == "V" and base.names is None and array.dtype.itemsize == base.itemsize:
         return array
     # The text of a structured one is that of a dict, and long.

@@ -110,14 +110,15 @@ class Storage(Map):
 
 
 class TaskStorage(Storage):
-    """What programs keep on tasks. A key is the id of a process or thread, or a pidfd with ``fileno()``.
+    """What programs keep on tasks. A key is the id of a process or thread, or a pidfd.
 
-    Threads other than a process's first need Linux 6.9. Linux 5.11.
+    A number that is a pidfd of this process (`os.pidfd_open`) is taken for that, not for an id. Threads other than a
+    process's first need Linux 6.9. Linux 5.11.
     """
 
     __slots__ = ()
 
-    _thing = "a process or thread: its id, or an object whose fileno() is a pidfd"
+    _thing = "a process or thread: its id or a pidfd"
 
     def _lend_key(self, key: Any, borrowed: Borrowed) -> int:
         if hasattr(key, "fileno"):
@@ -125,6 +126,8 @@ class TaskStorage(Storage):
         if not hasattr(key, "__index__"):
             raise TypeError(f"a key of {self._what} is {self._thing}, not {type(key).__name__}")
         number = unsigned(key, 31, "the id of a process")
+        if _is_pidfd(number):
+            return number
         try:
             try:
                 return borrowed.make(os.pidfd_open, number)
@@ -137,6 +140,14 @@ class TaskStorage(Storage):
             if error.errno == errno.ESRCH:
                 raise failure(errno.ESRCH, f"find the process {number}", "it has ended, or never was") from None
             raise failure(error.errno or errno.EIO, f"open the process {number}") from None
+
+
+def _is_pidfd(number: int) -> bool:
+    """Tell whether a number is a pidfd of this process: ``anon_inode:[pidfd]``, since Linux 6.9 ``pidfd:[…]``."""
+    try:
+        return "pidfd" in os.readlink(f"/proc/self/fd/{number}")
+    except OSError:
+        return False
 
 
 class SkStorage(Storage):

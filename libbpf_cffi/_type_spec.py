@@ -49,6 +49,9 @@ _PLAIN = frozenset(("char", "bool", "float", "double"))
 SIZE_MAX = 1 << 31
 """More bytes than any key or value can have."""
 
+MEMBERS_MAX = 65535
+"""As many as BTF counts in a struct. A dict that holds another one twice, and so on, would never end."""
+
 
 def has_type(spec: object) -> bool:
     """Tell whether a specification says more than a number of bytes."""
@@ -67,6 +70,7 @@ class TypeSpecs:
 
         self.btf: Btf = Btf.new()
         self._made: dict[object, BtfType] = {}
+        self._members = 0
         stem = "".join(each if each.isascii() and each.isalnum() else "_" for each in name) or "map"
         stem = f"_{stem}" if stem[0].isdigit() else stem
         self.key_id, self.key_size = self._outermost(key, "key", f"{stem}_key")
@@ -75,7 +79,10 @@ class TypeSpecs:
     def _outermost(self, spec: Any, what: str, name: str) -> tuple[int, int]:
         if not has_type(spec):
             return 0, spec.__index__()
-        made = self._type(spec, what, name)
+        try:
+            made = self._type(spec, what, name)
+        except RecursionError:
+            raise ValueError(f"{what}: the type is nested too deeply, or within itself") from None
         size = made.size
         if size is None:
             raise TypeError(f"{what}: {made} has no size, so nothing can be of it")
@@ -151,6 +158,9 @@ class TypeSpecs:
         if not spec:
             raise ValueError(f"{what}: a struct needs a member")
         members = []
+        self._members += len(spec)
+        if self._members > MEMBERS_MAX:
+            raise ValueError(f"{what}: a type has at most {MEMBERS_MAX} members, those of its structs included")
         for member, inner in spec.items():
             if not isinstance(member, str):
                 raise TypeError(f"{what}: a member's name must be str, not {type(member).__name__}")

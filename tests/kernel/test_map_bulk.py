@@ -560,3 +560,31 @@ def test_a_dtype_that_does_not_suit_is_told_in_words(loaded):
     keys = np.zeros(1, np.dtype([("other", "u4")]))
     with pytest.raises(TypeError, match=r"^key of map 'flows': .*key_type\.dtype of the map.*not one with the members"):
         found.update_many(keys, keys)
+
+
+def test_a_key_that_is_not_there_is_a_key_error_for_many_as_for_one(numbers):
+    for update in (lambda: numbers.update_elem(7777, 1, bpf.UpdateFlags.EXIST),
+                   lambda: numbers.update_many({7777: 1}, flags=bpf.UpdateFlags.EXIST)):  # fmt: skip
+        with pytest.raises(KeyError, match="^7777$"):
+            update()
+
+
+@pytest.fixture
+def floats(root):
+    with bpf.Map.create("hash", "u32", "float", 4) as made:
+        yield made
+
+
+def test_a_number_that_a_float_cannot_hold_is_refused_in_an_array_too(floats):
+    for update in (lambda: floats.update_elem(1, 1e300), lambda: floats.update_many([1], np.array([1e300]))):
+        with pytest.raises(ValueError, match=r"cannot hold 1e\+300"):
+            update()
+    assert len(floats) == 0
+    floats.update_many([1], np.array([np.inf]))
+    assert floats[1] == float("inf")
+
+
+def test_masked_elements_are_not_written(floats):
+    with pytest.raises(ValueError, match="without masked elements"):
+        floats.update_many(np.ma.array([1, 2], mask=[True, False]), [1.0, 2.0])
+    assert len(floats) == 0

@@ -265,3 +265,32 @@ def test_a_value_that_is_longer_than_the_maps_is_refused(flexible, write):
     with pytest.raises(ValueError, match=r"17 bytes.*16|16 bytes, not 17"):
         write(flexible, {"data": bytes(8)})
     assert len(flexible) == 0
+
+
+# What has no end
+
+
+def looping() -> bpf.BtfType:
+    btf = bpf.Btf.new()
+    btf.add_typedef("a", 2)
+    btf.add_typedef("b", 1)
+    return btf[1]
+
+
+def within_itself() -> dict[str, object]:
+    spec: dict[str, object] = {}
+    spec["inner"] = spec
+    return spec
+
+
+def twice_and_twice_again() -> dict[str, object]:
+    spec: dict[str, object] = {"x": "u8"}
+    for _ in range(40):
+        spec = {"a": spec, "b": spec}
+    return spec
+
+
+@pytest.mark.parametrize("make", [looping, within_itself, twice_and_twice_again])
+def test_a_type_without_an_end_is_refused(root, make):
+    with pytest.raises(ValueError, match=r"within itself|at most 65535 members"):
+        bpf.Map.create("hash", "u32", make(), 1)

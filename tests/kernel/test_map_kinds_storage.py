@@ -74,6 +74,14 @@ def test_a_process_is_given_by_a_pidfd(create):
     os.close(pidfd.fd)
 
 
+def test_a_number_that_is_a_pidfd_is_not_taken_for_an_id(create):
+    tasks = create("task_storage", value="u64")
+    pidfd = os.pidfd_open(os.getpid())
+    tasks[pidfd] = 4
+    assert tasks[os.getpid()] == tasks[pidfd] == 4
+    os.close(pidfd)
+
+
 # Descriptors of threads came with Linux 6.9, as arenas did.
 @pytest.mark.needs("map:ARENA")
 def test_a_thread_has_a_value_of_its_own(create):
