@@ -170,8 +170,6 @@ class ArrayMap(WalkableMap, Base):
 
     # All of them
 
-    update = WalkableMap.update_many
-
     def clear(self) -> None:
         """Write zeroes over all elements, many a call."""
         elements = self._elements or self._open_elements()

@@ -207,8 +207,6 @@ class HashMap(WalkableMap, Mutable):
         """Give a view of the pairs of key and value; `delete` as in `keys`."""
         return super().items(delete=True) if delete else _ItemsView(self)
 
-    update = WalkableMap.update_many  # type: ignore[assignment]
-
     def delete_many(self, keys: Iterable[Any]) -> int:
         """Delete the entries of many keys, a list or a NumPy array; give how many of them were there.
 

@@ -143,8 +143,6 @@ class HashOfMaps(MapOfMaps, LendingHash):
 
     __slots__ = ()
 
-    update = Lending.update_many
-
     def __contains__(self, key: object) -> bool:
         # No map is opened for that.
         return LendingHash._lookup(self, lib.lbc_lookup, "look up", key, 0) is not MISSING

@@ -151,8 +151,6 @@ class DevMapHash(_Devices, LendingHash):
 
     __slots__ = ()
 
-    update = Lending.update_many
-
 
 def _cpu_entry(qsize: int, prog_id: int = 0) -> CpuEntry:
     return CpuEntry(qsize, ProgramId(prog_id) if prog_id else None)

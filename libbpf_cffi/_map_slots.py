@@ -151,8 +151,6 @@ class LendingHash(Lending, HashMap):
 
     __slots__ = ()
 
-    update = Lending.update_many
-
     def _bind(self, elements: Elements) -> None:
         # No value is a plain number.
         pass

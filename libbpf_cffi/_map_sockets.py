@@ -61,8 +61,6 @@ class SockHash(_Sockets, LendingHash):
 
     __slots__ = ()
 
-    update = Lending.update_many
-
 
 class ReuseportSockArray(_Sockets, Slots):
     """An array of sockets that share a port, for ``bpf_sk_select_reuseport()``: ``m[0] = sock``.

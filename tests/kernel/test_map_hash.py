@@ -441,3 +441,12 @@ def test_clearing_a_map_that_is_read_only_says_what_it_could_not_do(root):
             pytest.raises(bpf.LibbpfPermissionError, match="cannot take the entries out of map 'lbc_clear'"),
         ):
             same.clear()
+
+
+def test_update_takes_no_entries_as_keywords_and_says_so(root):
+    with bpf.Map.create("hash", "char[4]", "u32", 4, name="lbc_words") as found:
+        with pytest.raises(TypeError, match=r"^map 'lbc_words' is updated with .*, \{'a': 1\}, not with keywords"):
+            found.update(a=1)
+        found.update()
+        found.update({"a": 1}, flags=bpf.UpdateFlags.NOEXIST)
+        assert found.to_dict() == {"a": 1}
