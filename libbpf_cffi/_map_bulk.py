@@ -162,13 +162,20 @@ class WalkableMap(Map):
                 )
             done += count
 
-    def update(self, other: Any = (), values: Any = None, *, flags: int = 0, **named: object) -> None:
-        """Write many entries, as `update_many` does; unlike a `dict`'s it takes none as keywords."""
-        if named:
-            name, value = next(iter(named.items()))
-            given = f"{{{name!r}: {value!r}}}"
-            raise TypeError(f"{self._what} is updated with a mapping or pairs, {given}, not with keywords")
-        self.update_many(other, values, flags=flags)
+    if TYPE_CHECKING:
+
+        def update(self, *args: Any, **keywords: Any) -> None:
+            """Be like that of a ``MutableMapping``, which hashes are as well."""
+
+    else:
+
+        def update(self, other: Any = (), values: Any = None, *, flags: int = 0, **named: object) -> None:
+            """Write many entries, as `update_many` does; unlike a `dict`'s it takes none as keywords."""
+            if named:
+                name, value = next(iter(named.items()))
+                given = f"{{{name!r}: {value!r}}}"
+                raise TypeError(f"{self._what} is updated with a mapping or pairs, {given}, not with keywords")
+            self.update_many(other, values, flags=flags)
 
     def _encoded(
         self, other: Any, values: Iterable[Any] | None

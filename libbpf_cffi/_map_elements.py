@@ -96,6 +96,9 @@ class Accessible(Identity):
         if type is not None and not self._is_raw and type.size == size:
             codec: Codec = type.codec()
             return codec
+        if type is not None and not self._is_raw and any(type is each for each in self._types):
+            # Set before load, and not what BTF only says of a map that was resized.
+            raise ValueError(f"{self._what} was given the type {type}, of {type.size} bytes, and has {size} now")
         from ._codec import bytes_codec
 
         return bytes_codec(size)

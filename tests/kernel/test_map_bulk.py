@@ -565,7 +565,7 @@ def test_a_dtype_that_does_not_suit_is_told_in_words(loaded):
 def test_a_key_that_is_not_there_is_a_key_error_for_many_as_for_one(numbers):
     for update in (lambda: numbers.update_elem(7777, 1, bpf.UpdateFlags.EXIST),
                    lambda: numbers.update_many({7777: 1}, flags=bpf.UpdateFlags.EXIST)):  # fmt: skip
-        with pytest.raises(KeyError, match="^7777$"):
+        with pytest.raises(KeyError, match=r"^7777$"):
             update()
 
 

@@ -548,3 +548,13 @@ def test_a_name_that_no_map_has_brings_those_that_come_close(created):
 def test_a_map_without_a_name_goes_by_its_id_in_errors(root):
     with bpf.Map.create("hash", "u32", "u32", 16) as found, pytest.raises(TypeError, match=f"^key of map {found.id}: "):
         found["x"]
+
+
+def test_a_type_that_a_later_size_makes_wrong_is_refused(opened):
+    obj = opened("typed_maps")
+    numbers = obj.maps["numbers"]
+    view = numbers.typed(key="u32")
+    numbers.key_size = 8
+    obj.load()
+    with pytest.raises(ValueError, match="was given the type u32, of 4 bytes, and has 8 now"):
+        view.get_next_key()
