@@ -18,9 +18,6 @@ __all__ = ["assign", "list_variables", "value_of"]
 
 TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
-_FORMAT = "____fmt"
-"""What ``bpf_printk()`` calls its formats, which are static variables (bpf_helpers.h)."""
-
 
 def assign(objects: Mapping[str, bpf.Object], name: str, given: str, report: Reporter) -> None:
     """Set a variable in every object that has it; `UsageError` if none has, or the value does not suit."""
@@ -160,7 +157,6 @@ def list_variables(objects: Mapping[str, bpf.Object], output: Output, width: int
         (path, name, obj.variables.describe(name), obj.variables[name])
         for path, obj in objects.items()
         for name in obj.variables
-        if name.rpartition(".")[2] != _FORMAT and f".{_FORMAT}." not in name
     ]
     if as_json:
         from json import dumps
@@ -200,7 +196,7 @@ def c_name(type: bpf.BtfType) -> str:
     keyword = {bpf.BtfKind.STRUCT: "struct", bpf.BtfKind.UNION: "union"}.get(type.kind, "")
     keyword = "enum" if type.kind in (bpf.BtfKind.ENUM, bpf.BtfKind.ENUM64) else keyword
     name = "function" if type.kind == bpf.BtfKind.FUNC_PROTO else "void" if type.kind == bpf.BtfKind.VOID else type.name
-    return f"{keyword} {name or '{…}'}".strip() + size
+    return f"{keyword} {name or '{...}'}".strip() + size
 
 
 _LOOKED_THROUGH = (
