@@ -88,6 +88,18 @@ class Record(tuple):  # type: ignore[type-arg] # its elements are of any type
             raise ValueError(f"{self._name or 'the record'} has no member {', '.join(map(repr, members))}")
         return tuple.__new__(type(self), values)
 
+    def __getitem__(self, index: Any) -> Any:
+        # An attribute does not come through here, nor does what takes the record apart.
+        try:
+            return tuple.__getitem__(self, index)
+        except TypeError:
+            if not isinstance(index, str):
+                raise
+        raise TypeError(f"members of {self._name or 'a record'} are attributes: .{index}, not [{index!r}]")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise _immutable(self._name or "a record", name)
+
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
         return _restore_record, (self._name, self._elements, tuple(self))
 
@@ -157,6 +169,12 @@ class UnionValue:
         return f"{self._name or 'union'}({members})"
 
 
+def _immutable(what: str, member: str) -> AttributeError:
+    copy = f"_replace({member}=…) gives a changed copy"
+    part = f'variables["….{member}"] = … sets a part of a variable'
+    return AttributeError(f"cannot set {member} of {what}: it is immutable; {copy}, {part}")
+
+
 def _shared(key: object, make: Callable[[], type]) -> type:
     """Give the one class that `key` describes."""
 
@@ -211,8 +229,11 @@ def _through(index: int, name: str) -> property:
     return property(lambda record: getattr(tuple.__getitem__(record, index), name))
 
 
-def _decoded_member(index: int) -> property:
-    return property(lambda value: value._decoded()[index])
+def _decoded_member(index: int, name: str) -> property:
+    def refuse(value: UnionValue, _: object) -> None:
+        raise _immutable(value._name or "a union", name)
+
+    return property(lambda value: value._decoded()[index], refuse)
 
 
 def union_class(
@@ -227,7 +248,7 @@ def union_class(
         members: dict[str, object] = {"__slots__": (), "_fields": fields, "_name": name, "_decoders": decoders}
         if overlay is not None:
             members["_overlay"] = staticmethod(overlay)
-        members |= {each: _decoded_member(index) for index, each in enumerate(fields) if _attribute(each)}
+        members |= {each: _decoded_member(index, each) for index, each in enumerate(fields) if _attribute(each)}
         return type(_class_name(name, "union"), (UnionValue,), members)
 
     return make() if overlay is not None else _shared(("union", name, fields), make)

@@ -373,3 +373,21 @@ def test_a_union_value_of_a_pickle_equals_that_of_its_type(types):
     assert isinstance(again, UnionValue)
     assert again == types.value.number
     assert again.bytes == types.value.number.bytes
+
+
+def test_setting_a_member_of_a_record_says_what_to_do_instead(types):
+    with pytest.raises(AttributeError, match=r'pid of event: it is immutable; _replace\(pid=…\).*variables\["….pid"\]'):
+        types.value.pid = 3
+
+
+def test_setting_a_member_of_a_union_says_what_to_do_instead(types):
+    with pytest.raises(AttributeError, match=r"cannot set whole of number: it is immutable; _replace\(whole=…\)"):
+        types.value.number.whole = 3
+
+
+def test_a_member_in_brackets_is_told_to_be_an_attribute(types):
+    with pytest.raises(TypeError, match=r"members of event are attributes: \.pid, not \['pid'\]"):
+        types.value["pid"]
+    assert types.value[0] == types.value[:1][0] == 7
+    with pytest.raises(TypeError, match="indices"):
+        types.value[1.5]
