@@ -6,6 +6,7 @@ import libbpf_cffi as bpf
 
 from ._run_options import UsageError
 from ._run_text import layout, plain, text
+from .variables import c_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,30 +180,3 @@ def list_variables(objects: Mapping[str, bpf.Object], output: Output, width: int
 
 def _shown(value: Any) -> str:
     return f'"{text(value)}"' if isinstance(value, str) else text(value)
-
-
-def c_name(type: bpf.BtfType) -> str:
-    """Give the name of a type as C has it, without const and volatile."""
-    size = ""
-    for _ in range(64):
-        kind = type.kind
-        if kind == bpf.BtfKind.ARRAY:
-            size += f"[{type.nelems}]"
-        elif kind == bpf.BtfKind.PTR:
-            return f"{c_name(type.type)} *{size}"
-        elif kind not in _LOOKED_THROUGH:
-            break
-        type = type.type  # noqa: A001 - libbpf's own name
-    keyword = {bpf.BtfKind.STRUCT: "struct", bpf.BtfKind.UNION: "union"}.get(type.kind, "")
-    keyword = "enum" if type.kind in (bpf.BtfKind.ENUM, bpf.BtfKind.ENUM64) else keyword
-    name = "function" if type.kind == bpf.BtfKind.FUNC_PROTO else "void" if type.kind == bpf.BtfKind.VOID else type.name
-    return f"{keyword} {name or '{...}'}".strip() + size
-
-
-_LOOKED_THROUGH = (
-    bpf.BtfKind.CONST,
-    bpf.BtfKind.VOLATILE,
-    bpf.BtfKind.RESTRICT,
-    bpf.BtfKind.TYPE_TAG,
-    bpf.BtfKind.VAR,
-)

@@ -13,7 +13,7 @@ from ._handle import ObjectHandle
 from ._named import missing_name
 from ._sections import ARENA, KCONFIG, Section
 from .enums import BtfKind
-from .errors import StateError
+from .errors import ClosedError, StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 else:
     _Base = Mapping
 
-__all__ = ["Variable", "Variables", "is_format"]
+__all__ = ["Variable", "Variables", "c_name", "is_format"]
 
 OPEN = ObjectHandle.OPEN
 
@@ -67,7 +67,11 @@ class Variable:
         return self.section in (KCONFIG, ".rodata") or self.section.startswith(".rodata.")
 
     def __repr__(self) -> str:
-        return f"<Variable {self.name!r} in {self.section} at {self.offset}, {self.size} bytes>"
+        try:
+            kind = c_name(self.type)
+        except ClosedError:
+            kind = str(self.type)
+        return f"<Variable {self.name!r} ({kind}) in {self.section} at {self.offset}, {self.size} bytes>"
 
 
 class Variables(_Base):
@@ -357,3 +361,24 @@ def _by_name(variables: list[Variable]) -> dict[str, Variable]:
             variable.name = f"{variable.name}#{statics.index(variable) + 1}"
         table.setdefault(variable.name, variable)
     return table
+
+
+def c_name(type: BtfType) -> str:
+    """Give the name of a type as C has it, without const and volatile."""
+    size = ""
+    for _ in range(64):
+        kind = type.kind
+        if kind == BtfKind.ARRAY:
+            size += f"[{type.nelems}]"
+        elif kind == BtfKind.PTR:
+            return f"{c_name(type.type)} *{size}"
+        elif kind not in _LOOKED_THROUGH:
+            break
+        type = type.type  # noqa: A001 - libbpf's own name
+    keyword = {BtfKind.STRUCT: "struct", BtfKind.UNION: "union"}.get(type.kind, "")
+    keyword = "enum" if type.kind in (BtfKind.ENUM, BtfKind.ENUM64) else keyword
+    name = "function" if type.kind == BtfKind.FUNC_PROTO else "void" if type.kind == BtfKind.VOID else type.name
+    return f"{keyword} {name or '{...}'}".strip() + size
+
+
+_LOOKED_THROUGH = (BtfKind.CONST, BtfKind.VOLATILE, BtfKind.RESTRICT, BtfKind.TYPE_TAG, BtfKind.VAR)

@@ -66,6 +66,12 @@ def test_the_variables_of_all_data_sections_are_there(before):
     assert len(before.variables) == len(set(before.variables))
 
 
+def test_the_description_of_a_variable_of_a_closed_object_still_has_a_text(before):
+    slots = before.variables.describe("slots")
+    before.close()
+    assert "'slots'" in repr(slots)
+
+
 def test_before_load_the_mapping_is_what_has_a_value(before):
     variables = before.variables
     assert dict(variables) == {name: variables[name] for name in variables}
@@ -98,7 +104,8 @@ def test_a_variable_is_described(before):
     assert (bounds.name, bounds.section, bounds.size, bounds.linkage) == ("bounds", ".rodata", 32, "global")
     assert bounds.type.resolve().name == "limits"
     assert bounds.is_constant
-    assert "bounds" in repr(bounds)
+    assert repr(bounds) == f"<Variable 'bounds' (struct limits) in .rodata at {bounds.offset}, 32 bytes>"
+    assert "(__u32[4]) in .bss" in repr(before.variables.describe("slots"))
     assert not before.variables.describe("hits").is_constant
     assert before.variables.describe("own_constant").is_constant
     assert before.variables.describe("CONFIG_HZ").is_constant
