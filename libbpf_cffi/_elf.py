@@ -7,13 +7,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Literal
 
-__all__ = ["section", "symbols"]
+__all__ = ["section", "source", "symbols"]
 
 _CLASS64, _LITTLE = 2, 1
 _SYMTAB, _NOBITS = 2, 8
 _EXTENDED_INDEX = 0xFFFF
 _SYMBOL_SIZE = 24
-_OBJECT = 1
+_OBJECT, _FILE = 1, 4
 
 
 class _Sections:
@@ -105,3 +105,17 @@ def symbols(data: bytes, name: str) -> list[tuple[str, int, int]]:
             offset, size = (int.from_bytes(table[at + field : at + field + 8], order) for field in (8, 16))
             found.append((symbol, offset, size))
     return found
+
+
+def source(data: bytes) -> str:
+    """Give the name of the file that the first symbol of that kind names as the source, or an empty one."""
+    sections = _Sections(data)
+    for header in sections.of_kind(_SYMTAB):
+        strings_header = sections.at(sections.number(header + 40, 4))
+        table = sections.content(header)
+        for at in range(0, len(table) - _SYMBOL_SIZE + 1, _SYMBOL_SIZE):
+            if table[at + 4] & 0xF == _FILE and strings_header is not None:
+                strings = sections.content(strings_header)
+                start = int.from_bytes(table[at : at + 4], sections.order)
+                return strings[start : max(strings.find(b"\0", start), start)].decode("utf-8", "surrogateescape")
+    return ""

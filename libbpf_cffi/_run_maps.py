@@ -8,7 +8,8 @@ import libbpf_cffi as bpf
 from libbpf_cffi.hist import log2_hist
 
 from ._run_options import UsageError
-from ._run_text import columns, is_number, layout, plain, room, text
+from ._run_text import columns, is_number, layout, room, text
+from .variables import is_format
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ __all__ = ["Shows"]
 SLOTS = "slots"
 """What libbpf-tools call the member of a struct that holds a histogram by powers of two."""
 
-FEWEST, MOST = 16, 64
-"""So many slots has a histogram that is drawn without being asked for; more than 64 has none."""
+MOST = 64
+"""More slots than that has no histogram by powers of two."""
+
+NO_HISTOGRAM = "neither are the keys slots and the values counts, nor is a member of the values"
 
 
 class Shows:
@@ -88,8 +91,19 @@ def _find(objects: Mapping[str, bpf.Object], name: str, *, drawn: bool) -> list[
     for path, each in found:
         if not hasattr(each, "items"):
             raise UsageError(f"{option}: {_unreadable(each)}{f' in {path}' if len(objects) > 1 else ''}")
-    if drawn and not found:
-        found = [(path, _Variable(obj, name)) for path, obj in objects.items() if name in obj.variables]
+    variables = []
+    if not found:
+        variables = [(path, _Variable(obj, name)) for path, obj in objects.items() if name in obj.variables]
+    if drawn:
+        found += variables
+        for path, each in found:
+            if not _drawable(each):
+                where = f" of {path}" if len(objects) > 1 else ""
+                raise UsageError(f"{option}: {name}{where} is no histogram: {NO_HISTOGRAM}")
+    elif variables:
+        section = variables[0][1].section
+        shown = f"--map {section} shows all variables of its section, --hist {name} draws it, --variables lists all"
+        raise UsageError(f"{option}: {name} is a variable, not a map; {shown}")
     if not found:
         names = [each for obj in objects.values() for each in (*obj.maps, *(obj.variables if drawn else ()))]
         from difflib import get_close_matches
@@ -112,8 +126,30 @@ class _Variable:
         self._obj = obj
         self._name = name
 
+    @property
+    def section(self) -> str:
+        return self._obj.variables.describe(self._name).section
+
+    @property
+    def type(self) -> bpf.BtfType:
+        return self._obj.variables.describe(self._name).type
+
     def items(self) -> list[tuple[Any, Any]]:
         return [("", self._obj.variables[self._name])]
+
+
+def _drawable(shown: Any) -> bool:
+    """Tell, before load, whether there can be a histogram: by what a key and a value of zeroes are."""
+    if isinstance(shown, _Variable):
+        return _form("", _zero(shown.type, 0)) is not None
+    if type(shown) not in (bpf.HashMap, bpf.PercpuHashMap, bpf.ArrayMap, bpf.PercpuArrayMap):
+        # What those of other kinds give is not always of their types.
+        return True
+    return _form(_zero(shown.key_type, shown.key_size), _zero(shown.value_type, shown.value_size)) is not None
+
+
+def _zero(type: bpf.BtfType | None, size: int) -> Any:
+    return bytes(size) if type is None else type.decode(bytes(type.size or size))
 
 
 class _Show:
@@ -148,12 +184,15 @@ class _Show:
         what = "variable" if isinstance(self._shown, _Variable) else "map"
         common: dict[str, Any] = {"object": self._path} if several else {}
         common |= {what: self._name, "time": round(time.time(), 6)}
+        section = self._array and self._shown.is_internal
         for key, value in self._entries():
-            facts = {**common, "key": plain(key), "value": plain(value)}
+            facts = {**common, "key": bpf.plain(key), "value": bpf.plain(value)}
+            if section and isinstance(facts["value"], dict):
+                facts["value"] = {name: each for name, each in facts["value"].items() if not is_format(name)}
             if what == "variable":
                 del facts["key"]
             if self._percpu:
-                facts["sum"] = plain(_sum(value))
+                facts["sum"] = bpf.plain(_sum(value))
             yield dumps(facts)
 
     def lines(self, width: int | None, *, several: bool) -> Iterator[str]:
@@ -177,11 +216,10 @@ class _Show:
         if not entries:
             return
         summed = [(key, _sum(value)) for key, value in entries] if self._percpu else entries
-        if all(_slots(value) is not None for _, value in summed):
-            yield from _each_drawn(summed)
-        elif section:
+        if section:
             # A variable a line.
-            yield from layout(["NAME", "VALUE"], columns(summed[0][1], ""), width)
+            rows = [(name, value) for name, value in columns(summed[0][1], "") if not is_format(name)]
+            yield from layout(["NAME", "VALUE"], rows, width)
         else:
             yield from self._table(entries, summed, width)
 
@@ -224,22 +262,16 @@ def _sum(values: Any) -> Any:
 # Histograms
 
 
-def _slots(value: Any) -> tuple[int, ...] | None:
-    """Give the member that is a histogram, as libbpf-tools have them, or ``None``."""
-    slots = getattr(value, SLOTS, ()) if hasattr(value, "_asdict") else ()
-    return slots if FEWEST <= len(slots) <= MOST and _are_counts(slots) else None
-
-
 def _are_counts(value: Any) -> bool:
     if not isinstance(value, tuple) or hasattr(value, "_asdict"):
         return False
     return bool(value) and all(is_number(each) and isinstance(each, int) for each in value)
 
 
-def _each_drawn(entries: Iterable[tuple[Any, Any]], slots_of: Any = _slots, name: str = "key") -> Iterator[str]:
+def _each_drawn(entries: Iterable[tuple[Any, Any]], name: str = "key") -> Iterator[str]:
     """Draw the histogram of each entry, under its key and the other members of its value."""
     for key, value in entries:
-        slots = slots_of(value)
+        slots = _counts(value) or ()
         others = [(member, each) for member, each in columns(value, "") if each is not slots and member]
         named = [*(columns(key, name) if key != "" else ()), *others]
         if named:
@@ -261,9 +293,9 @@ def _drawings(title: str, entries: list[tuple[Any, Any]], *, percpu: bool) -> It
     if not entries:
         yield f"{title}: empty"
         return
-    key, value = entries[0]
+    form = _form(*entries[0])
     yield f"{title}:"
-    if is_number(value) and hasattr(key, "slot"):
+    if form == "slot":
         groups: dict[tuple[tuple[str, Any], ...], dict[int, int]] = {}
         for each, count in entries:
             rest = tuple((name, part) for name, part in columns(each, "") if name != "slot")
@@ -272,16 +304,28 @@ def _drawings(title: str, entries: list[tuple[Any, Any]], *, percpu: bool) -> It
             yield ""
             yield ", ".join(f"{name} = {text(part)}" for name, part in rest).rstrip()
             yield from _draw(_filled(counts))
-    elif is_number(value) and isinstance(key, int) and all(0 <= each < MOST for each, _ in entries):
+    elif form == "keys" and all(0 <= each < MOST for each, _ in entries):
         yield from _draw(_filled(dict(entries)))
-    elif all(_counts(each) is not None for _, each in entries):
-        yield from _each_drawn(entries, _counts)
-    elif key == "" and isinstance(value, tuple) and value and all(_counts(each) is not None for each in value):
-        # A variable that is an array of histograms.
-        used = [(at, each) for at, each in enumerate(value) if not _is_zero(each)]
-        yield from _each_drawn(used, _counts, "index")
+    elif form == "values":
+        yield from _each_drawn(entries)
+    elif form == "list":
+        used = [(at, each) for at, each in enumerate(entries[0][1]) if not _is_zero(each)]
+        yield from _each_drawn(used, "index")
     else:
-        yield "  no histogram: neither are the keys slots and the values counts, nor is a member of the values"
+        yield f"  no histogram: {NO_HISTOGRAM}"
+
+
+def _form(key: Any, value: Any) -> str | None:
+    """Say what the slots are by one entry, the others are of its types: a member of the keys or the keys themselves, an
+    array in the values, or one in each element of a variable that is a list; ``None`` if there is no histogram in it.
+    """
+    if is_number(value):
+        return "slot" if hasattr(key, "slot") else "keys" if isinstance(key, int) else None
+    if _counts(value) is not None:
+        return "values"
+    if key == "" and isinstance(value, tuple) and value and all(_counts(each) is not None for each in value):
+        return "list"
+    return None
 
 
 def _filled(counts: Mapping[int, int]) -> list[int]:

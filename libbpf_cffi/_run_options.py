@@ -55,7 +55,7 @@ examples:
   bpf-run --variables prog.o                  what can be set?
   bpf-run -s target_pid=4711 prog.o           set it
   bpf-run --map counts=1 prog.o               a map, every second
-  bpf-run -d 10 --hist .bss prog.o            a histogram after ten seconds
+  bpf-run -d 10 --hist latency prog.o         a histogram after ten seconds
   bpf-run --pin /sys/fs/bpf/tool -N -d0 a.o   attach, pin, leave it running
 
 Of the environment, CLANG, NO_COLOR and LIBBPF_BPF_TOKEN_PATH are heeded."""
@@ -142,6 +142,8 @@ def parse(arguments: Sequence[str]) -> Options:
 def _contradiction(options: Options) -> str | None:
     """Say which options do not go together."""
     alone = "--variables" if options.variables else "--load-only"
+    if options.load_only and options.no_trace:
+        return f"--no-trace does not go with {alone}, which attaches nothing"
     mode = alone if options.load_only else "--no-trace" if options.no_trace else None
     tracing = options.about_trace
     if not (options.variables or options.map or options.hist):
@@ -199,8 +201,8 @@ def _parser() -> ArgumentParser:
     add("-P", "--program", action="append", metavar="NAME", help=text)
     text = (
         "set a global variable before it is loaded: a number in any base, true or false, an enumerator, a text with "
-        "or without quotes, JSON for a struct or an array; NAME may be a part, such as config.limit or list[2]; "
-        "set in every object that has it; repeatable"
+        "or without quotes, JSON for a struct (what is left out is zero) or an array (with all its elements); NAME "
+        "may be a part, such as config.limit or list[2]; set in every object that has it; repeatable"
     )
     add("-s", "--set", action="append", type=_setting, metavar="NAME=VALUE", help=text)
     text = "make room for N entries in a map (of a ring buffer: N bytes); repeatable"
@@ -211,12 +213,11 @@ def _parser() -> ArgumentParser:
     add("-D", "--define", action="append", metavar="NAME[=VALUE]", help=text)
 
     group = parser.add_argument_group("what is done with it")
-    add = group.add_mutually_exclusive_group().add_argument
+    add = group.add_argument
     add("-L", "--load-only", action=flag, help="load, tell the facts, and end; attach nothing")
     add("-N", "--no-trace", action=flag, help="attach, and stay until Ctrl-C, but don't show the trace")
     text = "load, list the global variables with their types and values, and end; attach nothing"
     add("-l", "--variables", action=flag, help=text)
-    add = group.add_argument
     text = (
         "pin in DIR/programs, DIR/maps and DIR/links: what is attached stays so when this command ends, "
         "until DIR is removed; several objects are pinned in DIR/OBJECT each; DIR is made if need be"
@@ -229,8 +230,8 @@ def _parser() -> ArgumentParser:
     add = group.add_argument
     text = (
         "what is in a map, at the end, and every TIME if one is given: a table, or JSON with --json; per-CPU numbers "
-        "are added up; .bss and .data are the variables of those sections; the trace is only shown as well if one of "
-        "the programs prints; repeatable"
+        "are added up; .bss and .data are the variables of those sections; the trace is shown as well only if one of "
+        "the programs prints, and without --no-trace; repeatable"
     )
     add("-M", "--map", action="append", type=_shown, metavar="NAME[=TIME]", help=text)
     text = (

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-__all__ = ["columns", "is_number", "layout", "plain", "room", "text"]
+__all__ = ["columns", "is_number", "layout", "room", "text"]
 
 NARROW = 8
 """A column of text is not cut to less than this."""
@@ -37,19 +37,6 @@ def text(value: Any) -> str:
     if isinstance(value, int) and hasattr(value, "name"):
         return str(value.name)
     return printable(str(value))
-
-
-def plain(value: Any) -> Any:
-    """Give what JSON can say of a value: an enumerator by its name, bytes in hexadecimal, a struct as an object."""
-    if isinstance(value, bytes):
-        return value.hex()
-    if hasattr(value, "_asdict"):
-        return {name: plain(each) for name, each in value._asdict().items()}
-    if isinstance(value, (tuple, list)):
-        return [plain(each) for each in value]
-    if isinstance(value, int) and hasattr(value, "name"):
-        return value.name
-    return value if isinstance(value, (int, float, str)) or value is None else str(value)
 
 
 def columns(value: Any, name: str) -> list[tuple[str, Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import libbpf_cffi as bpf
 
 from ._run_options import UsageError
-from ._run_text import layout, plain, text
+from ._run_text import layout, text
+from .variables import c_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["assign", "list_variables", "value_of"]
 
 TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-
-_FORMAT = "____fmt"
-"""What ``bpf_printk()`` calls its formats, which are static variables (bpf_helpers.h)."""
 
 
 def assign(objects: Mapping[str, bpf.Object], name: str, given: str, report: Reporter) -> None:
@@ -160,7 +158,6 @@ def list_variables(objects: Mapping[str, bpf.Object], output: Output, width: int
         (path, name, obj.variables.describe(name), obj.variables[name])
         for path, obj in objects.items()
         for name in obj.variables
-        if name.rpartition(".")[2] != _FORMAT and f".{_FORMAT}." not in name
     ]
     if as_json:
         from json import dumps
@@ -168,7 +165,7 @@ def list_variables(objects: Mapping[str, bpf.Object], output: Output, width: int
         for path, name, variable, value in rows:
             facts = {"object": path} if len(objects) > 1 else {}
             facts |= {"variable": name, "type": c_name(variable.type), "section": variable.section}
-            output.write(f"{dumps({**facts, 'value': plain(value)})}\n")
+            output.write(f"{dumps({**facts, 'value': bpf.plain(value)})}\n")
         return
     if not rows:
         output.write("no global variables\n")
@@ -183,30 +180,3 @@ def list_variables(objects: Mapping[str, bpf.Object], output: Output, width: int
 
 def _shown(value: Any) -> str:
     return f'"{text(value)}"' if isinstance(value, str) else text(value)
-
-
-def c_name(type: bpf.BtfType) -> str:
-    """Give the name of a type as C has it, without const and volatile."""
-    size = ""
-    for _ in range(64):
-        kind = type.kind
-        if kind == bpf.BtfKind.ARRAY:
-            size += f"[{type.nelems}]"
-        elif kind == bpf.BtfKind.PTR:
-            return f"{c_name(type.type)} *{size}"
-        elif kind not in _LOOKED_THROUGH:
-            break
-        type = type.type  # noqa: A001 - libbpf's own name
-    keyword = {bpf.BtfKind.STRUCT: "struct", bpf.BtfKind.UNION: "union"}.get(type.kind, "")
-    keyword = "enum" if type.kind in (bpf.BtfKind.ENUM, bpf.BtfKind.ENUM64) else keyword
-    name = "function" if type.kind == bpf.BtfKind.FUNC_PROTO else "void" if type.kind == bpf.BtfKind.VOID else type.name
-    return f"{keyword} {name or '{…}'}".strip() + size
-
-
-_LOOKED_THROUGH = (
-    bpf.BtfKind.CONST,
-    bpf.BtfKind.VOLATILE,
-    bpf.BtfKind.RESTRICT,
-    bpf.BtfKind.TYPE_TAG,
-    bpf.BtfKind.VAR,
-)

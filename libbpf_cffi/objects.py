@@ -110,7 +110,8 @@ class Object:
         *Wraps* ``bpf_object__open_mem()``; a file is read first, so that nobody can cut it short under
         libbpf's feet. The keywords are the fields of ``struct bpf_object_open_opts``:
 
-        `object_name` names the object (and its data sections) instead of the file name up to its first dot.
+        `object_name` names the object (and its data sections) instead of the file name up to its first dot; of a
+        content that is the name of the source file, where the content tells it, or else ``object``.
         `relaxed_maps` ignores what libbpf does not know in a map's definition.
         `pin_root_path` is the folder for maps that are declared with ``LIBBPF_PIN_BY_NAME``, instead of
         /sys/fs/bpf.
@@ -127,7 +128,10 @@ class Object:
         _log.listen()
         if isinstance(source, (bytes, bytearray, memoryview)):
             data = bytes(source)
-            what = f"object {object_name!r}" if object_name is not None else f"an object of {len(data)} bytes"
+            if object_name is None:
+                object_name, what = _name_of(data)
+            else:
+                what = f"object {object_name!r}"
         else:
             path = os.fsdecode(path_bytes(source))
             what = f"object {path!r}"
@@ -138,7 +142,7 @@ class Object:
 
         opts = Options(
             "bpf_object_open_opts",
-            object_name=None if object_name is None else c_string(object_name, "object_name"),
+            object_name=c_string(object_name, "object_name"),
             relaxed_maps=bool(relaxed_maps),
             pin_root_path=None if pin_root_path is None else path_bytes(pin_root_path, "pin_root_path"),
             kconfig=None if kconfig is None else c_string(kconfig, "kconfig"),
@@ -170,8 +174,8 @@ class Object:
             hint = "this is C: compile it first, with compile_object()" if what.endswith(".c'") else None
             pointer = handle.make(lib.bpf_object__open_mem, memory, len(data), opts.pointer)
             not_null(pointer, action, hint, handle.errno)
-            if object_name is not None:
-                # As libbpf keeps it, cut to 15 bytes. One of its own making is an address.
+            if not what.startswith("an object"):
+                # As libbpf keeps it, cut to 15 bytes.
                 handle.name = f"object {text(lib.bpf_object__name(handle.pointer))!r}"
             self._look(data)
         except BaseException:
@@ -563,6 +567,13 @@ class Object:
         state = "closed" if self.closed else self._handle.phase
         counts = f"{len(self._programs)} programs, {len(self._maps)} maps"
         return f"<Object {self._handle.name.partition(' ')[2]} ({state}): {counts}>"
+
+
+def _name_of(data: bytes) -> tuple[str, str]:
+    """Give a content its name and, for messages, what it is; libbpf would name it by its address."""
+    # A text that was compiled has a source's name without a dot, of the compiler's making.
+    name, dot, _ = os.path.basename(_elf.source(data)).partition(".")
+    return (name, f"object {name!r}") if dot and name.isidentifier() else ("object", f"an object of {len(data)} bytes")
 
 
 def _check_types(data: bytes, action: str) -> None:

@@ -109,7 +109,11 @@ def _tell(error: Exception, report: Reporter, *, whole_log: bool) -> int:
     elif isinstance(error, (bpf.Error, NothingAttachedError, ValueError)) and not isinstance(
         error, UnicodeError
     ):
-        report.error(f"{error}{_advice(error)}")
+        advice = _advice(error)
+        if advice and isinstance(error, bpf.TracefsError) and error.hint:
+            # What follows who is reading is advice to programs.
+            error.hint = error.hint.partition(";")[0]
+        report.error(f"{error}{advice}")
     elif isinstance(error, OSError):
         report.error(
             f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
@@ -126,7 +130,7 @@ def _advice(error: Exception) -> str:
     import libbpf_cffi as bpf
 
     if isinstance(error, bpf.TracefsError) and error.errno == errno.EBUSY:
-        return "\n  hint: --instance makes a private trace buffer"
+        return "\n  hint: --instance makes a private trace buffer, --no-trace does without the trace"
     return ""
 
 

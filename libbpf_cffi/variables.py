@@ -13,7 +13,7 @@ from ._handle import ObjectHandle
 from ._named import missing_name
 from ._sections import ARENA, KCONFIG, Section
 from .enums import BtfKind
-from .errors import StateError
+from .errors import ClosedError, StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +30,17 @@ if TYPE_CHECKING:
 else:
     _Base = Mapping
 
-__all__ = ["Variable", "Variables"]
+__all__ = ["Variable", "Variables", "c_name", "is_format"]
 
 OPEN = ObjectHandle.OPEN
+
+_FORMATS = frozenset({"____fmt", "___fmt"})
+"""What the macros of bpf_helpers.h, ``bpf_printk()`` and its like, call their formats, which are static variables."""
+
+
+def is_format(name: str) -> bool:
+    """Tell whether a variable is the format of a ``bpf_printk()``: ``function.____fmt``, ``function.____fmt.1``."""
+    return not _FORMATS.isdisjoint(part.partition("#")[0] for part in name.split("."))
 
 
 class Variable:
@@ -59,7 +67,11 @@ class Variable:
         return self.section in (KCONFIG, ".rodata") or self.section.startswith(".rodata.")
 
     def __repr__(self) -> str:
-        return f"<Variable {self.name!r} in {self.section} at {self.offset}, {self.size} bytes>"
+        try:
+            kind = c_name(self.type)
+        except ClosedError:
+            kind = str(self.type)
+        return f"<Variable {self.name!r} ({kind}) in {self.section} at {self.offset}, {self.size} bytes>"
 
 
 class Variables(_Base):
@@ -75,6 +87,9 @@ class Variables(_Base):
     Values are as their types have it, see `BtfType.decode`. A constant after load, and a kernel's setting
     (``__kconfig``) at any time, cannot be set: `StateError`. What a program writes meanwhile may be seen half done if
     it is larger than 8 bytes.
+
+    As a mapping it holds what has a value: a kernel's setting only from load on. What ``bpf_printk()`` makes of its
+    format, ``function.____fmt``, is not listed either. Both are found by name all the same.
 
     A variable that is static in a function is called ``function.name``, as the compiler calls it. Of static variables
     of several files that are linked into one object and have the same name, ``name#1`` is the first.
@@ -135,13 +150,22 @@ class Variables(_Base):
                 yield Section(self._handle, name, each, size), kind
             each = lib.bpf_object__next_map(obj, each)
 
+    def _listed(self) -> list[str]:
+        """Give the names of those that have a value now, without the formats of ``bpf_printk()``."""
+        early = self._handle.phase == OPEN
+        return [
+            name
+            for name, variable in self._table().items()
+            if not (early and variable.section == KCONFIG) and not is_format(name)
+        ]
+
     def __iter__(self) -> Iterator[str]:
         with self._handle.lock:
-            return iter(list(self._table()))
+            return iter(self._listed())
 
     def __len__(self) -> int:
         with self._handle.lock:
-            return len(self._table())
+            return len(self._listed())
 
     def __contains__(self, name: object) -> bool:
         """Tell whether there is such a variable, or part of one."""
@@ -255,7 +279,7 @@ class Variables(_Base):
         while variable is None:
             end = max(name.rfind(".", 0, end), name.rfind("[", 0, end))
             if end <= 0:
-                raise missing_name(name, list(table), "variable", self._where)
+                raise missing_name(name, self._listed(), "variable", self._where)
             variable, rest = table.get(name[:end]), name[end:]
         offset, codec = part(variable.type.codec(), rest, variable.name)
         return variable, variable.offset + offset, codec, rest
@@ -337,3 +361,24 @@ def _by_name(variables: list[Variable]) -> dict[str, Variable]:
             variable.name = f"{variable.name}#{statics.index(variable) + 1}"
         table.setdefault(variable.name, variable)
     return table
+
+
+def c_name(type: BtfType) -> str:
+    """Give the name of a type as C has it, without const and volatile."""
+    size = ""
+    for _ in range(64):
+        kind = type.kind
+        if kind == BtfKind.ARRAY:
+            size += f"[{type.nelems}]"
+        elif kind == BtfKind.PTR:
+            return f"{c_name(type.type)} *{size}"
+        elif kind not in _LOOKED_THROUGH:
+            break
+        type = type.type  # noqa: A001 - libbpf's own name
+    keyword = {BtfKind.STRUCT: "struct", BtfKind.UNION: "union"}.get(type.kind, "")
+    keyword = "enum" if type.kind in (BtfKind.ENUM, BtfKind.ENUM64) else keyword
+    name = "function" if type.kind == BtfKind.FUNC_PROTO else "void" if type.kind == BtfKind.VOID else type.name
+    return f"{keyword} {name or '{...}'}".strip() + size
+
+
+_LOOKED_THROUGH = (BtfKind.CONST, BtfKind.VOLATILE, BtfKind.RESTRICT, BtfKind.TYPE_TAG, BtfKind.VAR)

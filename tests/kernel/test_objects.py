@@ -170,6 +170,20 @@ def test_the_name_is_the_files_up_to_its_first_dot(compiled):
         assert obj.name == "basic"
 
 
+def test_a_content_is_named_after_its_source(root, tmp_path):
+    source = tmp_path / "own_tool.bpf.c"
+    source.write_text("int x;\n")
+    with bpf.Object.open(bpf.compile_object(source)) as obj:
+        assert (obj.name, list(obj.maps)) == ("own_tool", ["own_tool.bss"])
+        assert repr(obj).startswith("<Object 'own_tool' (open)")
+
+
+def test_a_content_without_a_source_has_the_same_name_every_time(root):
+    with bpf.Object.open(bpf.compile_object("int x;\n")) as obj:
+        assert (obj.name, list(obj.maps)) == ("object", ["object.bss"])
+        assert repr(obj).startswith("<Object object of ")
+
+
 def test_object_name_names_the_object_and_its_data_sections(compiled):
     with bpf.Object.open(compiled("basic"), object_name="other") as obj:
         assert obj.name == "other"

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from unittest.mock import ANY
 
 import pytest
 
@@ -26,6 +27,11 @@ STRICT = [sys.executable, "-bb", "-X", "dev", "-W", "error", "-m", "libbpf_cffi.
 PACKAGE = os.path.dirname(os.path.dirname(bpf.__file__))
 KEPT = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "COLUMNS"}}
 ENVIRONMENT = {**KEPT, "PYTHONPATH": PACKAGE, "TERM": "xterm"}
+
+SLOTS = """
+unsigned int slots[20];
+unsigned int calls;
+"""
 
 pytestmark = pytest.mark.usefixtures("root", "tracefs")
 
@@ -290,6 +296,40 @@ def test_a_data_section_is_shown_as_its_variables(path):
     assert "calls      10" in lines
 
 
+def test_a_data_section_with_a_variable_of_that_name_is_no_histogram(compiled, tmp_path):
+    source = tmp_path / "own.bpf.c"
+    source.write_text(SLOTS)
+    out, _ = ends(0, "--load-only", "--map", ".bss", source)
+    assert out.splitlines() == [".bss:", "NAME   VALUE", f"slots  [{', '.join('0' * 20)}]", "calls  0"]
+
+
+def test_the_formats_of_printk_are_not_shown_with_their_section(path):
+    out, _ = ends(0, "--load-only", "--map", ".rodata", path)
+    assert "target_pid" in out
+    assert "____fmt" not in out
+    out, _ = ends(0, "--load-only", "--map", ".rodata", "--json", path)
+    assert objects(out)[0]["value"] == {"target_pid": 0, "talking": False, "ratio": 0.5, "on_getppid.nothing": ANY}
+
+
+def test_the_type_of_a_struct_without_a_name_is_plain_ascii(tmp_path):
+    source = tmp_path / "own.bpf.c"
+    source.write_text("struct { int a; } nameless = { 1 };\n")
+    out, _ = ends(0, "--variables", "--json", source)
+    assert [each["type"] for each in objects(out)] == ["struct {...}"]
+
+
+def test_list_and_load_only_mean_the_same(path):
+    assert ends(0, "--variables", "--load-only", path)[0] == ends(0, "--variables", path)[0]
+
+
+def test_a_reader_of_the_trace_in_the_way_is_told_of_with_the_commands_options(compiled):
+    with bpf.TracePipe():
+        _, said = ends(1, "--map", "callers", compiled("printing"))
+    assert "--instance makes a private trace buffer, --no-trace does without the trace" in said
+    assert f"in use by process {os.getpid()} " in said
+    assert "TracePipe" not in said
+
+
 def test_a_map_is_said_as_json(path):
     out, _ = counts(path, "--map", "by_who", "--map", "per_cpu", "--map", "unused", "--json")
     who, per_cpu = objects(out)
@@ -365,6 +405,10 @@ def test_a_map_is_shown_after_load_alone(path):
         (["--map", "by_pit"], "--map by_pit: there is no such map; close names: by_pid"),
         (["--map", "events"], "--map events: a map of type ringbuf has no entries that could be shown"),
         (["--map", "queue"], "a map of type queue has no entries"),
+        (
+            ["--map", "latency"],
+            "latency is a variable, not a map; --map .bss shows all variables of its section, --hist latency draws it",
+        ),
         (["--hist", "latenci"], "--hist latenci: there is no such map or variable; close names: latency"),
     ],
 )
@@ -455,23 +499,41 @@ def test_a_histogram_is_drawn_for_each_key_beside_its_slots(path):
     assert out.splitlines() == ["slotted:", "", f"pid = {os.getpid()}", HEAD, *bars(2, 1, 1, 1)]
 
 
-@pytest.mark.parametrize("option", ["--map", "--hist"])
-def test_values_with_slots_are_drawn_by_themselves(path, option):
-    out, _ = counts(path, option, "histograms", calls=4)
+def test_values_with_slots_are_drawn_under_their_keys(path):
+    out, _ = counts(path, "--hist", "histograms", calls=4)
     title, empty, names, *rest = out.splitlines()
-    assert title == ("histograms: 1 entry" if option == "--map" else "histograms:")
+    assert title == "histograms:"
     assert not empty
     assert re.fullmatch(rf"key = {os.getpid()}, comm = \S.*", names)
     assert rest == [HEAD, *bars(1, 1, 1, 1)]
 
 
-def test_what_is_no_histogram_says_so(path):
-    out, _ = counts(path, "--hist", "by_who", "--hist", "unused")
-    assert out.splitlines()[:2] == [
-        "by_who:",
+def test_values_with_slots_are_a_table_with_map(path):
+    out, _ = counts(path, "--map", "histograms", calls=4)
+    title, head, row = out.splitlines()
+    assert title == "histograms: 1 entry"
+    assert head.split() == ["KEY", "SLOTS", "COMM"]
+    assert f"{os.getpid()}  [1, 1, 1, 1, 0" in row
+
+
+@pytest.mark.parametrize("name", ["by_who", "per_cpu_tally", "calls", "prefix", "ratio", "settings.label"])
+def test_what_is_no_histogram_is_wrong_usage(path, name):
+    _, said = ends(2, "--hist", name, path)
+    assert f"--hist {name}: {name} is no histogram: neither are the keys slots and the values counts" in said
+
+
+@pytest.mark.parametrize("name", ["by_pid", "per_cpu", "histograms", "slotted", "counts", "settings", ".bss"])
+def test_what_may_be_a_histogram_by_its_types_is_taken(path, name):
+    ends(0, "--load-only", "--hist", name, path)
+
+
+def test_keys_that_are_no_slots_draw_nothing(path):
+    out, _ = counts(path, "--hist", "by_pid", "--hist", "unused")
+    assert out.splitlines() == [
+        "by_pid:",
         "  no histogram: neither are the keys slots and the values counts, nor is a member of the values",
+        "unused: empty",
     ]
-    assert out.splitlines()[2] == "unused: empty"
 
 
 def test_without_these_options_their_modules_are_not_imported(path, python):

@@ -30,7 +30,7 @@ def run(obj: bpf.Object, name: str = "work") -> None:
 
 def known(obj: bpf.Object) -> dict[str, object]:
     """Every value that can be had before load."""
-    return {name: obj.variables[name] for name in obj.variables if obj.variables.describe(name).section != ".kconfig"}
+    return dict(obj.variables)
 
 
 @pytest.fixture
@@ -62,9 +62,41 @@ def test_the_variables_of_all_data_sections_are_there(before):
     assert set(before.variables) == {
         "answer", "small", "flag", "mode", "comm", "settings", "grid", "hits", "slots", "target_pid", "bounds",
         "own_constant", "own", "of_file", "work.counter", "work.counter.1", "work_too.counter",
-        "LINUX_KERNEL_VERSION", "CONFIG_BPF_SYSCALL", "CONFIG_HZ", "CONFIG_DEFAULT_HOSTNAME",
     }  # fmt: skip
     assert len(before.variables) == len(set(before.variables))
+
+
+def test_the_description_of_a_variable_of_a_closed_object_still_has_a_text(before):
+    slots = before.variables.describe("slots")
+    before.close()
+    assert "'slots'" in repr(slots)
+
+
+def test_before_load_the_mapping_is_what_has_a_value(before):
+    variables = before.variables
+    assert dict(variables) == {name: variables[name] for name in variables}
+    assert len(dict(variables)) == len(list(variables.values())) == len(variables)
+
+
+def test_the_kernels_settings_are_in_the_mapping_after_load(before):
+    settings = {"LINUX_KERNEL_VERSION", "CONFIG_BPF_SYSCALL", "CONFIG_HZ", "CONFIG_DEFAULT_HOSTNAME"}
+    early = set(before.variables)
+    before.load()
+    assert set(before.variables) - early == settings
+    assert dict(before.variables)["CONFIG_BPF_SYSCALL"] is True
+
+
+def test_a_setting_of_the_kernel_is_known_by_name_before_load(before):
+    assert "CONFIG_HZ" in before.variables
+    assert before.variables.describe("CONFIG_HZ").section == ".kconfig"
+    with pytest.raises(bpf.StateError, match="load looks the kernel's settings up"):
+        before.variables["CONFIG_HZ"]
+
+
+def test_the_formats_of_printk_are_not_listed_but_found(opened):
+    variables = opened("printing").variables
+    assert not any("____fmt" in name for name in variables)
+    assert variables["on_getppid.____fmt"] == "getppid of %u"
 
 
 def test_a_variable_is_described(before):
@@ -72,7 +104,8 @@ def test_a_variable_is_described(before):
     assert (bounds.name, bounds.section, bounds.size, bounds.linkage) == ("bounds", ".rodata", 32, "global")
     assert bounds.type.resolve().name == "limits"
     assert bounds.is_constant
-    assert "bounds" in repr(bounds)
+    assert repr(bounds) == f"<Variable 'bounds' (struct limits) in .rodata at {bounds.offset}, 32 bytes>"
+    assert "(__u32[4]) in .bss" in repr(before.variables.describe("slots"))
     assert not before.variables.describe("hits").is_constant
     assert before.variables.describe("own_constant").is_constant
     assert before.variables.describe("CONFIG_HZ").is_constant

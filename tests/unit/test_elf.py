@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libbpf_cffi._elf import section, symbols
+from libbpf_cffi._elf import section, source, symbols
 
 
 def elf(order: str = "<", *, content: bytes = b"GPL\0", name: bytes = b"license", extended: bool = False) -> bytes:
@@ -94,7 +94,7 @@ def with_symbols(order: str, *entries: tuple[str, int, int, int, int]) -> bytes:
     return ident + head + b"".join(bodies) + headers
 
 
-OBJECT, FUNCTION, DATA = 1, 2, 2
+OBJECT, FUNCTION, FILE, DATA = 1, 2, 4, 2
 """Types of symbols, and the index of ``.data``."""
 
 
@@ -118,4 +118,14 @@ def test_a_file_that_was_cut_or_changed_has_some_symbols_or_none(data: st.DataOb
     whole = bytearray(with_symbols("<", ("one", 0, 4, OBJECT, DATA), ("two", 4, 4, OBJECT, DATA)))
     for _ in range(data.draw(st.integers(0, 8))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
-    assert len(symbols(bytes(whole[: data.draw(st.integers(0, len(whole)))]), ".data")) <= len(whole)
+    cut = bytes(whole[: data.draw(st.integers(0, len(whole)))])
+    assert len(symbols(cut, ".data")) <= len(whole)
+    assert isinstance(source(cut), str)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_source_is_what_the_first_file_symbol_names(order: str) -> None:
+    """Other symbols are left out; a file without such a symbol has no source."""
+    variable = ("one", 0, 4, OBJECT, DATA)
+    assert source(with_symbols(order, variable, ("a.c", 0, 0, FILE, 0), ("b.c", 0, 0, FILE, 0))) == "a.c"
+    assert source(with_symbols(order, variable)) == ""
