@@ -82,6 +82,7 @@ class Handle(_Base["P"]):
         "_fds",
         "_made",
         "_parent",
+        "asked",
         "elements",
         "errno",
         "gone",
@@ -106,6 +107,8 @@ class Handle(_Base["P"]):
         self._parent = parent
         self._children: dict[int, Handle[Any]] = {}
         self._closing = False
+        self.asked = False
+        """Whether it is to be closed, by another thread, as soon as it can be."""
         self.gone = "is closed"
         """What `ClosedError` says once the pointer is gone."""
         self.name = name
@@ -170,6 +173,8 @@ class Handle(_Base["P"]):
         carried out by another thread as soon as that call has ended.
         """
         if _owned(self.lock):
+            # Whoever drops it before that has not forgotten to close it.
+            self.asked = True
             start_new_thread(self.close, ())
             return 0
         with self.lock:
@@ -288,7 +293,8 @@ def _owner_gone(owner: ref[Any]) -> None:
         _quietly_gone(owner, handle)
         return
     name = handle.name
-    was_closed = handle.closed or sys.is_finalizing()
+    # Another thread may be closing it at this moment.
+    was_closed = handle.closed or handle.asked or handle._closing or sys.is_finalizing()
     interrupted = False
     while not (handle.closed or sys.is_finalizing()):
         try:
