@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from time import monotonic
 
 import libbpf_cffi as bpf
@@ -195,7 +196,9 @@ class Job:
         from ._run_values import list_variables
 
         assert self._output is not None
-        list_variables(self._objects, self._output, room(self._output.fd), as_json=self._options.json)
+        # As in a pipe to head: whoever has read enough has not been failed.
+        with suppress(ReaderGoneError):
+            list_variables(self._objects, self._output, room(self._output.fd), as_json=self._options.json)
 
     def _pin_folder(self, path: str) -> str:
         assert self._pins is not None

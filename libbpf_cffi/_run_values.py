@@ -120,7 +120,7 @@ def _json(given: str, type: bpf.BtfType, target: bpf.BtfType) -> Any:
 
     try:
         return json.loads(given)
-    except ValueError as wrong:
+    except (ValueError, RecursionError) as wrong:
         what = "an array such as [1, 2]" if target.kind == bpf.BtfKind.ARRAY else 'an object such as {"member": 1}'
         raise ValueError(f"{given!r} is not JSON ({wrong}): for the type {c_name(type)} give {what}") from None
 

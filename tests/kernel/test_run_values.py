@@ -546,3 +546,24 @@ def test_without_these_options_their_modules_are_not_imported(path, python):
     assert status == "0"
     dear = {"hist", "variables", "_sections", "_run_values", "_run_maps", "_run_text", "btf", "_btf_type", "enums"}
     assert not {name.rpartition(".")[2] for name in names} & dear
+
+
+def test_variables_that_nobody_reads_are_no_failure(path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*STRICT, "--variables", path],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=DEADLINE,
+        env=ENVIRONMENT,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, "fault of bpf-run" in done.stderr) == (0, False), done.stderr
+
+
+def test_a_value_that_is_nested_too_deeply_is_a_wrong_value(path):
+    _, said = ends(2, "--variables", "--set", f"settings={'[' * 50_000}", path)
+    assert "is not JSON" in said
