@@ -15,6 +15,7 @@ import gc
 import importlib.util
 import os
 import platform
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).resolve().parent
 SOURCES = TESTS / "bpf"
+
+# A shell's background jobs ignore the one, nohup the other, and what tests start would inherit that.
+for _number, _action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, _action)
 
 IS_DEBIAN = "LIBBPF_CFFI_DEBIAN_MIRROR" in os.environ or platform.freedesktop_os_release().get("ID") == "debian"
 """Whether the machine has Debian's archive, or has been told where it is."""

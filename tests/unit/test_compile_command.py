@@ -264,9 +264,7 @@ def test_a_signal_ends_it_and_clang_and_leaves_nothing(here, tmp_path, monkeypat
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    # Whoever runs the tests may ignore SIGHUP, as nohup does.
-    argv = ["env", "--default-signal", *COMMAND, "prog.bpf.c", "--clang", clang]
-    with subprocess.Popen(argv, stderr=subprocess.PIPE) as command:
+    with subprocess.Popen([*COMMAND, "prog.bpf.c", "--clang", clang], stderr=subprocess.PIPE) as command:
         with open(fifo, encoding="utf-8") as told:
             process = int(told.read())
         command.send_signal(number)
