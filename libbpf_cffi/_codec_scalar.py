@@ -131,7 +131,7 @@ class WideIntCodec(Codec):
         return (f"{self.order}u8", (2,)) if self.size == 16 else f"V{self.size}"
 
 
-_TRUTH = {False: False, True: True}
+TRUTH = {False: False, True: True}
 
 
 class BoolCodec(Codec):
@@ -144,13 +144,13 @@ class BoolCodec(Codec):
 
     def pack_text(self, names: Names, value: str) -> str:
         # Of anything else than these and 0 and 1 the meaning is not its truth.
-        return f"{names.constant(_TRUTH)}[{value}]"
+        return f"{names.constant(TRUTH)}[{value}]"
 
     def put(self, buffer: bytearray, offset: int, value: Any, path: Path) -> None:
         # NumPy's own truth values are no integers.
         if not hasattr(value, "__index__") and not (in_numpy(value) and value.dtype == bool):
             raise TypeError(f"{where(path, self.typename)} must be True or False, not {type(value).__name__}")
-        if value not in _TRUTH:
+        if value not in TRUTH:
             raise ValueError(f"{where(path, self.typename)} must be True or False, not {value}")
         buffer[offset] = bool(value)
 

@@ -9,7 +9,7 @@ from operator import itemgetter
 from struct import Struct
 
 from ._codec_base import MAX_FORMAT, WRONG, Codec, Names, as_bytes, in_numpy, no_member, structured, where
-from ._codec_scalar import INT_CODES
+from ._codec_scalar import INT_CODES, TRUTH
 from ._codec_union import BitFieldCodec, Field, UnionCodec, all_members
 from ._record import Record, UnionValue, record_class
 
@@ -236,7 +236,11 @@ class StructCodec(Codec):
         for field in piece.fields:
             codec = field.codec
             assert isinstance(codec, BitFieldCodec)
-            fitted = f"{names.constant(_fitter(*codec.limits()))}({place[field]})"
+            if codec.inner.codes == "?":
+                # NumPy's truth values are no integers.
+                fitted = f"{names.constant(TRUTH)}[{place[field]}]"
+            else:
+                fitted = f"{names.constant(_fitter(*codec.limits()))}({place[field]})"
             parts.append(f"({fitted} & {(1 << codec.width) - 1}) << {self._shift(piece, field)}")
         text = " | ".join(parts)
         if piece.codes.endswith("s"):
