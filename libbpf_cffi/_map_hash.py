@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 else:
     Keys, Values, Items, Mutable = KeysView, ValuesView, ItemsView, MutableMapping
 
-__all__ = ["HashMap", "number_sign"]
+__all__ = ["HashMap", "TwoStepHash", "number_sign"]
+
+_GONE: Any = object()
+"""What is taken of an entry that others were quicker to take."""
 
 _LOOKUP = lib.lbc_lookup
 
@@ -244,3 +247,36 @@ class HashMap(WalkableMap, Mutable):
         while not cursor.c.done:
             if not self._read(cursor, chunk.keys_at, chunk.values_at, chunk.capacity) and not cursor.c.done:
                 chunk = Chunk(elements, cursor.c.step)
+
+
+class TwoStepHash(HashMap):
+    """A hash from which the kernel takes nothing in one step: what is looked up is deleted after that."""
+
+    __slots__ = ()
+
+    def pop(self, key: Any, default: Any = MISSING) -> Any:
+        """Give the value of `key` and delete the entry, in two steps; `default`, or `KeyError`, if there is none."""
+        value = self._lookup(lib.lbc_lookup, "look up", key, 0)
+        if value is not MISSING:
+            try:
+                # Others may have been quicker; of a trie another, shorter prefix may have matched.
+                self.delete_elem(key)
+            except KeyError:
+                pass
+            else:
+                return value
+        if default is MISSING:
+            raise KeyError(key)
+        return default
+
+    def popitem(self) -> tuple[Any, Any]:
+        """Take some entry out of the map, in two steps; `KeyError` if there is none."""
+        # As often as others are quicker, but not for ever.
+        for _ in range(1000):
+            key = self.get_next_key()
+            if key is None:
+                break
+            value = self.pop(key, _GONE)
+            if value is not _GONE:
+                return key, value
+        raise KeyError(f"{self._what} is empty")

@@ -6,8 +6,7 @@ import errno
 import sys
 
 from ._ffi import lib
-from ._map_elements import MISSING
-from ._map_hash import HashMap
+from ._map_hash import TwoStepHash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,9 +22,6 @@ HEADER = 4
 
 FAMILIES = {4: 4, 16: 6}
 """Version of the addresses by the bytes of the data."""
-
-
-_GONE: Any = object()
 
 
 class LpmCodec:
@@ -151,7 +147,7 @@ def _network(value: Any) -> Any:
         raise ValueError(f"{value!r} has host bits set: the network is {str(meant)!r}") from None
 
 
-class LpmTrie(HashMap):
+class LpmTrie(TwoStepHash):
     """A trie of prefixes: a mutable mapping, whose lookups find the longest prefix that matches.
 
     A key is a network or address of `ipaddress`, a string such as ``"10.0.0.0/8"``, ``"2001:db8::/32"`` or
@@ -183,35 +179,6 @@ class LpmTrie(HashMap):
                 elif behind:
                     size = behind[0].type.size or size
         return LpmCodec(self.key_size, size, typed)
-
-    def pop(self, key: Any, default: Any = MISSING) -> Any:
-        """Delete exactly the prefix `key` and give its value, in two steps.
-
-        `default`, or `KeyError`, if it is not there.
-        """
-        value = self._lookup(lib.lbc_lookup, "look up", key, 0)
-        if value is not MISSING:
-            try:
-                # Another, shorter one may have matched.
-                self.delete_elem(key)
-            except KeyError:
-                pass
-            else:
-                return value
-        if default is MISSING:
-            raise KeyError(key)
-        return default
-
-    def popitem(self) -> tuple[Any, Any]:
-        """Take some entry out of the trie, in two steps; `KeyError` if there is none."""
-        for _ in range(1000):
-            key = self.get_next_key()
-            if key is None:
-                break
-            value = self.pop(key, _GONE)
-            if value is not _GONE:
-                return key, value
-        raise KeyError(f"{self._what} is empty")
 
     def _hint(self, error: int, flags: int) -> str | None:
         if error == errno.ENOSPC:

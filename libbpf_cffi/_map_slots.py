@@ -12,7 +12,7 @@ from ._codec_scalar import IntCodec
 from ._ffi import lib
 from ._map_bulk import WalkableMap
 from ._map_elements import MISSING
-from ._map_hash import HashMap
+from ._map_hash import TwoStepHash
 from ._map_lend import Lending
 
 TYPE_CHECKING = False
@@ -146,7 +146,7 @@ class Slots(Lending, WalkableMap, Base):
             self._empty(self._slot(at))
 
 
-class LendingHash(Lending, HashMap):
+class LendingHash(Lending, TwoStepHash):
     """A hash whose values are written as descriptors."""
 
     __slots__ = ()
@@ -160,28 +160,3 @@ class LendingHash(Lending, HashMap):
         if key not in self:
             self._update(key, default, 0)
         return self[key]
-
-    def pop(self, key: Any, default: Any = MISSING) -> Any:
-        """Give the value of `key` and delete the entry, in two steps; `default`, or `KeyError`, if there is none."""
-        value = self._lookup(lib.lbc_lookup, "look up", key, 0)
-        if value is not MISSING:
-            try:
-                self.delete_elem(key)
-            except KeyError:
-                pass
-            else:
-                return value
-        if default is MISSING:
-            raise KeyError(key)
-        return default
-
-    def popitem(self) -> tuple[Any, Any]:
-        """Take some entry out of the map, in two steps; `KeyError` if there is none."""
-        for _ in range(1000):
-            key = self.get_next_key()
-            if key is None:
-                break
-            value = self.pop(key, None)
-            if value is not None:
-                return key, value
-        raise KeyError(f"{self._what} is empty")
