@@ -308,12 +308,12 @@ for function, argument in ((bpf.Map.from_id, 1), (bpf.Map.find, "x"), (bpf.Map.f
 """
 
 
-def test_what_opens_maps_by_number_or_path_says_what_it_wants(python, bpffs, readable):
-    os.mkdir(f"{bpffs}/own", 0o700)
-    by_id, by_name, by_pin = python(OPEN, f"{bpffs}/own/pin", before=unprivileged("bpf", "perfmon")).splitlines()
+def test_what_opens_maps_by_number_or_path_says_what_it_wants(python, pins, readable):
+    os.mkdir(f"{pins}/own", 0o700)
+    by_id, by_name, by_pin = python(OPEN, f"{pins}/own/pin", before=unprivileged("bpf", "perfmon")).splitlines()
     for said in (by_id, by_name):
         assert said.startswith(f"{errno.EPERM} this process lacks CAP_SYS_ADMIN")
-    assert by_pin.startswith(f"{errno.EACCES} '{bpffs}")
+    assert by_pin.startswith(f"{errno.EACCES} '{pins}")
     assert "belongs to user 0 and has the mode 0700" in by_pin
 
 
@@ -327,11 +327,11 @@ def test_a_path_that_leads_to_no_pin_is_explained(root, path, told):
     assert told in caught.value.hint
 
 
-def test_a_pin_where_one_is_already_is_explained(loaded, bpffs):
+def test_a_pin_where_one_is_already_is_explained(loaded, pins):
     events = loaded("basic").maps["events"]
-    events.pin(f"{bpffs}/taken")
+    events.pin(f"{pins}/taken")
     with bpf.Map.from_id(events.id) as same, pytest.raises(bpf.LibbpfError) as caught:
-        same.pin(f"{bpffs}/taken")
+        same.pin(f"{pins}/taken")
     assert (caught.value.errno, "taken' already: unpin" in caught.value.hint) == (errno.EEXIST, True)
 
 

@@ -447,13 +447,13 @@ def test_a_pin_of_another_user_is_not_opened(created, pins):
 # Types that the opener says
 
 
-def test_a_map_without_btf_is_given_types_when_it_is_opened(created, bpffs):
+def test_a_map_without_btf_is_given_types_when_it_is_opened(created, pins):
     created.raw[bytes(4)] = (7).to_bytes(8, "little")
-    created.pin(f"{bpffs}/typed")
+    created.pin(f"{pins}/typed")
     openers = {
         "from_id": created.id,
         "from_fd": created.fd,
-        "from_pin": f"{bpffs}/typed",
+        "from_pin": f"{pins}/typed",
         "find": NAME,
     }
     for opener, argument in openers.items():
