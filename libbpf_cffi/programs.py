@@ -6,78 +6,35 @@ import errno
 import os
 
 from . import _log, tracefs
+from ._attach_net import NetAttach
+from ._attach_tracing import TracingAttach
+from ._attach_user import UserAttach
 from ._check import check
-from ._ffi import boolean, ffi, lib, text, unsigned
-from ._handle import ObjectHandle
+from ._ffi import boolean, ffi, lib, unsigned
 from ._pins import Folders, pin_path, pinning_hint
-from .errors import StateError
-from .links import Link
+from ._program import RELOCATED
+from ._program_code import ProgramCode
+from ._program_run import ProgramRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-    from ._libbpf import CData, bpf_program
     from .btf_ext import BtfFuncInfo, BtfLineInfo
     from .enums import AttachType, ProgFlags, ProgType
-    from .infos import ProgramInfo
-    from .objects import Object
+    from .links import Link
 
 __all__ = ["Program"]
 
-UNLOADED = (ObjectHandle.OPEN, ObjectHandle.PREPARED)
-RELOCATED = (ObjectHandle.PREPARED, ObjectHandle.LOADED)
 
-
-class Program:
+class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramRun):
     """A program of an object, borrowed from it: it keeps the object, and is as closed as the object is.
 
     It may be configured between open and load; later that raises `StateError`. *Wraps* ``struct
     bpf_program``.
     """
 
-    __slots__ = ("__weakref__", "_handle", "_logs", "_name", "_owner", "_program", "_section_name")
-
-    def __init__(self, owner: Object, handle: ObjectHandle, pointer: bpf_program, logs: dict[str, str]) -> None:
-        self._owner = owner
-        self._handle = handle
-        self._program = pointer
-        self._logs = logs
-        with handle.lock:
-            handle.check()
-            self._name = text(lib.bpf_program__name(pointer))
-            self._section_name = text(lib.bpf_program__section_name(pointer))
-
-    @property
-    def name(self) -> str:
-        """The C function's name; stays known after close. *Wraps* ``bpf_program__name()``."""
-        return self._name
-
-    @property
-    def section_name(self) -> str:
-        """The ``SEC()``, such as ``tracepoint/syscalls/sys_enter_execve``; stays known after close.
-
-        *Wraps* ``bpf_program__section_name()``.
-        """
-        return self._section_name
-
-    @property
-    def _pointer(self) -> bpf_program:
-        self._handle.check()
-        return self._program
-
-    def _get(self, function: Callable[[bpf_program], Any]) -> Any:
-        with self._handle.lock:
-            return function(self._pointer)
-
-    def _set(self, what: str, function: Callable[..., int], value: int) -> None:
-        action = f"set {what} of program {self.name!r}"
-        with self._handle.lock:
-            pointer = self._pointer
-            self._handle.require(action, *UNLOADED)
-            _log.listen()
-            check(function(pointer, value), action)
+    __slots__ = ()
 
     @property
     def type(self) -> ProgType:
@@ -217,50 +174,6 @@ class Program:
             lines = lib.bpf_program__line_info(pointer)
             return btf_ext.line_infos(btf, lines, lib.bpf_program__line_info_cnt(pointer)) if lines else ()
 
-    @property
-    def fd(self) -> int:
-        """The descriptor, which stays the program's own; `StateError` if the program is not loaded.
-
-        *Wraps* ``bpf_program__fd()``.
-        """
-        with self._handle.lock:
-            return self._loaded(f"use program {self.name!r}")
-
-    def _loaded(self, action: str) -> int:
-        pointer = self._pointer
-        self._handle.require(action, ObjectHandle.LOADED)
-        fd = lib.bpf_program__fd(pointer)
-        if fd < 0:
-            why = "its autoload is False" if not lib.bpf_program__autoload(pointer) else "load left it out"
-            raise StateError(f"cannot {action}: it was not loaded, {why}")
-        return fd
-
-    @property
-    def id(self) -> int:
-        """The kernel's number for the program, unique until reboot."""
-        return self.info.id
-
-    @property
-    def tag(self) -> str:
-        """The kernel's hash of the instructions, in hexadecimal: equal programs have equal tags."""
-        return self.info.tag
-
-    @property
-    def info(self) -> ProgramInfo:
-        """What the kernel says of the program. *Wraps* ``bpf_prog_get_info_by_fd()``. Linux 4.13."""
-        self._handle.check()
-        from .infos import program_info
-
-        return program_info(self._raw_info)
-
-    def _raw_info(self, info: CData | None = None) -> CData:
-        if info is None:
-            info = ffi.new("struct bpf_prog_info *")
-        size = ffi.new("__u32 *", ffi.sizeof("struct bpf_prog_info"))
-        with self._handle.lock:
-            check(lib.bpf_prog_get_info_by_fd(self.fd, info, size), f"get the info of program {self.name!r}")
-        return info
-
     def attach(self) -> Link:
         """Attach the program to what its section names, and return the link.
 
@@ -268,20 +181,7 @@ class Program:
         ``SEC("xdp")``: then the target goes to the ``bpf_program__attach_…()`` of that kind in `lib`. The object
         keeps the link, so that the program stays attached until the link or the object is closed.
         """
-        action = f"attach program {self.name!r} (section {self.section_name!r})"
-        with self._handle.lock:
-            pointer = self._pointer
-            self._loaded(action)
-            _log.listen()
-            return Link._make(
-                lib.bpf_program__attach,
-                pointer,
-                action=action,
-                name=f"the link of program {self.name!r}",
-                hint=self._attach_hint,
-                parent=self._handle,
-                owner=self._owner,
-            )
+        return self._link(lib.bpf_program__attach, hint=self._attach_hint)
 
     def _attach_hint(self, error: int) -> str | None:
         kind, _, target = self.section_name.partition("/")
