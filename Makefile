@@ -106,7 +106,7 @@ bench: $(VENV)/.installed
 		echo "==> benchmarks/$$name.py"; $(AS_ROOT) $(BIN)/python benchmarks/$$name.py; \
 	done
 
-corpus: $(STAMPS)/installed
+corpus: $(VENV)/.installed
 	$(AS_ROOT) $(BIN)/python tests/corpus/compare.py $(ARGS)
 
 wheel: $(STAMPS)/wheel
