@@ -236,6 +236,9 @@ static int check_type(struct check *check, __u32 id, const struct btf_type *t)
 		break;
 	case BTF_KIND_ENUM:
 	case BTF_KIND_ENUM64:
+		/* clang's form of one that is declared and never defined; where a size is wanted, it has none. */
+		if (!t->size && !btf_vlen(t))
+			break;
 		if (t->size != 1 && t->size != 2 && t->size != 4 && t->size != 8)
 			return bad(check, id, "is an enumeration of %u bytes", t->size);
 		break;
@@ -335,7 +338,7 @@ static int finish_by_value(struct check *check, __u32 id, const struct btf_type 
 	case BTF_KIND_FLOAT:
 	case BTF_KIND_ENUM:
 	case BTF_KIND_ENUM64:
-		facts->sized = 1;
+		facts->sized = t->size > 0;
 		facts->size = t->size;
 		break;
 	case BTF_KIND_PTR:

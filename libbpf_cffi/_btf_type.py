@@ -180,7 +180,8 @@ class BtfType:
         if self._kind not in _SIZED:
             return None
         size: int = self._read("size", lambda _, btf: lib.btf__resolve_size(btf, self._id))
-        return size if size >= 0 else None
+        # An enumeration of 0 bytes is declared and never defined: clang's form of a forward declaration of one.
+        return None if size < 0 or (size == 0 and self.resolve()._kind in _ENUMS) else size
 
     @property
     def alignment(self) -> int | None:

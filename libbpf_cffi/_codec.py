@@ -114,7 +114,9 @@ class _Builder:
         return FloatCodec(type.size, name, self._order) if type.size in FLOAT_CODES else BytesCodec(type.size, name)
 
     def enum(self, type: Any, name: str) -> Codec:
-        """Make the codec of an enumeration."""
+        """Make the codec of an enumeration; one that is only declared has no values."""
+        if type.size is None:
+            return BytesCodec(0, _NOTHING[lib.BTF_KIND_FWD])
         if (type.size, False) not in INT_CODES:
             raise self._malformed(f"an enumeration of {type.size} bytes")
         kind = enum_class(name, tuple((each.name, each.value) for each in type.enumerators))

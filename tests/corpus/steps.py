@@ -74,13 +74,16 @@ def programs(obj: bpf.Object, when: str) -> Iterator[str]:
 def maps(obj: bpf.Object, when: str, *, created: bool) -> Iterator[str]:
     """Describe each map."""
     for name, each in obj.maps.items():
+        # As libbpf has them: of some types it forgets them in load, and the package does not.
+        raw = bpf.pointer(each)
+        key, value = bpf.lib.bpf_map__btf_key_type_id(raw), bpf.lib.bpf_map__btf_value_type_id(raw)
         facts = [
             f"{when} map {quoted(name)} type={int(each.type)} key_size={each.key_size}",
             f"value_size={each.value_size} max_entries={each.max_entries}",
             f"map_flags={int(each.map_flags)}",
             f"numa_node={each.numa_node} map_extra={each.map_extra} ifindex={each.ifindex}",
             f"autocreate={each.autocreate:d} autoattach={each.autoattach:d} internal={each.is_internal:d}",
-            f"btf_key={each.btf_key_type_id} btf_value={each.btf_value_type_id}",
+            f"btf_key={key} btf_value={value}",
             f"pinned={each.is_pinned:d} pin_path={quoted(each.pin_path or '')}",
         ]
         if created and each.autocreate:

@@ -91,6 +91,15 @@ REFUSED = {
         (NAME, VAR << 24, 1, 1, NAME, DATASEC << 24 | 1, 0, 2, 0xFFFFFFFC, 0),
         "has in it a variable of 4 bytes at 4294967292",
     ),
+    "an enumeration of no bytes that has values": ((NAME, ENUM << 24 | 1, 0, 0, 1), "is an enumeration of 0 bytes"),
+    "a field of an enumeration that is only declared": (
+        (NAME, ENUM << 24, 0, NAME, STRUCT << 24 | 1, 4, 0, 2, 0),
+        "of type 2, which has no size",
+    ),
+    "an array of an enumeration that is only declared": (
+        (NAME, ENUM << 24, 0, 0, ARRAY << 24, 0, 2, 1, 1),
+        "is an array of type 2, which has no size",
+    ),
     "a tag on a field that is not there": ((NAME, DECL_TAG << 24, 1, 0), "is on component 0 of 0"),
     "a tag on a field below all": ((NAME, DECL_TAG << 24, 1, 0xFFFFFFFE), "is on component -2 of 0"),
 }
@@ -261,6 +270,16 @@ def test_split_types_are_checked_against_their_base():
 def test_old_bit_fields_without_a_flag_are_accepted():
     words = (1, INT << 24, 4, 3, NAME, STRUCT << 24 | 2, 4, 0, 2, 0, 0, 2, 29)
     assert Btf.from_bytes(btf(*words))[3].members[1].bit_offset == 29
+
+
+def test_an_enumeration_that_is_only_declared_is_accepted_and_has_no_size():
+    # What clang makes of `enum z; void f(enum z *);`.
+    with Btf.from_bytes(btf(NAME, ENUM << 24, 0, 0, PTR << 24, 2)) as types:
+        declared = types[2]
+        assert (declared.size, declared.alignment, declared.enumerators) == (None, None, ())
+        assert declared.decode(b"") == b""
+        assert types[3].size == 8
+        assert declared.c.startswith("enum")
 
 
 def test_a_function_may_be_in_a_section():
