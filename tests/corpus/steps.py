@@ -75,8 +75,8 @@ def maps(obj: bpf.Object, when: str, *, created: bool) -> Iterator[str]:
     """Describe each map."""
     for name, each in obj.maps.items():
         # As libbpf has them: of some types it forgets them in load, and the package does not.
-        raw = bpf.pointer(each)
-        key, value = bpf.lib.bpf_map__btf_key_type_id(raw), bpf.lib.bpf_map__btf_value_type_id(raw)
+        with bpf.pointer(each) as raw:
+            key, value = bpf.lib.bpf_map__btf_key_type_id(raw), bpf.lib.bpf_map__btf_value_type_id(raw)
         facts = [
             f"{when} map {quoted(name)} type={int(each.type)} key_size={each.key_size}",
             f"value_size={each.value_size} max_entries={each.max_entries}",
