@@ -59,9 +59,10 @@ if TYPE_CHECKING:
     from .btf import Btf, BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
     from .btf_ext import BtfExt, BtfFuncInfo, BtfLineInfo
     from .compile import CompileError, CompileWarning, compile_object, vmlinux_h
-    from .enums import AttachType, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType, UpdateFlags
+    from .enums import AttachType, BpfCmd, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType, UpdateFlags
     from .infos import LinkInfo, MapInfo, ProgramInfo
     from .ringbuf import Ring, RingBuffer
+    from .syscalls import Syscall, Syscalls, record_syscalls
     from .trace_pipe import LostEvents, TraceLine, TracePipe
     from .user_ringbuf import UserRingBuffer, UserSample
     from .variables import Variable, Variables
@@ -73,6 +74,7 @@ __all__ = [
     "AttachType",
     "Batch",
     "BloomFilter",
+    "BpfCmd",
     "Btf",
     "BtfEnumerator",
     "BtfExt",
@@ -141,6 +143,8 @@ __all__ = [
     "StateError",
     "Storage",
     "StructOps",
+    "Syscall",
+    "Syscalls",
     "TaskStorage",
     "TraceLine",
     "TracePipe",
@@ -160,6 +164,7 @@ __all__ = [
     "num_possible_cpus",
     "plain",
     "pointer",
+    "record_syscalls",
     "vmlinux_h",
 ]
 
@@ -170,6 +175,7 @@ _LATER = {
     "AttachType": "enums",
     "Batch": "_batch",
     "BloomFilter": "_map_queues",
+    "BpfCmd": "enums",
     "Btf": "btf",
     "BtfEnumerator": "btf",
     "BtfExt": "btf_ext",
@@ -227,6 +233,8 @@ _LATER = {
     "StackTrace": "_map_stacks",
     "Storage": "_map_storage",
     "StructOps": "_map_struct_ops",
+    "Syscall": "syscalls",
+    "Syscalls": "syscalls",
     "TaskStorage": "_map_storage",
     "TraceLine": "trace_pipe",
     "TracePipe": "trace_pipe",
@@ -241,6 +249,7 @@ _LATER = {
     "compile_object": "compile",
     "num_possible_cpus": "_map_percpu",
     "plain": "_record",
+    "record_syscalls": "syscalls",
     "vmlinux_h": "compile",
 }
 """Names whose modules cost more to import than most programs want to pay: imported when first asked for."""

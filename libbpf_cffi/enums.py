@@ -9,7 +9,7 @@ from enum import IntEnum, IntFlag
 
 from ._ffi import lib
 
-__all__ = ["AttachType", "BtfKind", "LinkType", "MapFlags", "MapType", "ProgFlags", "ProgType", "UpdateFlags"]
+__all__ = ["AttachType", "BpfCmd", "BtfKind", "LinkType", "MapFlags", "MapType", "ProgFlags", "ProgType", "UpdateFlags"]
 
 
 class OpenEnum(IntEnum):
@@ -191,6 +191,51 @@ class LinkType(OpenEnum):
     UPROBE_MULTI = lib.BPF_LINK_TYPE_UPROBE_MULTI
     NETKIT = lib.BPF_LINK_TYPE_NETKIT
     SOCKMAP = lib.BPF_LINK_TYPE_SOCKMAP
+
+
+class BpfCmd(OpenEnum):
+    """What bpf(2) is asked to do: ``enum bpf_cmd`` of linux/bpf.h."""
+
+    MAP_CREATE = lib.BPF_MAP_CREATE
+    MAP_LOOKUP_ELEM = lib.BPF_MAP_LOOKUP_ELEM
+    MAP_UPDATE_ELEM = lib.BPF_MAP_UPDATE_ELEM
+    MAP_DELETE_ELEM = lib.BPF_MAP_DELETE_ELEM
+    MAP_GET_NEXT_KEY = lib.BPF_MAP_GET_NEXT_KEY
+    PROG_LOAD = lib.BPF_PROG_LOAD
+    OBJ_PIN = lib.BPF_OBJ_PIN
+    OBJ_GET = lib.BPF_OBJ_GET
+    PROG_ATTACH = lib.BPF_PROG_ATTACH
+    PROG_DETACH = lib.BPF_PROG_DETACH
+    PROG_TEST_RUN = lib.BPF_PROG_TEST_RUN
+    PROG_RUN = lib.BPF_PROG_RUN
+    PROG_GET_NEXT_ID = lib.BPF_PROG_GET_NEXT_ID
+    MAP_GET_NEXT_ID = lib.BPF_MAP_GET_NEXT_ID
+    PROG_GET_FD_BY_ID = lib.BPF_PROG_GET_FD_BY_ID
+    MAP_GET_FD_BY_ID = lib.BPF_MAP_GET_FD_BY_ID
+    OBJ_GET_INFO_BY_FD = lib.BPF_OBJ_GET_INFO_BY_FD
+    PROG_QUERY = lib.BPF_PROG_QUERY
+    RAW_TRACEPOINT_OPEN = lib.BPF_RAW_TRACEPOINT_OPEN
+    BTF_LOAD = lib.BPF_BTF_LOAD
+    BTF_GET_FD_BY_ID = lib.BPF_BTF_GET_FD_BY_ID
+    TASK_FD_QUERY = lib.BPF_TASK_FD_QUERY
+    MAP_LOOKUP_AND_DELETE_ELEM = lib.BPF_MAP_LOOKUP_AND_DELETE_ELEM
+    MAP_FREEZE = lib.BPF_MAP_FREEZE
+    BTF_GET_NEXT_ID = lib.BPF_BTF_GET_NEXT_ID
+    MAP_LOOKUP_BATCH = lib.BPF_MAP_LOOKUP_BATCH
+    MAP_LOOKUP_AND_DELETE_BATCH = lib.BPF_MAP_LOOKUP_AND_DELETE_BATCH
+    MAP_UPDATE_BATCH = lib.BPF_MAP_UPDATE_BATCH
+    MAP_DELETE_BATCH = lib.BPF_MAP_DELETE_BATCH
+    LINK_CREATE = lib.BPF_LINK_CREATE
+    LINK_UPDATE = lib.BPF_LINK_UPDATE
+    LINK_GET_FD_BY_ID = lib.BPF_LINK_GET_FD_BY_ID
+    LINK_GET_NEXT_ID = lib.BPF_LINK_GET_NEXT_ID
+    ENABLE_STATS = lib.BPF_ENABLE_STATS
+    ITER_CREATE = lib.BPF_ITER_CREATE
+    LINK_DETACH = lib.BPF_LINK_DETACH
+    PROG_BIND_MAP = lib.BPF_PROG_BIND_MAP
+    TOKEN_CREATE = lib.BPF_TOKEN_CREATE
+    PROG_STREAM_READ_BY_FD = lib.BPF_PROG_STREAM_READ_BY_FD
+    PROG_ASSOC_STRUCT_OPS = lib.BPF_PROG_ASSOC_STRUCT_OPS
 
 
 class BtfKind(OpenEnum):

@@ -47,6 +47,39 @@ void lbc_object_load(struct bpf_object *obj, int *result);
 /* Probe again for what the kernel seemed to lack (features_reset.c). */
 void lbc_features_forget_missing(void);
 
+/*
+ * A bpf(2) call of libbpf (syscalls.c): its attributes as they went in and as they came back, what it pointed to, and
+ * the CLOCK_MONOTONIC nanoseconds around it. `size` is that of the attributes as the kernel was told.
+ */
+struct lbc_syscall {
+    struct lbc_syscall *next;
+    union bpf_attr before;
+    union bpf_attr after;
+    int command;
+    int error;
+    __u32 size;
+    __u32 thread;
+    long result;
+    __u64 started;
+    __u64 ended;
+    char *insns;
+    size_t insns_size;
+    char *text;
+    size_t text_size;
+    size_t allocated;
+};
+
+/*
+ * Record calls, for each `on` until one off; give what was recorded, oldest first, and how many found no memory within
+ * `limit` bytes. Let the call number `count` from now, of a command or (-1) of any, fail with an errno; 0 calls it off;
+ * whether it has failed. -EOPNOTSUPP: not with the system's libbpf.
+ */
+int lbc_syscalls_record(int on, size_t limit);
+struct lbc_syscall *lbc_syscalls_take(unsigned int *dropped);
+void lbc_syscalls_free(struct lbc_syscall *call);
+int lbc_syscalls_fail(int command, int count, int error);
+int lbc_syscalls_failed(void);
+
 /* Whether load puts an arena's variables at its end, not its start (features_reset.c); -EOPNOTSUPP: not known. */
 int lbc_features_arena_data_at_end(void);
 

@@ -15,6 +15,8 @@ ROWS = (
     {"tracepoints", "_handle", "enums", "_log"},
     {"_check", "_map_access", "_record", "infos"},
     {"_codec_base", "_pins", "_sections", "_trace_lines", "_trace_held", "_files", "_btf_dump"},
+    {"_syscall_attrs", "_syscall_text"},
+    {"syscalls"},
     {"_codec_scalar", "_codec_union"},
     {"_codec_array", "_codec_struct"},
     {"_codec_flexible"},
