@@ -46,6 +46,9 @@ static int read_batch(struct lbc_elements *elements, struct lbc_cursor *cursor, 
 		count = capacity;
 		err = (cursor->take ? bpf_map_lookup_and_delete_batch : bpf_map_lookup_batch)(
 			elements->fd, cursor->started ? cursor->at : NULL, cursor->next, keys, values, &count, &opts);
+		/* A call that never came to the batch leaves the count as it was. */
+		if (err && count == capacity && err != -ENOENT)
+			count = 0;
 		/* The kernel gives up on an element that goes away three times while it is looked up. */
 		if (err != -EINTR || count || tries == 1000)
 			break;

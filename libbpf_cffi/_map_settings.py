@@ -48,18 +48,6 @@ def kind_of(number: int) -> type[Any]:
     return kind
 
 
-_WITHOUT_BTF = frozenset((
-    lib.BPF_MAP_TYPE_QUEUE,
-    lib.BPF_MAP_TYPE_STACK,
-    lib.BPF_MAP_TYPE_ARRAY_OF_MAPS,
-    lib.BPF_MAP_TYPE_HASH_OF_MAPS,
-    lib.BPF_MAP_TYPE_SOCKHASH,
-    lib.BPF_MAP_TYPE_DEVMAP_HASH,
-    lib.BPF_MAP_TYPE_LPM_TRIE,
-))  # fmt: skip
-"""Types with keys or values of any type for which the kernel takes no BTF, of a trie unless its key is a struct."""
-
-
 def address_of(pointer: CData) -> int:
     """Give a C pointer's address."""
     return int(ffi.cast("uintptr_t", pointer))
@@ -306,8 +294,12 @@ class Settings:
         return self._get(lib.bpf_map__btf_value_type_id, "btf_value_type_id") or self._forgotten_types()[1]
 
     def _forgotten_types(self) -> tuple[int, int]:
-        """Give the ids that an object's map had before load; libbpf sets them to 0 where the kernel takes no BTF."""
-        if not isinstance(self._handle, ObjectHandle) or self._map is None or self.type not in _WITHOUT_BTF:
+        """Give the ids that an object's map had before load; libbpf sets them to 0 where the kernel takes no BTF.
+
+        Of some types (such as a queue) it takes none; and what goes wrong with the first attempt to create a map, it
+        puts down to the BTF.
+        """
+        if not isinstance(self._handle, ObjectHandle) or self._map is None:
             return 0, 0
         return self._handle.map_types.get(address_of(self._map), (0, 0))
 
