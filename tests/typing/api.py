@@ -220,3 +220,14 @@ def user_ring_buffers(each: bpf.UserRingBufferMap) -> None:
             assert_type(sample, bpf.UserSample)
             assert_type(sample.data, memoryview)
         out.reserve("8")  # type: ignore[arg-type]
+
+
+def system_calls() -> None:
+    with bpf.record_syscalls(limit=1 << 20) as calls:
+        assert_type(calls, bpf.Syscalls)
+    assert_type(calls[0], bpf.Syscall)
+    assert_type(calls[1:], list[bpf.Syscall])
+    assert_type(calls[0].command, bpf.BpfCmd)
+    assert_type(calls[0].errno, int)
+    assert_type(calls.dropped, int)
+    bpf.record_syscalls(5)  # type: ignore[call-arg]

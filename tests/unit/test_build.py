@@ -207,19 +207,19 @@ def units(monkeypatch, tmp_path, **environment):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     tools = build_native.Toolchain(["cc"], ["cc", "-shared"])
-    libbpf = build_native.Libbpf(("inc",), sources=("vendor/src/bpf.c", "vendor/src/features.c"))
+    libbpf = build_native.Libbpf(("inc",), sources=("vendor/src/btf.c", "vendor/src/features.c"))
     found = build_native.units(tools, libbpf, tmp_path / "generated.c", tmp_path)
     return {Path(unit.source).name: list(unit.flags) for unit in found}
 
 
-@pytest.mark.parametrize("source", ["generated.c", "load.c", "bpf.c"])
+@pytest.mark.parametrize("source", ["generated.c", "load.c", "btf.c"])
 def test_every_object_is_hardened_and_hidden(monkeypatch, tmp_path, source):
     flags = units(monkeypatch, tmp_path)[source]
     assert {"-fstack-protector-strong", "-D_FORTIFY_SOURCE=2", "-fvisibility=hidden", "-O2"} <= set(flags)
 
 
 def test_libbpfs_objects_have_the_flags_of_its_makefile(monkeypatch, tmp_path):
-    flags = units(monkeypatch, tmp_path)["bpf.c"]
+    flags = units(monkeypatch, tmp_path)["btf.c"]
     assert {"-D_LARGEFILE64_SOURCE", "-D_FILE_OFFSET_BITS=64", "-std=gnu89", "-w"} <= set(flags)
 
 
@@ -230,7 +230,7 @@ def test_warnings_in_our_c_are_errors_in_development_only(monkeypatch, tmp_path,
 
 
 def test_warnings_in_libbpf_are_never_errors(monkeypatch, tmp_path):
-    assert "-Werror" not in units(monkeypatch, tmp_path, LIBBPF_CFFI_DEV="1")["bpf.c"]
+    assert "-Werror" not in units(monkeypatch, tmp_path, LIBBPF_CFFI_DEV="1")["btf.c"]
 
 
 def test_the_users_optimisation_and_debugging_win(monkeypatch, tmp_path):

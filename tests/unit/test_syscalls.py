@@ -101,7 +101,8 @@ def test_an_instruction_shows_all_its_fields() -> None:
     instruction = ffi.new("struct bpf_insn *")
     instruction.code, instruction.dst_reg, instruction.src_reg, instruction.off, instruction.imm = 0x6B, 10, 1, -24, -16
     assert "".join(_syscall_text._insns(bytes(ffi.buffer(instruction)))).split() == [
-        "{", "code=BPF_STX|BPF_H|BPF_MEM,", "dst_reg=BPF_REG_10,", "src_reg=BPF_REG_1,", "off=-24,", "imm=0xfffffff0", "},",
+        "{", "code=BPF_STX|BPF_H|BPF_MEM,", "dst_reg=BPF_REG_10,", "src_reg=BPF_REG_1,", "off=-24,",
+        "imm=0xfffffff0", "},",
     ]  # fmt: skip
 
 
