@@ -181,7 +181,11 @@ class BtfType:
             return None
         size: int = self._read("size", lambda _, btf: lib.btf__resolve_size(btf, self._id))
         # An enumeration of 0 bytes is declared and never defined: clang's form of a forward declaration of one.
-        return None if size < 0 or (size == 0 and self.resolve()._kind in _ENUMS) else size
+        return None if size < 0 or (size == 0 and self._only_declared()) else size
+
+    def _only_declared(self) -> bool:
+        resolved = self.resolve()
+        return resolved._kind in _ENUMS and not resolved.enumerators
 
     @property
     def alignment(self) -> int | None:
