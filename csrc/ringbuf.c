@@ -31,6 +31,7 @@
 #include "btf.h"
 #include "libbpf.h"
 #include "cdef/lbc.h"
+#include "ring_gate.h"
 
 /* So many bytes are read between two publications: a producer that has filled the ring can go on. */
 #define PUBLISH 8192
@@ -107,19 +108,19 @@ static void put_claim(struct lbc_ring_claim *claim)
 	pthread_mutex_unlock(&claims_lock);
 }
 
-static void leave(struct lbc_ring_reader *reader)
+void lbc_ring_leave(struct lbc_ring_reader *reader)
 {
 	__atomic_fetch_sub(&reader->users, 1, __ATOMIC_SEQ_CST);
 }
 
-static int enter(struct lbc_ring_reader *reader)
+int lbc_ring_enter(struct lbc_ring_reader *reader)
 {
 	if (reader->generation != generation)
 		return 0;
 	__atomic_fetch_add(&reader->users, 1, __ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&reader->closed, __ATOMIC_SEQ_CST))
 		return 1;
-	leave(reader);
+	lbc_ring_leave(reader);
 	return 0;
 }
 
@@ -294,7 +295,7 @@ int lbc_ring_reader__dup(struct lbc_ring_reader *reader, int *fds)
 {
 	int err = 0;
 
-	if (!enter(reader))
+	if (!lbc_ring_enter(reader))
 		return LBC_CLOSED;
 	fds[0] = fcntl(reader->epoll_fd, F_DUPFD_CLOEXEC, 3);
 	fds[1] = fds[0] < 0 ? -1 : fcntl(reader->wake_fd, F_DUPFD_CLOEXEC, 3);
@@ -302,12 +303,12 @@ int lbc_ring_reader__dup(struct lbc_ring_reader *reader, int *fds)
 		err = -errno;
 		close_fd(fds[0]);
 	}
-	leave(reader);
+	lbc_ring_leave(reader);
 	return err;
 }
 
 /* Take back what was signalled; what a close has written meanwhile goes with it, but then `closed` says so. */
-static void calm(struct lbc_ring_reader *reader)
+void lbc_ring_calm(struct lbc_ring_reader *reader)
 {
 	eventfd_t value;
 
@@ -323,14 +324,14 @@ static void calm(struct lbc_ring_reader *reader)
 /* Make epoll's descriptor readable, since the caller has something left; or only for what the rings have. */
 int lbc_ring_reader__signal(struct lbc_ring_reader *reader, int on)
 {
-	if (!enter(reader))
+	if (!lbc_ring_enter(reader))
 		return LBC_CLOSED;
 	if (!on) {
-		calm(reader);
+		lbc_ring_calm(reader);
 	} else if (!__atomic_exchange_n(&reader->signalled, 1, __ATOMIC_SEQ_CST) && eventfd_write(reader->wake_fd, 1)) {
 		/* Full: it is readable already. */
 	}
-	leave(reader);
+	lbc_ring_leave(reader);
 	return 0;
 }
 
@@ -339,11 +340,11 @@ int lbc_ring_reader__state(struct lbc_ring_reader *reader, __u32 index, struct l
 {
 	struct lbc_ring *ring = &reader->rings[index];
 
-	if (!enter(reader))
+	if (!lbc_ring_enter(reader))
 		return LBC_CLOSED;
 	state->consumer_pos = __atomic_load_n(ring->consumer_pos, __ATOMIC_ACQUIRE);
 	state->producer_pos = __atomic_load_n(ring->producer_pos, __ATOMIC_ACQUIRE);
-	leave(reader);
+	lbc_ring_leave(reader);
 	return 0;
 }
 
@@ -459,18 +460,18 @@ int lbc_ring_read(struct lbc_ring_reader *reader, struct lbc_ring_batch *batch, 
 
 	if (batch->count)
 		return batch->count;
-	if (!enter(reader))
+	if (!lbc_ring_enter(reader))
 		return LBC_CLOSED;
 	result = claim_rings(reader);
 	if (result) {
-		leave(reader);
+		lbc_ring_leave(reader);
 		return result;
 	}
 	batch->len = 0;
 	batch->size = batch->mixed = batch->full = batch->wanted = 0;
 	result = drain(reader, batch);
 	if (!result && !batch->full) {
-		calm(reader);
+		lbc_ring_calm(reader);
 		ready = epoll_wait(reader->epoll_fd, events, 8, timeout_ms);
 		if (__atomic_load_n(&reader->closed, __ATOMIC_SEQ_CST)) {
 			result = LBC_CLOSED;
@@ -483,7 +484,7 @@ int lbc_ring_read(struct lbc_ring_reader *reader, struct lbc_ring_batch *batch, 
 		}
 	}
 	release_rings(reader, reader->count);
-	leave(reader);
+	lbc_ring_leave(reader);
 	return result;
 }
 
@@ -497,13 +498,13 @@ int lbc_ring_reader__rearm(struct lbc_ring_reader *reader)
 	int err = 0;
 	__u32 i;
 
-	if (!enter(reader))
+	if (!lbc_ring_enter(reader))
 		return LBC_CLOSED;
 	for (i = 0; i < reader->count && !err; i++) {
 		event.data.u32 = i;
 		if (epoll_ctl(reader->epoll_fd, EPOLL_CTL_MOD, reader->rings[i].fd, &event))
 			err = -errno;
 	}
-	leave(reader);
+	lbc_ring_leave(reader);
 	return err;
 }

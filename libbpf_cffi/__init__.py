@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from .compile import CompileError, CompileWarning, compile_object, vmlinux_h
     from .enums import AttachType, BpfCmd, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType, UpdateFlags
     from .infos import LinkInfo, MapInfo, ProgramInfo
+    from .perfbuf import CpuBuffer, PerfBuffer
     from .ringbuf import Ring, RingBuffer
     from .syscalls import Syscall, Syscalls, record_syscalls
     from .trace_pipe import LostEvents, TraceLine, TracePipe
@@ -92,6 +93,7 @@ __all__ = [
     "ClosedError",
     "CompileError",
     "CompileWarning",
+    "CpuBuffer",
     "CpuEntry",
     "CpuMap",
     "DevEntry",
@@ -121,6 +123,7 @@ __all__ = [
     "PercpuArrayMap",
     "PercpuCgroupStorage",
     "PercpuHashMap",
+    "PerfBuffer",
     "PerfEventArray",
     "ProgArray",
     "ProgFlags",
@@ -192,6 +195,7 @@ _LATER = {
     "CgrpStorage": "_map_storage",
     "CompileError": "compile",
     "CompileWarning": "compile",
+    "CpuBuffer": "perfbuf",
     "CpuEntry": "_map_redirect",
     "CpuMap": "_map_redirect",
     "DevEntry": "_map_redirect",
@@ -213,6 +217,7 @@ _LATER = {
     "PercpuArrayMap": "_map_percpu",
     "PercpuCgroupStorage": "_map_groups",
     "PercpuHashMap": "_map_percpu",
+    "PerfBuffer": "perfbuf",
     "PerfEventArray": "_map_groups",
     "ProgArray": "_map_programs",
     "ProgFlags": "enums",

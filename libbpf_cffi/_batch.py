@@ -94,6 +94,12 @@ class Block:
         return bool(c.full) or c.count == c.limit
 
     @property
+    def special(self) -> bool:
+        """Whether its one record is none, but how many were lost there."""
+        c: Any = self._memory.c
+        return bool(c.special)
+
+    @property
     def ends(self) -> memoryview:
         """Where each record ends."""
         return memoryview(self._memory.ends).cast("I")
@@ -191,6 +197,8 @@ class Batch(Base):
         size = self._block.size
         if codec is None and not self._decoder.is_raw:
             raise ValueError("the events are of several types: an array has one")
+        if self._block.special:
+            raise ValueError("the batch is no events, but how many were lost there: an array has events")
         if not len(self):
             size = 0 if codec is None else codec.size
         if size < 0:
@@ -220,7 +228,7 @@ class Batch(Base):
 
     @property
     def sources(self) -> tuple[int, ...]:
-        """For each event the number of the ring that it came from, as in `RingBuffer.rings`."""
+        """For each event the number of what it came from, in `RingBuffer.rings` or `PerfBuffer.buffers`."""
         rings = self._block.rings
         return (0,) * len(self) if rings is None else tuple(rings[self._start : self._stop])
 

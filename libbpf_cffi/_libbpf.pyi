@@ -170,6 +170,9 @@ lbc_cursor = NewType("lbc_cursor", CData)
 lbc_elements = NewType("lbc_elements", CData)
 lbc_map = NewType("lbc_map", CData)
 lbc_message = NewType("lbc_message", CData)
+lbc_perf_reader = NewType("lbc_perf_reader", CData)
+lbc_perf_ring = NewType("lbc_perf_ring", CData)
+lbc_perf_state = NewType("lbc_perf_state", CData)
 lbc_progress = NewType("lbc_progress", CData)
 lbc_ring = NewType("lbc_ring", CData)
 lbc_ring_batch = NewType("lbc_ring_batch", CData)
@@ -2353,6 +2356,39 @@ class Lib:
         /,
     ) -> int: ...
     def lbc_ring_read(self, reader: lbc_ring_reader, batch: lbc_ring_batch, timeout_ms: int, /) -> int: ...
+    def lbc_perf_reader__open(
+        self,
+        reader: lbc_perf_reader,
+        map_fd: int,
+        attr: CData,
+        page_cnt: int,
+        /,
+    ) -> lbc_perf_reader: ...
+    def lbc_perf_reader__close(self, reader: lbc_perf_reader, /) -> None: ...
+    def lbc_perf_reader__look(self, reader: lbc_perf_reader, swallow: int, /) -> int: ...
+    def lbc_perf_reader__state(
+        self,
+        reader: lbc_perf_reader,
+        index: int,
+        state: lbc_perf_state,
+        /,
+    ) -> int: ...
+    def lbc_perf_reader__copy(
+        self,
+        reader: lbc_perf_reader,
+        index: int,
+        buffer: CData,
+        size: int,
+        /,
+    ) -> int: ...
+    def lbc_perf_read(
+        self,
+        reader: lbc_perf_reader,
+        batch: lbc_ring_batch,
+        timeout_ms: int,
+        only: int,
+        /,
+    ) -> int: ...
     def lbc_user_ring__open(self, ring: lbc_user_ring, fd: int, /) -> lbc_user_ring: ...
     def lbc_user_ring__close(self, ring: lbc_user_ring, /) -> None: ...
     def lbc_user_ring__send(self, ring: lbc_user_ring, data: Bytes, size: int, /) -> int: ...

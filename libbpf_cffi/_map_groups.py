@@ -11,14 +11,18 @@ from ._check import failure
 from ._ffi import path_bytes, unsigned
 from ._map_hash import HashMap
 from ._map_percpu import _Percpu
+from ._map_ring import EventMap
 from ._map_slots import PlainCodec, Slots, number_codec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from typing import Any, NamedTuple
 
+    from ._btf_type import BtfType
     from ._codec import Codec
     from ._map_lend import Borrowed
+    from .perfbuf import EventType, PerfBuffer
 
     class CgroupStorageKey(NamedTuple):
         """A control group, by the number of its inode, and how the program is attached (`AttachType`)."""
@@ -56,8 +60,11 @@ class CgroupArray(Slots):
         return super()._hint(error, flags)
 
 
-class PerfEventArray(Slots):
+class PerfEventArray(EventMap, Slots):
     """An array of perf events, by CPU: the way of ``bpf_perf_event_output()`` and of ``bpf_perf_event_read()``.
+
+    What programs send is read by a `PerfBuffer`. An object may declare the type of its events as that of the values,
+    ``__type(value, struct event)``: it is kept for the reader, and the kernel gets the 4 bytes that it wants.
 
     A value is the descriptor of an event, or an object with ``fileno()``; it has to stay open only with
     `MapFlags.PRESERVE_ELEMS` not set and as long as it is to be there: closing the *map's* descriptor that it was
@@ -80,6 +87,40 @@ class PerfEventArray(Slots):
         if error == errno.EINVAL:
             return "a map takes perf events of hardware, raw and software counters, not of tracepoints and the like"
         return super()._hint(error, flags)
+
+    @property
+    def _event_type(self) -> BtfType | None:
+        # The type of a value is that of a descriptor, unless it has been taken away.
+        return self._btf_type(self._event_type_id)
+
+    def perf_buffer(
+        self,
+        type: EventType = None,
+        *,
+        chars: str = "str",
+        discriminator: str | tuple[int, int] | None = None,
+        errors: str = "raise",
+        page_cnt: int = 64,
+        cpus: Iterable[int] | None = None,
+        map_keys: Iterable[int] | None = None,
+        wakeup_events: int | None = None,
+        watermark: int | None = None,
+        ordered: float | None = None,
+        losses: bool = False,
+        raw: bool = False,
+        attr: Mapping[str, int] | None = None,
+    ) -> PerfBuffer:
+        """Open a reader; see `PerfBuffer` for the keywords. *Wraps* ``perf_buffer__new_raw()``. Linux 4.4.
+
+        It is closed by itself, with the map's object, or when it is collected.
+        """
+        from .perfbuf import PerfBuffer
+
+        return PerfBuffer(
+            self, type, chars=chars, discriminator=discriminator, errors=errors, page_cnt=page_cnt, cpus=cpus,
+            map_keys=map_keys, wakeup_events=wakeup_events, watermark=watermark, ordered=ordered, losses=losses,
+            raw=raw, attr=attr,
+        )  # fmt: skip
 
 
 class _KeyCodec(PlainCodec):

@@ -1,4 +1,4 @@
-"""Ring buffers as maps: they have no elements, but readers and writers."""
+"""Ring buffers as maps: they have no elements, but readers and writers. What carries events has a type of them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 
     from ._btf_type import BtfType
     from ._codec import Codec
+    from ._map import Map
     from .ringbuf import RingBuffer
     from .user_ringbuf import UserRingBuffer
 
-__all__ = ["RingBufferMap", "UserRingBufferMap"]
+    Base = Map
+else:
+    Base = object
+
+__all__ = ["EventMap", "RingBufferMap", "UserRingBufferMap"]
 
 
-class _Ring(NoElements):
-    """What the two have in common: a type of events, which is declared as that of a value."""
+class EventMap(Base):
+    """What maps that carry events have in common: a type of events, which is declared as that of a value."""
 
     __slots__ = ()
 
@@ -31,8 +36,16 @@ class _Ring(NoElements):
 
         The kernel does not take it: it is taken away, with the size, when the object is opened.
         """
+        return self._event_type_id or super().btf_value_type_id
+
+    @property
+    def _event_type_id(self) -> int:
         declared: dict[str, int] = getattr(self._owner, "_event_type_ids", {}) if self._facts is None else {}
-        return declared.get(self._name) or super().btf_value_type_id
+        return declared.get(self._name, 0)
+
+    @property
+    def _event_type(self) -> BtfType | None:
+        return self.value_type
 
     def _event_types(self, chars: str) -> tuple[Callable[[Any], Codec | None], BtfType | None]:
         """Give what turns a type, or its name in the object's BTF, into a codec; and the declared type."""
@@ -51,7 +64,11 @@ class _Ring(NoElements):
             codec: Codec = found.codec(chars)
             return codec
 
-        return resolve, None if self._is_raw else self.value_type
+        return resolve, None if self._is_raw else self._event_type
+
+
+class _Ring(EventMap, NoElements):
+    __slots__ = ()
 
 
 class RingBufferMap(_Ring):

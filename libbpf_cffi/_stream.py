@@ -137,6 +137,9 @@ class EventStream:
         """Make the descriptor of `fileno` readable for events that are here (`on`) or in the kernel (`more`)."""
         raise NotImplementedError
 
+    def _look_again(self) -> None:
+        """Make what waits on `_duplicates` see what came before it began to."""
+
     def _descriptor(self) -> int:
         raise NotImplementedError
 
@@ -556,6 +559,7 @@ class EventStream:
         timer = None if deadline is None else loop.call_later(max(0.0, deadline - monotonic()), _set, done)
         try:
             loop.add_reader(watched[0], _set, done)
+            self._look_again()
             await done
         finally:
             self._awaited = False

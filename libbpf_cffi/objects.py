@@ -35,6 +35,9 @@ __all__ = ["Object"]
 
 OPEN, PREPARED, LOADED, FAILED = ObjectHandle.OPEN, ObjectHandle.PREPARED, ObjectHandle.LOADED, ObjectHandle.FAILED
 
+WORD = 4
+"""Bytes of a key and of a value of a map of perf events: a CPU and a descriptor."""
+
 _RINGS = (lib.BPF_MAP_TYPE_RINGBUF, lib.BPF_MAP_TYPE_USER_RINGBUF)
 
 HEAD_ROOM = 16
@@ -76,7 +79,7 @@ class Object:
     _btf: Btf | None
     _data: bytes
     _event_type_ids: dict[str, int]
-    """The types of ring buffers' events by the map's name, as far as they are declared."""
+    """The types of ring and perf buffers' events by the map's name, as far as they are declared."""
     _handle: ObjectHandle
     _kernel_log: bytearray | None
     _license: str
@@ -209,11 +212,20 @@ class Object:
         self._skipped = {}
 
     def _let_ring_load(self, name: str, each: bpf_map) -> None:
-        """Take away what a ring buffer declares as its value, the type of its events: the kernel refuses it."""
+        """Take away what a ring or perf buffer declares as its value, the type of its events: the kernel refuses it."""
         if lib.lbc_map_adopt_inner(each):
             inner = lib.bpf_map__inner_map(each)
             self._let_ring_load(text(lib.bpf_map__name(inner)), inner)
-        if lib.bpf_map__type(each) not in _RINGS:
+        kind = lib.bpf_map__type(each)
+        action = f"open {self._handle.name}"
+        if kind == lib.BPF_MAP_TYPE_PERF_EVENT_ARRAY:
+            # Load itself leaves its types out.
+            if lib.bpf_map__value_size(each) != WORD:
+                self._event_type_ids[name] = lib.bpf_map__btf_value_type_id(each)
+                check(lib.bpf_map__set_value_size(each, WORD), action)
+            if not lib.bpf_map__key_size(each):
+                check(lib.bpf_map__set_key_size(each, WORD), action)
+        if kind not in _RINGS:
             return
         declared = lib.bpf_map__btf_value_type_id(each)
         if declared:
@@ -221,7 +233,6 @@ class Object:
         if declared or lib.bpf_map__btf_key_type_id(each):
             lib.lbc_map_forget_btf(each)
         # What a size says, too: it can only be the type's.
-        action = f"open {self._handle.name}"
         check(lib.bpf_map__set_key_size(each, 0), action)
         check(lib.bpf_map__set_value_size(each, 0), action)
 

@@ -213,7 +213,10 @@ struct lbc_ring_state {
     __u64 producer_pos;
 };
 
-/* Records one after the other: where each ends, and the ring that it is of (NULL: there is one ring). */
+/*
+ * Records one after the other: where each ends, and the ring that it is of (NULL: there is one ring). The one record of
+ * a `special` batch is none, but how many were lost there.
+ */
 struct lbc_ring_batch {
     char *data;
     __u32 *ends;
@@ -226,6 +229,7 @@ struct lbc_ring_batch {
     __u32 wanted;
     int mixed;
     int full;
+    int special;
 };
 
 struct lbc_ring_reader *lbc_ring_reader__open(struct lbc_ring_reader *reader, const int *fds, __u32 count);
@@ -235,6 +239,56 @@ int lbc_ring_reader__signal(struct lbc_ring_reader *reader, int on);
 int lbc_ring_reader__rearm(struct lbc_ring_reader *reader);
 int lbc_ring_reader__state(struct lbc_ring_reader *reader, __u32 index, struct lbc_ring_state *state);
 int lbc_ring_read(struct lbc_ring_reader *reader, struct lbc_ring_batch *batch, int timeout_ms);
+
+/* Perf buffers (perfbuf.c). A reader's memory and its rings' are the caller's; the gate is how one gets in and waits. */
+struct lbc_perf_ring {
+    void *base;
+    const char *data;
+    __u64 size;
+    __u64 lost;
+    __u64 tail;
+    __u64 head;
+    __u64 time;
+    void *claim;
+    int fd;
+    int cpu;
+    int map_key;
+};
+
+struct lbc_perf_reader {
+    struct lbc_ring_reader gate;
+    struct perf_buffer *buffer;
+    struct lbc_perf_ring *rings;
+    __u64 sample_type;
+    __u64 read_format;
+    __u64 window;
+    __u64 due;
+    __u32 count;
+    __u32 next;
+    __u32 trim;
+    __u32 payload_at;
+    __u32 time_at;
+    __u32 time_back;
+    int whole;
+    int losses;
+    int map_fd;
+    int timer_fd;
+    unsigned int busy;
+};
+
+struct lbc_perf_state {
+    __u64 data_head;
+    __u64 data_tail;
+    __u64 lost;
+};
+
+struct lbc_perf_reader *lbc_perf_reader__open(struct lbc_perf_reader *reader, int map_fd, struct perf_event_attr *attr,
+    size_t page_cnt);
+void lbc_perf_reader__close(struct lbc_perf_reader *reader);
+int lbc_perf_reader__look(struct lbc_perf_reader *reader, int swallow);
+int lbc_perf_reader__state(struct lbc_perf_reader *reader, __u32 index, struct lbc_perf_state *state);
+int lbc_perf_reader__copy(struct lbc_perf_reader *reader, __u32 index, void *buffer, size_t size);
+int lbc_perf_read(struct lbc_perf_reader *reader, struct lbc_ring_batch *batch, int timeout_ms, int only);
 
 /* User ring buffers (user_ringbuf.c). The ring's struct is memory of the caller's. */
 struct lbc_user_ring {

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -263,6 +263,10 @@ class Producer:
         self.lost = 0
         self._lock = threading.Lock()
 
+    def reader(self, event_map: Any = None) -> Any:
+        """Open a reader of the events, or of another map of them."""
+        return (event_map or self.obj.maps["events"]).ring_buffer()
+
     def __call__(
         self, count: int, program: str = "produce", *, size: int = 16, step: int = 0, discard_every: int = 0,
         flags: int = 0, first: int | None = None,
@@ -310,3 +314,39 @@ class Producer:
 def producer(loaded: Callable[..., bpf.Object]) -> Producer:
     """Load rings.bpf.c, and give what has its programs send events."""
     return Producer(loaded("rings"))
+
+
+class PerfProducer(Producer):
+    """Runs the programs of perf.bpf.c, each of which fills a perf buffer: that of one CPU, wherever this thread is."""
+
+    def reader(self, event_map: Any = None) -> Any:
+        """Open a reader of the events, or of another map of them."""
+        return (event_map or self.obj.maps["events"]).perf_buffer()
+
+    def __call__(
+        self, count: int, program: str = "produce", *, size: int = 16, step: int = 0, first: int | None = None,
+        cpu: int = 0,
+    ) -> tuple[int, int]:  # fmt: skip
+        """Have `count` events sent on a CPU; give how many were, and how many found no room."""
+        number = self.sent + self.lost if first is None else first
+        order = struct.pack("=4Q", number, count, size, step)
+        opts = ffi.new("struct bpf_test_run_opts *")
+        opts.sz = ffi.sizeof(opts[0])
+        memory = ffi.from_buffer(order)
+        opts.ctx_in = memory
+        opts.ctx_size_in = len(order)
+        opts.flags = lib.BPF_F_TEST_RUN_ON_CPU
+        opts.cpu = cpu
+        result = lib.bpf_prog_test_run_opts(self.obj.programs[program].fd, opts)
+        assert result == 0, os.strerror(-result)
+        lost = int(opts.retval)
+        with self._lock:
+            self.sent += count - lost
+            self.lost += lost
+        return count - lost, lost
+
+
+@pytest.fixture
+def perf(loaded: Callable[..., bpf.Object]) -> PerfProducer:
+    """Load perf.bpf.c, and give what has its programs send events."""
+    return PerfProducer(loaded("perf"))

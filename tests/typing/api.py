@@ -206,6 +206,23 @@ def ring_buffers(each: bpf.RingBufferMap, other: bpf.RingBufferMap, btf_type: bp
     each.ring_buffer(7)  # type: ignore[arg-type]
 
 
+def perf_buffers(each: bpf.PerfEventArray, btf_type: bpf.BtfType) -> None:
+    with each.perf_buffer("event", page_cnt=8, cpus=[0], watermark=100, ordered=0.1, losses=True) as reader:
+        assert_type(reader, bpf.PerfBuffer)
+        assert_type(reader.read(10, timeout=0.5), list[Any])
+        assert_type(reader.lost, int)
+        assert_type(reader.lost_by_cpu, dict[int, int])
+        assert_type(reader.buffers[0], bpf.CpuBuffer)
+        assert_type(reader.buffers[0].consume(5), list[Any])
+        for batch in reader.batches(max=5):
+            assert_type(batch, bpf.Batch)
+    bpf.PerfBuffer(each, btf_type, wakeup_events=5, errors="fit")
+    each.perf_buffer(lambda data: data[:1], attr={"sample_type": 1}, raw=True)
+    each.perf_buffer({1: "a", 2: btf_type}, discriminator=(0, 4), map_keys=[1], cpus=[0])
+    each.perf_buffer(7)  # type: ignore[arg-type]
+    each.perf_buffer(page_cnt="8")  # type: ignore[arg-type]
+
+
 async def ring_buffers_async(reader: bpf.RingBuffer) -> None:
     async for batch in reader.batches():
         assert_type(batch, bpf.Batch)
