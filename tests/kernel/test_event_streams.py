@@ -1,4 +1,4 @@
-"""A ring buffer's reader among threads, signals, forks and event loops: nothing hangs, crashes or gets lost."""
+"""Readers of ring and perf buffers among threads, signals, forks and event loops: nothing hangs or gets lost."""
 
 from __future__ import annotations
 
@@ -24,10 +24,16 @@ if TYPE_CHECKING:
 SOON = 10.0
 
 
+@pytest.fixture(params=["producer", "perf"])
+def source(request):
+    """What sends events, into a ring buffer or into a perf buffer."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture
-def events(producer) -> Iterator[bpf.RingBuffer]:
-    """A reader of the ring whose events are declared."""
-    with producer.obj.maps["events"].ring_buffer() as reader:
+def events(source) -> Iterator[bpf.RingBuffer | bpf.PerfBuffer]:
+    """A reader of it."""
+    with source.reader() as reader:
         yield reader
 
 
@@ -54,14 +60,14 @@ def in_thread(function: Callable[[], object]) -> tuple[threading.Thread, list[ob
 
 
 @pytest.mark.parametrize("what", ["reader", "object", "map"])
-def test_to_close_in_another_thread_ends_a_read_with_an_error(producer, what: str):
-    ring_map = producer.obj.maps["events"]
+def test_to_close_in_another_thread_ends_a_read_with_an_error(source, what: str):
+    event_map = source.obj.maps["events"]
     if what == "map":
-        ring_map = bpf.Map.from_id(ring_map.id)
-    reader = ring_map.ring_buffer()
+        event_map = bpf.Map.from_id(event_map.id)
+    reader = source.reader(event_map)
     thread, said = in_thread(reader.read)
     time.sleep(0.05)
-    {"reader": reader, "object": producer.obj, "map": ring_map}[what].close()
+    {"reader": reader, "object": source.obj, "map": event_map}[what].close()
     thread.join(SOON)
     assert isinstance(said[0], bpf.ClosedError)
     if what == "reader":
@@ -71,7 +77,7 @@ def test_to_close_in_another_thread_ends_a_read_with_an_error(producer, what: st
 
 
 @pytest.mark.parametrize("way", ["iterate", "batches", "call"])
-def test_to_close_in_another_thread_ends_an_iteration(producer, events, way: str):
+def test_to_close_in_another_thread_ends_an_iteration(source, events, way: str):
     ways: dict[str, Callable[[], object]] = {
         "iterate": lambda: numbers(events),
         "batches": lambda: [len(batch) for batch in events.batches()],
@@ -84,8 +90,8 @@ def test_to_close_in_another_thread_ends_an_iteration(producer, events, way: str
     assert said in ([[]], [0])
 
 
-def test_to_close_in_the_middle_hands_out_what_was_taken_and_ends(producer, events):
-    producer(3000)
+def test_to_close_in_the_middle_hands_out_what_was_taken_and_ends(source, events):
+    source(3000)
     found = []
     for event in events:
         found.append(event.number)
@@ -93,11 +99,11 @@ def test_to_close_in_the_middle_hands_out_what_was_taken_and_ends(producer, even
     assert found == list(range(3000))
 
 
-def test_to_close_and_to_read_at_the_same_time_does_no_harm(producer):
-    ring_map = producer.obj.maps["events"]
-    with producer.flood(step=500):
+def test_to_close_and_to_read_at_the_same_time_does_no_harm(source):
+    event_map = source.obj.maps["events"]
+    with source.flood(step=500):
         for _ in range(100):
-            reader = ring_map.ring_buffer()
+            reader = source.reader(event_map)
             thread, said = in_thread(lambda reader=reader: sum(len(batch) for batch in reader.batches()))
             reader.close()
             thread.join(SOON)
@@ -112,49 +118,48 @@ def test_to_close_twice_does_nothing(events):
 
 
 def test_nothing_can_be_done_with_a_closed_reader(events):
-    ring = events.rings[0]
+    part = (events.rings if isinstance(events, bpf.RingBuffer) else events.buffers)[0]
     events.close()
     for act in (
         events.read, events.consume, events.fileno, lambda: iter(events), events.batches, events.records,
-        lambda: events.call(print), events.__enter__, lambda: events.lost, lambda: ring.avail_data_size,
+        lambda: events.call(print), events.__enter__, lambda: events.lost, lambda: part.avail_data_size,
     ):  # fmt: skip
         with pytest.raises(bpf.ClosedError):
             act()
 
 
-def test_events_that_were_not_read_stay_for_the_next_reader(producer):
-    ring_map = producer.obj.maps["events"]
-    with ring_map.ring_buffer():
+def test_events_that_were_not_read_stay_in_a_ring_for_the_next_reader(producer):
+    with producer.reader():
         producer(3)
-    with ring_map.ring_buffer() as reader:
+    with producer.reader() as reader:
         assert numbers(reader.consume()) == [0, 1, 2]
 
 
-def test_a_batch_outlives_its_reader_and_object(producer, events):
-    producer(10)
+def test_a_batch_outlives_its_reader_and_object(source, events):
+    source(10)
     batch = next(iter(events.batches(timeout=SOON)))
     events.close()
-    producer.obj.close()
+    source.obj.close()
     gc.collect()
     assert numbers(batch) == list(range(10))
 
 
-def test_a_reader_keeps_its_object(loaded, producer):
-    reader = producer.obj.maps["events"].ring_buffer()
-    producer.obj = None
+def test_a_reader_keeps_its_object(source):
+    reader = source.reader()
+    source.obj = None
     gc.collect()
     assert reader.consume() == []
     reader.close()
 
 
-def test_a_reader_that_is_collected_is_closed(producer, until):
+def test_a_reader_that_is_collected_is_closed(source, until):
     def descriptors() -> int:
         return len(os.listdir("/proc/self/fd"))
 
     before = descriptors()
     # Often: freed memory that is still used is not noticed each time.
     for _ in range(200):
-        reader = producer.obj.maps["events"].ring_buffer()
+        reader = source.reader()
         reader.consume()
         del reader
     gc.collect()
@@ -210,7 +215,7 @@ WAYS = ["iterate", "read", "batches", "mixed"][: 4 if sys.version_info >= (3, 11
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_interrupt_at_any_moment_loses_no_event(producer, events, alarm, way: str):
+def test_an_interrupt_at_any_moment_loses_no_event(source, events, alarm, way: str):
     found: list[object] = []
     # C alone stands between the reader and the list: nothing is interrupted there.
     ways: dict[str, Callable[[], object]] = {
@@ -231,7 +236,7 @@ def test_an_interrupt_at_any_moment_loses_no_event(producer, events, alarm, way:
             alarm.armed = 0
 
     for end in range(500, 20001, 500):
-        producer(500)
+        source(500)
         while len(came) < end:
             with contextlib.suppress(Interrupted):
                 take()
@@ -251,8 +256,8 @@ def test_ctrl_c_ends_a_read_that_waits_at_once(events):
     assert time.monotonic() - start < 3
 
 
-def test_ctrl_c_ends_a_loop_in_a_flood_at_once(producer, events):
-    with producer.flood():
+def test_ctrl_c_ends_a_loop_in_a_flood_at_once(source, events):
+    with source.flood():
         threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
         start = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
@@ -292,8 +297,8 @@ def test_a_signal_handler_may_not_read_from_the_reader_that_it_interrupts(events
 # Forks and the interpreter's end
 
 
-def test_a_forked_child_cannot_read_and_takes_nothing_from_its_parent(producer, events, in_fork):
-    producer(5)
+def test_a_forked_child_cannot_read_and_takes_nothing_from_its_parent(source, events, in_fork):
+    source(5)
     assert numbers(events.read(2)) == [0, 1]
 
     def child() -> str:
@@ -307,14 +312,14 @@ def test_a_forked_child_cannot_read_and_takes_nothing_from_its_parent(producer, 
         return str(said)
 
     assert in_fork(child) == "[True, True, True]"
-    producer(1)
+    source(1)
     assert numbers(events.read()) == [2, 3, 4]
     assert numbers(events.read(timeout=SOON)) == [5]
 
 
-def test_a_child_forked_while_another_thread_reads_does_no_harm(producer, events, in_fork):
+def test_a_child_forked_while_another_thread_reads_does_no_harm(source, events, in_fork):
     found: list[int] = []
-    with producer.flood(step=200):
+    with source.flood(step=200):
         thread, said = in_thread(lambda: [found.append(event.number) for event in events.records(1.0)] and None)
         while thread.is_alive():
             assert in_fork(lambda: events.closed) == "True"
@@ -323,21 +328,25 @@ def test_a_child_forked_while_another_thread_reads_does_no_harm(producer, events
     assert found
 
 
-def test_a_forked_child_may_open_the_ring_itself(producer, in_fork):
-    number = producer.obj.maps["events"].id
-    thread = None
-    with producer.obj.maps["events"].ring_buffer() as reader:
-        thread, _ = in_thread(lambda: reader.read(timeout=SOON))
+def test_a_forked_child_may_open_the_buffer_itself(source, in_fork):
+    number = source.obj.maps["events"].id
+    with source.reader() as reader:
+        thread, said = in_thread(lambda: reader.read(timeout=SOON))
         time.sleep(0.05)
 
         def child() -> int:
             # What the parent's thread has claimed is not the child's affair.
-            with bpf.Map.from_id(number) as again, again.ring_buffer() as own:
+            with bpf.Map.from_id(number) as again, source.reader(again) as own:
                 return len(own.consume())
 
         assert in_fork(child) == "0"
-        producer(1)
+        if isinstance(reader, bpf.RingBuffer):
+            source(1)
+        else:
+            # The child has had the places in the map, and taken its own out again.
+            reader.close()
         thread.join()
+        assert len(said) == 1
 
 
 ENDING = """
@@ -345,7 +354,9 @@ import sys, threading, time
 import libbpf_cffi as bpf
 obj = bpf.Object.open(sys.argv[1])
 obj.load()
-reader = obj.maps["events"].ring_buffer()
+events = obj.maps["events"]
+is_ring = sys.argv[3] == "rings"
+reader = events.ring_buffer() if is_ring else events.perf_buffer()
 def read():
     for event in reader:
         pass
@@ -353,7 +364,7 @@ threading.Thread(target=read, daemon=True).start()
 if sys.argv[2] == "flood":
     from libbpf_cffi import ffi, lib
     import struct
-    order = bytearray(struct.pack("=QIIIIQQQ", 0, 1000, 0, 0, 0, 0, 0, 0))
+    order = bytearray(struct.pack(*("=QIIIIQQQ", 0, 1000, 0, 0, 0, 0, 0, 0) if is_ring else ("=4Q", 0, 1000, 0, 0)))
     opts = ffi.new("struct bpf_test_run_opts *")
     opts.sz = ffi.sizeof(opts[0])
     opts.ctx_in = memory = ffi.from_buffer(order)
@@ -368,17 +379,18 @@ print("the end")
 """
 
 
+@pytest.mark.parametrize("kind", ["rings", "perf"])
 @pytest.mark.parametrize("how", ["idle", "flood"])
-def test_a_program_may_end_while_a_daemon_thread_reads(root, compiled, python, how: str):
+def test_a_program_may_end_while_a_daemon_thread_reads(root, compiled, python, how: str, kind: str):
     for _ in range(5):
         # The object is not closed: a warning says so, and the interpreter may be too far gone to print it whole.
-        assert python(ENDING, compiled("rings"), how, quiet=False) == "the end\n"
+        assert python(ENDING, compiled(kind), how, kind, quiet=False) == "the end\n"
 
 
 # Event loops
 
 
-def test_the_descriptor_is_readable_exactly_when_there_are_events(producer, events):
+def test_the_descriptor_is_readable_exactly_when_there_are_events(source, events):
     poll = select.poll()
     poll.register(events.fileno(), select.POLLIN)
 
@@ -387,7 +399,7 @@ def test_the_descriptor_is_readable_exactly_when_there_are_events(producer, even
 
     assert not readable()
     for _ in range(3):
-        producer(5)
+        source(5)
         assert poll.poll(SOON * 1000)
         assert len(events.read(2)) == 2
         assert readable()
@@ -397,10 +409,10 @@ def test_the_descriptor_is_readable_exactly_when_there_are_events(producer, even
     assert not readable()
 
 
-def test_the_descriptor_tells_of_events_that_a_small_batch_has_left_in_the_ring(producer, events):
+def test_the_descriptor_tells_of_events_that_a_small_batch_has_left_in_the_ring(source, events):
     poll = select.poll()
     poll.register(events.fileno(), select.POLLIN)
-    threading.Timer(0.1, producer, (5,)).start()
+    threading.Timer(0.1, source, (5,)).start()
     # The wait has seen the kernel's event; what it leaves must be told all the same.
     first = len(next(iter(events.batches(2))))
     assert len(next(iter(events.batches(2 - first)))) + first == 2 if first < 2 else True
@@ -411,7 +423,7 @@ def test_the_descriptor_tells_of_events_that_a_small_batch_has_left_in_the_ring(
     assert not poll.poll(0)
 
 
-def test_a_close_makes_a_loop_of_ones_own_stop(producer, events):
+def test_a_close_makes_a_loop_of_ones_own_stop(source, events):
     # What an event loop watches is a descriptor that it may have duplicated.
     watched = events._duplicates()
     poll = select.poll()
@@ -422,7 +434,7 @@ def test_a_close_makes_a_loop_of_ones_own_stop(producer, events):
         os.close(fd)
 
 
-def test_events_are_iterated_over_in_an_event_loop(producer, events):
+def test_events_are_iterated_over_in_an_event_loop(source, events):
     async def read() -> list[int]:
         found = []
         async for event in events:
@@ -431,21 +443,21 @@ def test_events_are_iterated_over_in_an_event_loop(producer, events):
                 break
         return found
 
-    threading.Timer(0.1, producer, (3000,)).start()
+    threading.Timer(0.1, source, (3000,)).start()
     assert asyncio.run(asyncio.wait_for(read(), SOON)) == list(range(3000))
 
 
-def test_batches_and_lists_are_read_in_an_event_loop(producer, events):
+def test_batches_and_lists_are_read_in_an_event_loop(source, events):
     async def read() -> list[object]:
         found: list[object] = [await events.aread(2, SOON)]
         found += [batch async for batch in events.batches(2, 0.2)]
         return found
 
-    threading.Timer(0.1, producer, (5,)).start()
+    threading.Timer(0.1, source, (5,)).start()
     assert [numbers(some) for some in asyncio.run(read())] == [[0, 1], [2, 3], [4]]
 
 
-def test_a_time_out_holds_in_an_event_loop(producer, events):
+def test_a_time_out_holds_in_an_event_loop(source, events):
     async def read() -> list[object]:
         empty = await events.aread(timeout=0.1)
         records = [event async for event in events.records(0.1)]
@@ -456,13 +468,32 @@ def test_a_time_out_holds_in_an_event_loop(producer, events):
     assert 0.3 <= time.monotonic() - start < 3
 
 
-def test_a_task_that_is_cancelled_loses_no_event(producer, events):
+def test_an_event_that_comes_as_an_event_loop_begins_to_watch_is_not_missed(source, events, monkeypatch):
+    kind = type(events)
+    duplicates = kind._duplicates
+
+    def duplicate_and_send(self) -> tuple[int, ...]:
+        fds = duplicates(self)
+        source(1)
+        return fds
+
+    monkeypatch.setattr(kind, "_duplicates", duplicate_and_send)
+
+    async def read() -> list[int]:
+        return numbers(await events.aread(timeout=SOON))
+
+    start = time.monotonic()
+    assert asyncio.run(read()) == [0]
+    assert time.monotonic() - start < SOON / 2
+
+
+def test_a_task_that_is_cancelled_loses_no_event(source, events):
     async def read() -> list[int]:
         found = []
         iteration = events.records()
         late = time.monotonic() + SOON
         while len(found) < 2000 and time.monotonic() < late:
-            producer(100)
+            source(100)
             try:
                 while True:
                     found.append((await asyncio.wait_for(iteration.__anext__(), 0.01)).number)
@@ -474,7 +505,7 @@ def test_a_task_that_is_cancelled_loses_no_event(producer, events):
     assert found == list(range(len(found)))
 
 
-def test_a_flood_does_not_keep_other_tasks_from_running(producer, events):
+def test_a_flood_does_not_keep_other_tasks_from_running(source, events):
     async def run() -> tuple[int, int]:
         ticks = seen = 0
         over = False
@@ -492,18 +523,18 @@ def test_a_flood_does_not_keep_other_tasks_from_running(producer, events):
         await task
         return ticks, seen
 
-    with producer.flood():
+    with source.flood():
         ticks, seen = asyncio.run(run())
     assert ticks > 20
     assert seen > 1000
 
 
 @pytest.mark.parametrize("what", ["reader", "object"])
-def test_to_close_ends_an_iteration_in_an_event_loop(producer, events, what: str):
+def test_to_close_ends_an_iteration_in_an_event_loop(source, events, what: str):
     async def read() -> list[int]:
         return [event.number async for event in events]
 
-    threading.Timer(0.1, (events if what == "reader" else producer.obj).close).start()
+    threading.Timer(0.1, (events if what == "reader" else source.obj).close).start()
     assert asyncio.run(asyncio.wait_for(read(), SOON)) == []
 
 
@@ -534,23 +565,23 @@ def test_an_event_loop_does_not_keep_the_descriptors_that_were_waited_for(events
     assert asyncio.run(read()) == 0
 
 
-# A small soak; the large one is benchmarks/ring_buffer.py --soak
+# A small soak; the large ones are benchmarks/ring_buffer.py --soak and benchmarks/perf_buffer.py --soak
 
 
-def test_every_event_is_accounted_for_and_memory_does_not_grow(producer, events):
+def test_every_event_is_accounted_for_and_memory_does_not_grow(source, events):
     def resident() -> int:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     received = 0
     sizes = []
-    with producer.flood(step=20000):
-        while producer.sent + producer.lost < 600_000:
+    with source.flood(step=20000):
+        while source.sent + source.lost < 600_000:
             received += len(events.read(timeout=SOON))
             received += sum(len(batch) for batch in itertools.islice(events.batches(timeout=0.01), 1))
             sizes.append(resident())
     while found := events.consume():
         received += len(found)
-    assert received == producer.sent
-    assert events.lost == producer.lost
+    assert received == source.sent
+    assert events.lost == source.lost
     assert max(sizes[len(sizes) // 2 :]) - sizes[len(sizes) // 4] < 1 << 22
