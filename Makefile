@@ -102,7 +102,7 @@ test-pythons: $(STAMPS)/wheel
 	@BIN=$(BIN) sh tools/test-pythons $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed
-	@set -e; for name in load startup trace_pipe maps variables ring_buffer; do \
+	@set -e; for name in load startup trace_pipe maps variables ring_buffer perf_buffer; do \
 		echo "==> benchmarks/$$name.py"; $(AS_ROOT) $(BIN)/python benchmarks/$$name.py; \
 	done
 

@@ -19,10 +19,9 @@ import ctypes
 import os
 import struct
 import sys
-import threading
 import time
-from pathlib import Path
 
+import _events
 import _harness
 
 import libbpf_cffi as bpf
@@ -37,21 +36,10 @@ WANTED_LATENCY = 1.5
 
 ORDER = struct.Struct("=QQQQQ")
 
-EVENT = struct.Struct("=QQIIQQQiIQ")
-
 NO_WAKEUP = 1
-
-SIZE = 64
-"""Bytes of an event."""
 
 PAUSE_US = 1000
 """Microseconds between events whose latency is measured: the reader sleeps in between."""
-
-SOAK_STEP = 200_000
-"""Events that one run of the program sends."""
-
-WANTED_GROWTH_KB = 4096
-"""Of the resident memory, over a soak: what the allocator keeps to itself."""
 
 
 def library() -> ctypes.CDLL:
@@ -91,49 +79,22 @@ class Bench:
         if lost:
             _harness.stop(f"{lost} of {sent + lost} events found no room")
 
-    def c(self) -> Callable[[], float]:
+    def c(self) -> _events.Read:
         """Give libbpf's reader."""
         ring = self._c.ring_open(self._map.fd)
-        clock = time.thread_time_ns
+        return _events.timed(self.fill, lambda: self._c.ring_consume(ring), self._events)
 
-        def read() -> float:
-            # What counts is a reader at work: the first round brings its code and memory into the caches.
-            self.fill()
-            self._c.ring_consume(ring)
-            self.fill()
-            start = clock()
-            count = self._c.ring_consume(ring)
-            spent = clock() - start
-            if count != self._events:
-                _harness.stop(f"C read {count} of {self._events} events")
-            return spent / self._events
-
-        return read
-
-    def python(self, type: object, way: Callable[[bpf.RingBuffer, int], int]) -> Callable[[], float]:
+    def python(self, type: object, way: Callable[[_events.Reader, int], int]) -> _events.Read:
         """Give one of ours; `way` reads so many events and returns how many they were."""
         reader = bpf.RingBuffer(self._map, type=type)
-        clock = time.thread_time_ns
-
-        def read() -> float:
-            self.fill()
-            way(reader, self._events)
-            self.fill()
-            start = clock()
-            count = way(reader, self._events)
-            spent = clock() - start
-            if count != self._events:
-                _harness.stop(f"read {count} of {self._events} events")
-            return spent / self._events
-
-        return read
+        return _events.timed(self.fill, lambda: way(reader, self._events), self._events)
 
     def callback(self) -> Callable[[], float]:
         """Give libbpf's reader with a callback in Python, which is how others do it."""
         seen = [0]
 
         def take(_: object, data: object, size: int) -> int:
-            EVENT.unpack(ffi.buffer(data, size))
+            _events.EVENT.unpack(ffi.buffer(data, size))
             seen[0] += 1
             return 0
 
@@ -177,173 +138,13 @@ class Bench:
         return found
 
 
-def numpy_sum(reader: bpf.RingBuffer, _: int) -> int:
-    """Sum a column of what there is, in NumPy."""
-    count = 0
-    for batch in reader.batches(timeout=0):
-        array = batch.to_numpy()
-        array["size"].sum()
-        count += len(array)
-    return count
-
-
-def fields_read(reader: bpf.RingBuffer, events: int) -> int:
-    """Iterate over records and read every field."""
-    count = 0
-    for event in reader:
-        _ = event.number, event.time, event.pid, event.tgid, event.address
-        _ = event.size, event.latency, event.result, event.cpu, event.flags
-        count += 1
-        if count == events:
-            break
-    return count
-
-
-def fields_unpacked(reader: bpf.RingBuffer, events: int) -> int:
-    """Iterate over records and unpack them, which are tuples."""
-    count = 0
-    for _number, _time, _pid, _tgid, _address, _size, _latency, _result, _cpu, _flags in reader:
-        count += 1
-        if count == events:
-            break
-    return count
-
-
-def tuples(reader: bpf.RingBuffer, _: int) -> int:
-    """Unpack the bytes with `struct` alone: what the numbers cost that a record is made of."""
-    count = 0
-    for batch in reader.batches(timeout=0):
-        for _number, _time, _pid, _tgid, _address, _size, _latency, _result, _cpu, _flags in EVENT.iter_unpack(
-            bytes(batch)
-        ):
-            count += 1
-    return count
-
-
-def records(reader: bpf.RingBuffer, events: int) -> int:
-    """Iterate over records, and nothing else."""
-    count = 0
-    for _ in reader:
-        count += 1
-        if count == events:
-            break
-    return count
-
-
-def read_list(reader: bpf.RingBuffer, _: int) -> int:
-    """Take lists."""
-    count = 0
-    while found := reader.consume():
-        count += len(found)
-    return count
-
-
-def nothing(_: object) -> None:
-    """Stand for the user's function."""
-
-
-def called(reader: bpf.RingBuffer, _: int) -> int:
-    """Have a function called with each."""
-    return reader.call(nothing, 0)
-
-
-def handed(reader: bpf.RingBuffer, events: int) -> int:
-    """Iterate, and call a function with each."""
-    count = 0
-    for event in reader:
-        nothing(event)
-        count += 1
-        if count == events:
-            break
-    return count
-
-
 def measure(bench: Bench, rounds: int) -> dict[str, float]:
     """Measure all readers in turn, print the table, and return the ratios to C."""
-    variants = {
-        "C, ring_buffer__consume()": bench.c(),
-        "NumPy, a column's sum": bench.python(None, numpy_sum),
-        "typed, all fields read": bench.python(None, fields_unpacked),
-        "typed, each field an attribute": bench.python(None, fields_read),
-        "typed, no field read": bench.python(None, records),
-        "no records, tuples of struct's": bench.python(None, tuples),
-        "typed, lists": bench.python(None, read_list),
-        "bytes, a function each": bench.python(bytes, called),
-        "bytes, a loop and a function": bench.python(bytes, handed),
-        "bytes, lists": bench.python(bytes, read_list),
-        "libbpf's reader, a callback each": bench.callback(),
-    }
-    results = _harness.in_turn(variants, rounds)
-    reference = results["C, ring_buffer__consume()"]
-    ratios = {
-        name: _harness.median(value / c for value, c in zip(values, reference, strict=True))
-        for name, values in results.items()
-    }
-    rows = [
-        [name, f"{_harness.median(values):.1f}", f"{1e3 / _harness.median(values):.2f}", f"{ratios[name]:.1f}"]
-        for name, values in results.items()
-    ]
-    print(_harness.table(["", "ns an event", "million/s", "x C"], rows))
-    return ratios
-
-
-def resident_kb() -> int:
-    """Give the resident memory of this process."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
-
-
-def soak(bench: Bench, ring: bpf.RingBufferMap, events: int) -> bool:
-    """Receive what a thread sends without a pause, and count."""
-    totals = [0, 0]
-    done = threading.Event()
-
-    def send_all() -> None:
-        first = 0
-        while first < events:
-            sent, lost = bench.send(first, min(SOAK_STEP, events - first), 0)
-            totals[0] += sent
-            totals[1] += lost
-            first += sent + lost
-        done.set()
-
-    received = out_of_order = 0
-    last = -1
-    sizes: list[int] = []
-    thread = threading.Thread(target=send_all)
-    start = time.monotonic()
-    with ring.ring_buffer() as reader:
-        thread.start()
-        turn = 0
-        while True:
-            ended = done.is_set()
-            turn += 1
-            # All ways in turn.
-            way = turn % 3
-            if way == 0:
-                batch = next(iter(reader.batches(timeout=0.1)), None)
-                numbers = [] if batch is None else batch.to_numpy()["number"].tolist()
-            elif way == 1:
-                numbers = [event.number for event in reader.read(timeout=0.1)]
-            else:
-                numbers = []
-                reader.call(lambda event, keep=numbers.append: keep(event.number), 0)
-            if numbers:
-                received += len(numbers)
-                deque_of = [last, *numbers]
-                out_of_order += sum(1 for a, b in zip(deque_of, numbers, strict=False) if a >= b)
-                last = numbers[-1]
-            elif ended:
-                break
-            if turn % 64 == 0:
-                sizes.append(resident_kb())
-        thread.join()
-        lost = reader.lost
-    spent = time.monotonic() - start
-    grown = sizes[-1] - sizes[len(sizes) // 10] if sizes else 0
-    print(f"\nSoak: {events} events in {spent:.1f} s: received {received}, lost {lost}")
-    exact = received == totals[0] and lost == totals[1] and received + lost == events and not out_of_order
-    print(f"received + lost = sent, in order: {'yes' if exact else 'NO'}")
-    return _harness.verdict("memory grew", grown, WANTED_GROWTH_KB, " kB") and exact
+    reference = "C, ring_buffer__consume()"
+    variants = {reference: bench.c()}
+    variants |= {name: bench.python(kind, way) for name, (kind, way) in _events.WAYS.items()}
+    variants["libbpf's reader, a callback each"] = bench.callback()
+    return _events.measure(variants, reference, rounds)
 
 
 def main() -> int:
@@ -360,7 +161,7 @@ def main() -> int:
         bench = Bench(obj, options.events)
         good = True
         if options.soak:
-            good &= soak(bench, ring, options.soak)
+            good &= _events.soak(ring.ring_buffer(), lambda first, count: bench.send(first, count, 0), options.soak)
         _harness.calm(one_cpu=False)
         waits = _harness.in_turn(
             {"C": lambda: bench.c_latencies(100), "Python": lambda: bench.python_latencies(100)}, 8
@@ -371,7 +172,7 @@ def main() -> int:
         ratio = _harness.median(python / c for c, python in zip(medians["C"], medians["Python"], strict=True))
         good &= _harness.verdict("Python / C", ratio, WANTED_LATENCY)
         _harness.calm()
-        print(f"\nCPU time, medians of {options.rounds} rounds of {options.events} events of {SIZE} bytes")
+        print(f"\nCPU time, medians of {options.rounds} rounds of {options.events} events of {_events.SIZE} bytes")
         ratios = measure(bench, options.rounds)
     for name, wanted in WANTED.items():
         good &= _harness.verdict(f"{name} / C", ratios[name], wanted)
