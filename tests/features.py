@@ -114,6 +114,7 @@ def _tracing() -> bool:
 
 PROBES: dict[str, Callable[[], bool]] = {
     "attach_cookie": _attach_cookie,
+    "bpf_loop": lambda: _function("bpf_loop"),
     "btf": _btf,
     "exclusive_map": _exclusive_map,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),

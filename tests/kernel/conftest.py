@@ -347,6 +347,7 @@ class PerfProducer(Producer):
 
 
 @pytest.fixture
-def perf(loaded: Callable[..., bpf.Object]) -> PerfProducer:
+def perf(requires: Callable[..., None], loaded: Callable[..., bpf.Object]) -> PerfProducer:
     """Load perf.bpf.c, and give what has its programs send events."""
+    requires("bpf_loop")
     return PerfProducer(loaded("perf"))
