@@ -89,9 +89,9 @@ def test_a_watermark_wakes_when_more_bytes_than_that_are_there(perf):
     with perf.obj.maps["events"].perf_buffer(watermark=799) as reader:
         poll = reader_poll(reader)
         perf(9)
-        assert not poll()
+        assert not poll(20)
         perf(1)
-        assert poll()
+        assert poll(10_000)
         assert len(reader.read()) == 10
 
 
@@ -99,9 +99,9 @@ def test_a_reader_may_be_woken_by_every_tenth_event_only(perf):
     with perf.obj.maps["events"].perf_buffer(wakeup_events=10) as reader:
         poll = reader_poll(reader)
         perf(9)
-        assert not poll()
+        assert not poll(20)
         perf(1)
-        assert poll()
+        assert poll(10_000)
 
 
 def test_what_is_below_the_watermark_is_there_when_the_time_is_over(perf):
@@ -112,10 +112,10 @@ def test_what_is_below_the_watermark_is_there_when_the_time_is_over(perf):
         timer.join()
 
 
-def reader_poll(reader: bpf.PerfBuffer) -> Callable[[], bool]:
+def reader_poll(reader: bpf.PerfBuffer) -> Callable[[int], bool]:
     poll = select.poll()
     poll.register(reader.fileno(), select.POLLIN)
-    return lambda: bool(poll.poll(0))
+    return lambda milliseconds: bool(poll.poll(milliseconds))
 
 
 # What is refused
