@@ -219,13 +219,14 @@ static int drain(struct lbc_perf_reader *reader, struct lbc_ring_batch *batch, i
 		for (i = 0; i < (only < 0 ? reader->count : 1); i++) {
 			index = only < 0 ? reader->next : (__u32)only;
 			got = walk(reader, index, batch, quantum);
+			/* In any case: a small batch must not be filled by the same one each time. */
+			if (only < 0)
+				reader->next = index + 1 == reader->count ? 0 : index + 1;
 			if (got < 0)
 				return batch->count ? (int)batch->count : got;
 			if (batch->full || batch->count == batch->limit)
 				return batch->count;
 			passed += got;
-			if (only < 0)
-				reader->next = index + 1 == reader->count ? 0 : index + 1;
 		}
 	} while (passed && ++turns < MOST_TURNS);
 	batch->full |= !!passed;

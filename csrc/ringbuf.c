@@ -433,12 +433,13 @@ static int drain(struct lbc_ring_reader *reader, struct lbc_ring_batch *batch)
 			__u32 index = reader->next;
 
 			got = walk(&reader->rings[index], index, batch, quantum);
+			/* In any case: a small batch must not be filled by the same one each time. */
+			reader->next = index + 1 == reader->count ? 0 : index + 1;
 			if (got < 0)
 				return batch->count ? (int)batch->count : got;
 			if (batch->full || batch->count == batch->limit)
 				return batch->count;
 			passed += got;
-			reader->next = index + 1 == reader->count ? 0 : index + 1;
 		}
 	} while (passed && ++turns < MOST_TURNS);
 	/* With what was discarded alone this must not go on for ever; but there is more, so nobody is to wait. */

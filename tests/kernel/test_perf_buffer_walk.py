@@ -114,12 +114,15 @@ def test_samples_and_losses_are_those_of_the_whole_records(perf):
 
 
 def test_a_record_that_wraps_around_is_whole(perf):
+    scratch = perf.obj.maps["scratch"].raw
     with perf.obj.maps["plain"].perf_buffer(page_cnt=1) as reader:
         for number in range(100):
+            filled = bytes((number + at) % 251 for at in range(2048))
+            scratch[0] = [filled] * bpf.num_possible_cpus()
             perf(1, "produce_plain", size=1000, first=number)
             (record,) = reader.consume()
             assert struct.unpack_from("=QQ", record) == (number, number ^ (2**64 - 1))
-            assert len(record) == 1004
+            assert (len(record), record[16:1000]) == (1004, filled[16:1000])
 
 
 def test_a_record_longer_than_the_memory_of_a_batch_comes_whole(perf):

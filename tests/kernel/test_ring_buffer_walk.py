@@ -231,6 +231,15 @@ def test_a_busy_ring_does_not_keep_others_from_being_read(producer):
         assert seen >= 5
 
 
+def test_small_batches_are_not_all_of_one_ring(producer):
+    maps = producer.obj.maps
+    with bpf.RingBuffer(maps["events"], maps["plain"], type=bytes) as reader:
+        producer(200)
+        producer(1, "produce_plain", size=16)
+        first, second = (next(iter(reader.batches(20))).sources for _ in range(2))
+        assert 1 in first + second
+
+
 def test_a_ring_that_is_there_twice_is_refused(producer):
     ring_map = producer.obj.maps["events"]
     with pytest.raises(bpf.LibbpfError, match="twice"):
