@@ -2,10 +2,14 @@
  * Tell which files are opened, and how that ended. What is told is chosen when it is started:
  *
  *     bpf-run --set target_pid=4711 --set failed_only=true opensnoop.bpf.c
- *     bpf-run --set 'name=sshd' --map opens opensnoop.bpf.c
+ *     bpf-run --set name=sshd --map opens opensnoop.bpf.c
+ *     bpf-run --filter path~*.conf --columns comm,path,result opensnoop.bpf.c -- make
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
+#include <libbpf_cffi.bpf.h>
+
+#define LONGEST 256
 
 /* 0 stands for all. */
 const volatile pid_t target_pid;
@@ -17,6 +21,23 @@ struct started {
 	const char *path;
 	int flags;
 };
+
+struct event {
+	pid_t pid;
+	pid_t tid;
+	/* A descriptor, or minus an errno. */
+	int result;
+	u32 flags;
+	char comm[16];
+	char path[LONGEST];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+	__type(value, struct event);
+} events SEC(".maps");
+LBC_RING_LOST(events);
 
 struct task {
 	char name[16];
@@ -68,6 +89,23 @@ int on_enter(struct trace_event_raw_sys_enter *ctx)
 	return 0;
 }
 
+static void tell(u64 id, const struct started *started, const struct task *task, int result)
+{
+	struct event *event = lbc_ring_reserve(events, sizeof(*event));
+
+	if (!event)
+		return;
+	event->pid = id >> 32;
+	event->tid = (pid_t)id;
+	event->result = result;
+	event->flags = started->flags;
+	__builtin_memcpy(event->comm, task->name, sizeof(event->comm));
+	/* The end of an earlier event may be in there. */
+	if (bpf_probe_read_user_str(event->path, sizeof(event->path), started->path) < 0)
+		event->path[0] = 0;
+	bpf_ringbuf_submit(event, 0);
+}
+
 SEC("tracepoint/syscalls/sys_exit_openat")
 int on_exit(struct trace_event_raw_sys_exit *ctx)
 {
@@ -75,7 +113,6 @@ int on_exit(struct trace_event_raw_sys_exit *ctx)
 	struct started *started = bpf_map_lookup_elem(&running, &id);
 	struct tally nothing = {}, *tally;
 	struct task task = {};
-	char path[128] = {};
 	long result = ctx->ret;
 
 	if (!started)
@@ -90,8 +127,7 @@ int on_exit(struct trace_event_raw_sys_exit *ctx)
 		} else if (tally) {
 			__sync_fetch_and_add(&tally->opened, 1);
 		}
-		bpf_probe_read_user_str(path, sizeof(path), started->path);
-		bpf_printk("open %s: %ld", path, result);
+		tell(id, started, &task, result);
 	}
 	bpf_map_delete_elem(&running, &id);
 	return 0;

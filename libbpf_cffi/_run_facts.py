@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ._run_io import Reporter
 
-__all__ = ["attached", "found", "loaded", "needs", "prints", "skipped", "type_name"]
+__all__ = ["attached", "calls", "found", "has_buffers", "loaded", "needs", "prints", "skipped", "type_name"]
 
 
 def type_name(program: bpf.Program) -> str:
@@ -222,6 +222,11 @@ PRINTK = frozenset({6, 177})
 
 def prints(objects: Iterable[bpf.Object]) -> bool:
     """Tell whether any program that is loaded calls ``bpf_printk()``."""
+    return calls(objects, PRINTK)
+
+
+def calls(objects: Iterable[bpf.Object], helpers: frozenset[int]) -> bool:
+    """Tell whether any program that is loaded calls one of these helpers."""
     import sys
 
     for obj in objects:
@@ -229,6 +234,17 @@ def prints(objects: Iterable[bpf.Object]) -> bool:
             insns = program.insns if program.autoload else b""
             for at in range(0, len(insns), 8):
                 helper = insns[at] == CALL and insns[at + 1] & 0xF0 == 0
-                if helper and int.from_bytes(insns[at + 4 : at + 8], sys.byteorder) in PRINTK:
+                if helper and int.from_bytes(insns[at + 4 : at + 8], sys.byteorder) in helpers:
                     return True
+    return False
+
+
+def has_buffers(objects: Iterable[bpf.Object]) -> bool:
+    """Tell whether any object has a ring buffer or an array of perf events."""
+    for obj in objects:
+        for each in obj.maps.values():
+            with bpf.pointer(each) as pointer:
+                kind = lib.bpf_map__type(pointer)
+            if kind in (lib.BPF_MAP_TYPE_RINGBUF, lib.BPF_MAP_TYPE_PERF_EVENT_ARRAY):
+                return True
     return False

@@ -11,15 +11,19 @@ import libbpf_cffi as bpf
 from libbpf_cffi import tracefs
 
 from . import _run_facts as facts
-from ._run_io import Interrupted, Output, ReaderGoneError, wants_colour
+from ._run_io import Interrupted, Output, ReaderGoneError
+from ._run_loop import Lines, drain, stream
 from ._run_options import UsageError, object_name
+from ._run_setup import choose_programs, compile_source, resize_maps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from ._run_child import Child
+    from ._run_events import Events
     from ._run_io import Reporter, Stopper
+    from ._run_loop import Source
     from ._run_maps import Shows
     from ._run_options import Options
     from ._run_pins import Pins
@@ -42,7 +46,9 @@ class Job:
         self._command_path = ""
         self._trace: Trace | None = None
         self._output: Output | None = None
+        self._events: Events | None = None
         self._shows: Shows | None = None
+        self._lines = Lines(options.lines)
         self._set_up = False
         self._show_rest = True
 
@@ -55,7 +61,7 @@ class Job:
             facts.found(self._report, path, obj)
         self._prepare_pins()
         self._load()
-        if self._options.variables or self._shows is not None:
+        if self._options.variables or self._shows is not None or self._events is not None:
             self._output = Output(self._options.output, self._stopper)
         if self._options.variables:
             self._list_variables()
@@ -83,58 +89,20 @@ class Job:
             if path in self._objects:
                 raise UsageError(f"{path!r} is named twice")
             if path.endswith(".c"):
-                self._objects[path] = bpf.Object.open(self._compile(path), object_name=object_name(path))
+                self._objects[path] = bpf.Object.open(
+                    compile_source(path, self._options, self._stopper, self._report), object_name=object_name(path)
+                )
             else:
                 self._objects[path] = bpf.Object.open(path)
 
-    def _compile(self, path: str) -> bytes:
-        import warnings
-        from pathlib import PurePath
-
-        from libbpf_cffi.compile import CompileWarning
-
-        self._report.fact(f"compiling {path}")
-        defines = {}
-        for each in self._options.define:
-            macro, sign, value = each.partition("=")
-            defines[macro] = value if sign else None
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", CompileWarning)
-            # This is the one step that may take seconds: a signal ends it.
-            with self._stopper:
-                self._stopper.check()
-                compiled = bpf.compile_object(
-                    PurePath(path),  # never taken for a text
-                    include_dirs=self._options.include,
-                    defines=defines,
-                    flags=["-fcolor-diagnostics"] if wants_colour(2) else [],
-                )
-        for warning in caught:
-            self._report.plain(str(warning.message))
-        return compiled
-
     def _configure(self) -> None:
         options = self._options
-        if options.program:
-            from fnmatch import fnmatchcase
-
-            names = [program.name for program in self._programs()]
-            for pattern in options.program:
-                if not any(fnmatchcase(name, pattern) for name in names):
-                    raise UsageError(_no_such("program", pattern, names))
-            for program in self._programs():
-                program.autoload = any(fnmatchcase(program.name, pattern) for pattern in options.program)
-        for name, entries in options.max_entries:
-            maps = [obj.maps[name] for obj in self._objects.values() if name in obj.maps]
-            if not maps:
-                raise UsageError(
-                    _no_such("map", name, [each for obj in self._objects.values() for each in obj.maps])
-                )
-            for each in maps:
-                each.max_entries = entries
+        choose_programs(options, self._objects)
+        resize_maps(options, self._objects)
         if options.verifier_log:
-            for program in self._programs():
-                program.log_level = options.log_level
+            for obj in self._objects.values():
+                for program in obj.programs.values():
+                    program.log_level = options.log_level
         if options.set:
             from ._run_values import assign
 
@@ -144,10 +112,29 @@ class Job:
             from ._run_maps import Shows
 
             self._shows = Shows(options, self._objects, self._report)
+        if not options.load_only:
+            self._find_events()
 
-    def _programs(self) -> Iterator[bpf.Program]:
-        for obj in self._objects.values():
-            yield from obj.programs.values()
+    def _find_events(self) -> None:
+        """Find the buffers whose events are shown, and see whether there is what the options ask for."""
+        options = self._options
+        if not options.no_events and (options.events or facts.has_buffers(self._objects.values())):
+            from ._run_buffers import find
+            from ._run_events import Events
+
+            buffers = find(options, self._objects, self._report)
+            if buffers:
+                self._events = Events(options, buffers, self._report)
+                return
+        if options.about_events:
+            raise UsageError(
+                f"{options.about_events[0]} is about events, and there is no ring or perf buffer whose events are of a "
+                "known type (--events MAP:TYPE tells one)"
+            )
+        if options.no_trace and self._shows is None:
+            about = [*options.about_lines, *options.about_output]
+            if about:
+                raise UsageError(f"{about[0]} is about the trace and events: --no-trace shows none, and there are none")
 
     def _prepare_pins(self) -> None:
         """Find or make the BPF file system that pins need, and remember what is pinned already."""
@@ -226,8 +213,7 @@ class Job:
 
     def _attach(self) -> None:
         self._stopper.check()
-        if self._shows is not None and not self._options.about_trace and not facts.prints(self._objects.values()):
-            # Whoever asks for a map does not ask for what other programs print.
+        if self._needs_no_trace():
             self._options.no_trace = True
         self._find_tracefs()
         if self._options.command:
@@ -240,8 +226,13 @@ class Job:
 
             if self._output is None:
                 self._output = Output(self._options.output, self._stopper)
-            self._trace = Trace(self._options, self._stopper, self._report, self._output)
+            self._trace = Trace(self._options, self._report, self._output, self._lines)
             self._trace.ready(self._child)
+        if self._events is not None:
+            assert self._output is not None
+            self._events.open(self._output, self._lines)
+            if self._options.filtered:
+                self._events.follow(None if self._child is None else self._child.pid)
         for path, obj in self._objects.items():
             self._stopper.check()
             self._links[path] = obj.attach()
@@ -260,10 +251,17 @@ class Job:
         self._stopper.check()
         self._set_up = True
 
-    def _stay(self) -> None:
-        """Show the trace, or wait, until it is time to end."""
-        from ._run_trace import wait
+    def _needs_no_trace(self) -> bool:
+        """Tell whether the trace would show only what other programs print, and something else is asked for."""
+        options = self._options
+        if options.csv:
+            return True
+        about = [*options.about_trace, *(options.about_lines if self._events is None else ())]
+        asked = self._shows is not None or self._events is not None
+        return asked and not about and not facts.prints(self._objects.values())
 
+    def _stay(self) -> None:
+        """Show events and the trace, or wait, until it is time to end."""
         options = self._options
         until = ["Ctrl-C"]
         deadline = None
@@ -271,10 +269,14 @@ class Job:
             deadline = monotonic() + options.duration
             until.append(f"{options.duration:g} s have passed")
         if options.lines is not None:
-            until.append(f"{options.lines} lines have come" if options.lines > 1 else "a line has come")
+            lines = "lines" if self._events is None else "events" if self._trace is None else "lines and events"
+            one = "an event has come" if self._events is not None and self._trace is None else "a line has come"
+            until.append(f"{options.lines} {lines} have come" if options.lines > 1 else one)
         if self._child is not None:
             until.append(f"{self._child.command[0]} has ended")
-        what = "attached" if self._trace is None else f"tracing ({self._trace.pipe.path}/trace_pipe)"
+        what = "showing events" if self._events is not None else "attached"
+        if self._trace is not None:
+            what = f"tracing ({self._trace.pipe.path}/trace_pipe)"
         self._report.fact(f"{what} until {' or '.join(until)}")
         if self._trace is not None and not facts.prints(self._objects.values()):
             self._report.fact(
@@ -284,11 +286,9 @@ class Job:
             self._child.start(self._stopper)
         if self._shows is not None:
             self._shows.start()
+        sources = [*([self._trace] if self._trace is not None else []), *(self._events.sources if self._events else [])]
         try:
-            if self._trace is None:
-                wait(self._stopper, deadline, self._child, output=self._output, shows=self._shows)
-            else:
-                self._trace.stream(deadline, self._child, self._shows)
+            stream(self._stopper, deadline, self._child, sources, self._lines, self._output, self._shows)
         except ReaderGoneError:
             self._show_rest = False
         except Exception:
@@ -307,12 +307,14 @@ class Job:
         if self._pins is not None and not self._set_up:
             trouble += [f"cannot remove the pin {each}" for each in self._pins.undo()]
         # All is detached before the rest is shown; maps are read before they are gone.
-        if self._shows is not None and self._set_up:
+        if (self._shows is not None or self._events is not None) and self._set_up:
             trouble += [each for links in self._links.values() for link in links.values() for each in _closed(link)]
         else:
             trouble += self._close_objects()
         if self._trace is not None:
             trouble += self._close_trace(self._trace)
+        if self._events is not None:
+            trouble += self._close_events(self._events)
         if self._shows is not None and self._output is not None and self._set_up and self._show_rest:
             try:
                 self._shows.show_all(self._output)
@@ -336,15 +338,7 @@ class Job:
         return [each for obj in reversed(self._objects.values()) for each in _closed(obj)]
 
     def _close_trace(self, trace: Trace) -> list[str]:
-        trouble = []
-        try:
-            if self._set_up and self._show_rest:
-                trace.drain()
-        except (Interrupted, ReaderGoneError):
-            self._show_rest = False
-        except (OSError, bpf.Error) as error:
-            self._show_rest = False
-            trouble.append(f"cannot show the rest of the trace: {error}")
+        trouble = self._drain([trace], "trace")
         if self._set_up:
             trace.tell_lost()
         try:
@@ -352,6 +346,29 @@ class Job:
         except (OSError, bpf.Error) as error:
             trouble.append(str(error))
         return trouble
+
+    def _close_events(self, events: Events) -> list[str]:
+        trouble = self._drain(events.buffers, "events")
+        if self._set_up:
+            events.tell()
+        try:
+            events.close()
+        except (OSError, bpf.Error) as error:
+            trouble.append(str(error))
+        return trouble
+
+    def _drain(self, sources: Iterable[Source], what: str) -> list[str]:
+        """Show what is left of something."""
+        try:
+            if self._set_up and self._show_rest:
+                for source in sources:
+                    drain(source, self._lines)
+        except (Interrupted, ReaderGoneError):
+            self._show_rest = False
+        except (OSError, bpf.Error) as error:
+            self._show_rest = False
+            return [f"cannot show the rest of the {what}: {error}"]
+        return []
 
     def _tell_end(self, child: Child) -> None:
         if not child.ended():
@@ -374,11 +391,3 @@ def _closed(thing: bpf.Object | bpf.Link) -> list[str]:
 
 class NothingAttachedError(Exception):
     """All is loaded, and nothing says what it should be attached to."""
-
-
-def _no_such(kind: str, name: str, names: list[str]) -> str:
-    if not names:
-        return f"there is no {kind} {name!r}: there are no {kind}s at all"
-    return (
-        f"there is no {kind} {name!r}; there are {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
-    )

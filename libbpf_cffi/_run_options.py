@@ -18,15 +18,24 @@ __all__ = ["Options", "UsageError", "parse"]
 PROG = "bpf-run"
 
 DESCRIPTION = """\
-Load BPF objects, attach their programs, and show what they print with
-bpf_printk() until Ctrl-C.
+Load BPF objects, attach their programs, and show the events that they send
+and what they print with bpf_printk(), until Ctrl-C.
 
 OBJECT is a compiled BPF object (clang -O2 -g -target bpf -c), or BPF C source
 whose name ends in ".c", which is compiled first. What is done is told on
-stderr, the trace goes to stdout. In the end, whatever the end, everything is
-detached again, unless it was pinned."""
+stderr, events and the trace go to stdout. In the end, whatever the end,
+everything is detached again, unless it was pinned."""
 
 EPILOG = """\
+which events are shown:
+  Those of every ring or perf buffer whose events have a known type: the one
+  that the map declares (__type(value, struct event)), or that --events names;
+  of the only buffer also a struct named like the map ("event" for "events") or
+  "event", the one struct that a variable points to, or the one that is neither
+  the kernel's nor part of a map, a variable or another struct.
+  With --pid or COMMAND those whose field tgid, pid or tid is of such a process
+  or of one that it starts from now on; others come in no such way.
+
 which lines are shown:
   A line of the trace tells which task was running, not which program printed
   it: all the system's BPF programs print to the same trace. With --pid or
@@ -56,6 +65,9 @@ examples:
   bpf-run -s target_pid=4711 prog.o           set it
   bpf-run --map counts=1 prog.o               a map, every second
   bpf-run -d 10 --hist latency prog.o         a histogram after ten seconds
+  bpf-run --columns pid,comm tool.o           events: some of their fields
+  bpf-run --filter 'comm~ssh*' --csv tool.o   some events, as CSV
+  bpf-run --events rb:event --json tool.o     their type is named
   bpf-run --pin /sys/fs/bpf/tool -N -d0 a.o   attach, pin, leave it running
 
 Of the environment, CLANG, NO_COLOR and LIBBPF_BPF_TOKEN_PATH are heeded."""
@@ -79,6 +91,12 @@ class Options:
         self.variables = False
         self.map: list[tuple[str, float | None]] = []
         self.hist: list[tuple[str, float | None]] = []
+        self.events: list[tuple[str, str | None]] = []
+        self.no_events = False
+        self.columns: list[str] | None = None
+        self.filter: list[tuple[str, str, str]] = []
+        self.time: list[str] = []
+        self.csv = False
         self.load_only = False
         self.no_trace = False
         self.pin: str | None = None
@@ -99,18 +117,36 @@ class Options:
     @property
     def about_trace(self) -> list[str]:
         """The options given that speak of the trace alone."""
-        tracing = {
-            "--lines": self.lines is not None,
-            "--pid": self.pid,
-            "--task": self.task,
-            "--instance": self.instance,
-            "--backlog": self.backlog,
+        tracing = {"--task": self.task, "--instance": self.instance, "--backlog": self.backlog}
+        return [name for name, asked in tracing.items() if asked]
+
+    @property
+    def about_events(self) -> list[str]:
+        """The options given that speak of events alone."""
+        streaming = {
+            "--events": self.events,
+            "--columns": self.columns,
+            "--filter": self.filter,
+            "--time": self.time,
+            "--csv": self.csv,
         }
-        return [name for name, given in tracing.items() if given]
+        return [name for name, asked in streaming.items() if asked]
+
+    @property
+    def about_lines(self) -> list[str]:
+        """The options given that speak of what comes, the trace as well as events."""
+        lines = {"--lines": self.lines is not None, "--pid": self.pid}
+        return [name for name, asked in lines.items() if asked]
+
+    @property
+    def about_output(self) -> list[str]:
+        """The options given that speak of all that goes to stdout."""
+        output = {"--json": self.json, "--output": self.output}
+        return [name for name, asked in output.items() if asked]
 
     @property
     def filtered(self) -> bool:
-        """Whether the trace needs a buffer of its own, in which the kernel records some tasks only."""
+        """Whether only what some processes do is shown: the trace needs a buffer of its own for that."""
         return bool(self.pid or self.command)
 
 
@@ -144,12 +180,24 @@ def _contradiction(options: Options) -> str | None:
     alone = "--variables" if options.variables else "--load-only"
     if options.load_only and options.no_trace:
         return f"--no-trace does not go with {alone}, which attaches nothing"
-    mode = alone if options.load_only else "--no-trace" if options.no_trace else None
-    tracing = options.about_trace
-    if not (options.variables or options.map or options.hist):
-        tracing += [name for name, given in (("--json", options.json), ("--output", options.output)) if given]
-    if mode and tracing:
-        return f"{tracing[0]} is about the trace, which {mode} does not show"
+    events = options.about_events
+    if events and (options.load_only or options.no_events):
+        return f"{events[0]} is about events, which {alone if options.load_only else '--no-events'} does not show"
+    if options.load_only or options.no_trace:
+        mode = alone if options.load_only else "--no-trace"
+        about = options.about_trace
+        if options.load_only or options.no_events:
+            about += options.about_lines
+            if not (options.variables or options.map or options.hist):
+                about += options.about_output
+        if about:
+            return f"{about[0]} is about the trace, which {mode} does not show"
+    if options.csv:
+        for name, also in (("--json", options.json), ("--map", options.map), ("--hist", options.hist)):
+            if also:
+                return f"--csv does not go with {name}: all of the output is rows of events"
+        if options.about_trace:
+            return f"{options.about_trace[0]} is about the trace, which --csv does not show"
     if options.load_only and options.duration is not None:
         return f"--duration does not go with {alone}, which ends at once"
     if options.load_only and options.command:
@@ -163,6 +211,8 @@ def _contradiction(options: Options) -> str | None:
 
 def _parser() -> ArgumentParser:
     import argparse
+
+    from . import _run_given as given
 
     class Help(argparse.RawDescriptionHelpFormatter):
         """As wide as argparse's own, which imports `shutil` to find out, even if no help is asked for."""
@@ -204,9 +254,9 @@ def _parser() -> ArgumentParser:
         "or without quotes, JSON for a struct (what is left out is zero) or an array (with all its elements); NAME "
         "may be a part, such as config.limit or list[2]; set in every object that has it; repeatable"
     )
-    add("-s", "--set", action="append", type=_setting, metavar="NAME=VALUE", help=text)
+    add("-s", "--set", action="append", type=given.setting, metavar="NAME=VALUE", help=text)
     text = "make room for N entries in a map (of a ring buffer: N bytes); repeatable"
-    add("-m", "--max-entries", action="append", type=_max_entries, metavar="MAP=N", help=text)
+    add("-m", "--max-entries", action="append", type=given.max_entries, metavar="MAP=N", help=text)
     text = "for clang: look for headers in DIR, too; repeatable"
     add("-I", "--include", action="append", metavar="DIR", help=text)
     text = "for clang: define a macro; repeatable"
@@ -216,6 +266,7 @@ def _parser() -> ArgumentParser:
     add = group.add_argument
     add("-L", "--load-only", action=flag, help="load, tell the facts, and end; attach nothing")
     add("-N", "--no-trace", action=flag, help="attach, and stay until Ctrl-C, but don't show the trace")
+    add("--no-events", action=flag, help="nor the events of ring and perf buffers")
     text = "load, list the global variables with their types and values, and end; attach nothing"
     add("-l", "--variables", action=flag, help=text)
     text = (
@@ -226,6 +277,25 @@ def _parser() -> ArgumentParser:
     text = "if tracefs (or for --pin a BPF file system) is not mounted, fail rather than mount it"
     add("--no-mount", action=flag, help=text)
 
+    group = parser.add_argument_group("what is shown of events, on stdout")
+    add = group.add_argument
+    text = (
+        "only those of this ring or perf buffer, and of what type they are: a type of the object, or 'bytes'; without "
+        "this option those of all buffers whose type is known (see below); the trace is shown as well only if one of "
+        "the programs prints; repeatable"
+    )
+    add("-e", "--events", action="append", type=given.events, metavar="MAP[:TYPE]", help=text)
+    text = "only these fields, in this order: a member, one of a struct in it (a.b), an element (a.b[2])"
+    add("-c", "--columns", type=given.columns, metavar="FIELD,...", help=text)
+    text = (
+        "only those whose field has this value, or compares so with it: =, !=, <, <=, >, >=, ~ and !~ for a pattern "
+        "such as 'ssh*'; a number in any base, true or false, an enumerator, a text; of several all must hold"
+    )
+    add("-f", "--filter", action="append", type=given.condition, metavar="FIELD=VALUE", help=text)
+    text = "show this field, nanoseconds of bpf_ktime_get_ns(), as the time of day; repeatable"
+    add("-T", "--time", action="append", metavar="FIELD", help=text)
+    add("--csv", action=flag, help="comma-separated values with a header; the trace is not shown")
+
     group = parser.add_argument_group("what is shown of maps, on stdout")
     add = group.add_argument
     text = (
@@ -233,18 +303,18 @@ def _parser() -> ArgumentParser:
         "are added up; .bss and .data are the variables of those sections; the trace is shown as well only if one of "
         "the programs prints, and without --no-trace; repeatable"
     )
-    add("-M", "--map", action="append", type=_shown, metavar="NAME[=TIME]", help=text)
+    add("-M", "--map", action="append", type=given.shown, metavar="NAME[=TIME]", help=text)
     text = (
         "the same, drawn as a histogram by powers of two: of an array of counts, of a map whose keys are slots or have "
         "a member 'slot', of values that are counts or have a member 'slots'; NAME may be a variable, too"
     )
-    add("-H", "--hist", action="append", type=_shown, metavar="NAME[=TIME]", help=text)
+    add("-H", "--hist", action="append", type=given.shown, metavar="NAME[=TIME]", help=text)
 
-    group = parser.add_argument_group("which lines are shown")
+    group = parser.add_argument_group("which lines and events are shown")
     add = group.add_argument
     text = "only those of process PID, all its threads, and what it starts from now on; repeatable"
-    add("-p", "--pid", action="append", type=_pid, metavar="PID", help=text)
-    text = "only those of tasks with this name; a pattern such as 'kworker*' names several; repeatable"
+    add("-p", "--pid", action="append", type=given.pid, metavar="PID", help=text)
+    text = "of the trace only those of tasks with this name; a pattern such as 'kworker*' names several; repeatable"
     add("-t", "--task", action="append", metavar="NAME", help=text)
     text = "use a private trace buffer: nobody else's reader is in the way"
     add("-i", "--instance", action=flag, help=text)
@@ -254,16 +324,17 @@ def _parser() -> ArgumentParser:
     group = parser.add_argument_group("when it ends, besides Ctrl-C")
     add = group.add_argument
     text = "after this time: 10, 1.5s, 500ms, 2m, 1h"
-    add("-d", "--duration", type=_duration, metavar="TIME", help=text)
-    text = "after N lines (a message of several lines counts as one)"
-    add("-n", "--lines", type=_count, metavar="N", help=text)
+    add("-d", "--duration", type=given.duration, metavar="TIME", help=text)
+    text = "after N lines or events (a message of several lines counts as one)"
+    add("-n", "--lines", type=given.count, metavar="N", help=text)
 
     group = parser.add_argument_group("output")
     add = group.add_argument
     text = (
-        "the trace as JSON, one object a line: task, pid (the thread's), tgid (the process's; null if not "
-        "known), cpu, flags, timestamp (seconds), event, message; of --map one a line and entry: map, time, key, "
-        "value, sum (of a per-CPU map); of --variables: variable, type, section, value"
+        "the trace as JSON, one object a line: task, pid (the thread's), tgid (the process's; null if not known), cpu, "
+        "flags, timestamp (seconds), event, message; of events the fields by name (and, of several buffers, events: "
+        "the map's name); of --map one a line and entry: map, time, key, value, sum (of a per-CPU map); of "
+        "--variables: variable, type, section, value"
     )
     add("-j", "--json", action=flag, help=text)
     add("-o", "--output", metavar="FILE", help="write to FILE what would go to stdout")
@@ -275,7 +346,7 @@ def _parser() -> ArgumentParser:
         "what the verifier's log tells: 1 branches (the default), 2 every instruction, 4 statistics, or a "
         "sum of these; implies --verifier-log"
     )
-    add("--log-level", type=_log_level, metavar="N", help=text)
+    add("--log-level", type=given.level, metavar="N", help=text)
 
     group = parser.add_argument_group("about this command")
     add = group.add_argument
@@ -304,79 +375,6 @@ def versions() -> str:
     return (
         f"libbpf_cffi {ours}, libbpf {bpf.ffi.string(bpf.lib.libbpf_version_string()).decode().lstrip('v')}"
     )
-
-
-def _wrong(message: str) -> Exception:
-    from argparse import ArgumentTypeError
-
-    return ArgumentTypeError(message)
-
-
-def _max_entries(text: str) -> tuple[str, int]:
-    name, equals, number = text.rpartition("=")
-    try:
-        value = int(number, 0)
-    except ValueError:
-        value = 0
-    if not name or not equals or not 0 < value < 1 << 32:
-        raise _wrong(f"{text!r} is not MAP=N with N from 1 to {(1 << 32) - 1}")
-    return name, value
-
-
-def _setting(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise _wrong(f"{text!r} is not NAME=VALUE")
-    return name, value
-
-
-def _shown(text: str) -> tuple[str, float | None]:
-    name, equals, seconds = text.partition("=")
-    if not name:
-        raise _wrong(f"{text!r} is not NAME or NAME=TIME")
-    if not equals:
-        return name, None
-    every = _duration(seconds)
-    if every < SHORTEST:
-        raise _wrong(f"{text!r}: a time from {SHORTEST:g} s up is needed")
-    return name, every
-
-
-def _pid(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
-        raise _wrong(f"{text!r} is not the number of a process")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
-        raise _wrong(f"{text!r} is not a number from 1 up")
-    return int(text)
-
-
-def _log_level(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 7:
-        raise _wrong(f"{text!r} is not a number from 1 to 7")
-    return int(text)
-
-
-SHORTEST = 0.01
-"""Seconds at least from one showing of a map to the next."""
-
-UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _duration(text: str) -> float:
-    number = text.rstrip("".join(UNITS))
-    unit = text[len(number) :] or "s"
-    try:
-        seconds = float(number) * UNITS[unit]
-    except (ValueError, KeyError):
-        seconds = -1.0
-    # float() takes more than that: "nan", "inf", "1_0", "1e9", " 1".
-    if not 0 <= seconds < 1e9 or not set(number) <= set("0123456789."):
-        raise _wrong(f"{text!r} is not a time, such as 10, 1.5s, 500ms, 2m or 1h")
-    return seconds
 
 
 def object_name(path: str) -> str:

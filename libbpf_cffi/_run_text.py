@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-__all__ = ["columns", "is_number", "layout", "room", "text"]
+__all__ = ["columns", "fit", "is_number", "layout", "room", "text"]
 
 NARROW = 8
 """A column of text is not cut to less than this."""
@@ -72,7 +72,7 @@ def layout(head: Sequence[str], rows: Iterable[Sequence[Any]], width: int | None
     names = [text(name) for name in head]
     widths = [max([len(name), *(len(row[at]) for row in cells)]) for at, name in enumerate(names)]
     if width is not None:
-        _fit(widths, right, width - 2 * (len(widths) - 1))
+        fit(widths, right, width - 2 * (len(widths) - 1))
     return [
         "  ".join(
             _cut(cell, size).rjust(size) if to_right else _cut(cell, size).ljust(size)
@@ -82,15 +82,15 @@ def layout(head: Sequence[str], rows: Iterable[Sequence[Any]], width: int | None
     ]
 
 
-def _fit(widths: list[int], numbers: list[bool], width: int) -> None:
+def fit(widths: list[int], numbers: Sequence[bool], width: int, narrowest: int = NARROW) -> None:
     """Make the widest columns of text narrower, until all fit; numbers are never cut."""
     while sum(widths) > width:
-        texts = [(size, at) for at, size in enumerate(widths) if not numbers[at] and size > NARROW]
+        texts = [(size, at) for at, size in enumerate(widths) if not numbers[at] and size > narrowest]
         if not texts:
             return
         size, at = max(texts)
-        others = max([each for each, other in texts if other != at], default=NARROW)
-        widths[at] = max(size - (sum(widths) - width), min(others, size - 1), NARROW)
+        others = max([each for each, other in texts if other != at], default=narrowest)
+        widths[at] = max(size - (sum(widths) - width), min(others, size - 1), narrowest)
 
 
 def _cut(cell: str, size: int) -> str:

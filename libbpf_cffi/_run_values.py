@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ._run_io import Output, Reporter
 
-__all__ = ["assign", "list_variables", "value_of"]
+__all__ = ["TRUTH", "assign", "list_variables", "string", "value_of"]
 
 TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -73,7 +73,7 @@ def value_of(type: bpf.BtfType, given: str) -> Any:
         except ValueError:
             raise ValueError(f"{given!r} is no number, and the type is {c_name(type)}") from None
     if _is_text(target):
-        return _string(given)
+        return string(given)
     if kind in (bpf.BtfKind.ARRAY, bpf.BtfKind.STRUCT, bpf.BtfKind.UNION):
         return _by_type(type, _json(given, type, target))
     raise ValueError(f"a value of type {c_name(type)} cannot be given as text")
@@ -101,7 +101,7 @@ def _truth(given: str) -> bool:
         raise ValueError(f"{given!r} is neither true nor false: the type is bool") from None
 
 
-def _string(given: str) -> str:
+def string(given: str) -> str:
     """Take quotes off: double ones as in JSON, single ones as in a shell; without any the text is as it stands."""
     if len(given) > 1 and given[0] == given[-1] == "'":
         return given[1:-1]

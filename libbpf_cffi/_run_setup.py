@@ -1,0 +1,78 @@
+"""What is done to objects before they are loaded: compiled, chosen from, given room."""
+
+from __future__ import annotations
+
+import libbpf_cffi as bpf
+
+from ._run_io import wants_colour
+from ._run_options import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ._run_io import Reporter, Stopper
+    from ._run_options import Options
+
+__all__ = ["choose_programs", "compile_source", "resize_maps"]
+
+
+def compile_source(path: str, options: Options, stopper: Stopper, report: Reporter) -> bytes:
+    """Compile a source, and tell what the compiler warns of."""
+    import warnings
+    from pathlib import PurePath
+
+    from libbpf_cffi.compile import CompileWarning
+
+    report.fact(f"compiling {path}")
+    defines = {}
+    for each in options.define:
+        macro, sign, value = each.partition("=")
+        defines[macro] = value if sign else None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CompileWarning)
+        # This is the one step that may take seconds: a signal ends it.
+        with stopper:
+            stopper.check()
+            compiled = bpf.compile_object(
+                PurePath(path),  # never taken for a text
+                include_dirs=options.include,
+                defines=defines,
+                flags=["-fcolor-diagnostics"] if wants_colour(2) else [],
+            )
+    for warning in caught:
+        report.plain(str(warning.message))
+    return compiled
+
+
+def choose_programs(options: Options, objects: Mapping[str, bpf.Object]) -> None:
+    """Have only those programs loaded that are asked for."""
+    if not options.program:
+        return
+    from fnmatch import fnmatchcase
+
+    programs = [program for obj in objects.values() for program in obj.programs.values()]
+    names = [program.name for program in programs]
+    for pattern in options.program:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise UsageError(_no_such("program", pattern, names))
+    for program in programs:
+        program.autoload = any(fnmatchcase(program.name, pattern) for pattern in options.program)
+
+
+def resize_maps(options: Options, objects: Mapping[str, bpf.Object]) -> None:
+    """Make room in the maps for as many entries as are asked for."""
+    for name, entries in options.max_entries:
+        maps = [obj.maps[name] for obj in objects.values() if name in obj.maps]
+        if not maps:
+            raise UsageError(_no_such("map", name, [each for obj in objects.values() for each in obj.maps]))
+        for each in maps:
+            each.max_entries = entries
+
+
+def _no_such(kind: str, name: str, names: list[str]) -> str:
+    if not names:
+        return f"there is no {kind} {name!r}: there are no {kind}s at all"
+    return (
+        f"there is no {kind} {name!r}; there are {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
+    )
