@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libbpf_cffi as bpf
 
-from ._run_fields import Field, Fields, missing, test
+from ._run_fields import Field, Fields, keeper, missing
 from ._run_io import wants_colour
 from ._run_options import UsageError
 from ._run_rows import Csv, Json, names_of
@@ -39,21 +39,21 @@ class Events:
         self._rows: Rows | None = None
         all_fields = [each.fields for each in self._buffers]
         for each in self._buffers:
-            each.tests = [found for condition in options.filter if (found := test(each.fields, condition))]
+            each.keepers = [found for condition in options.filter if (found := keeper(each.fields, condition))]
             # What has not the field cannot be equal to anything.
-            each.wanted = len(each.tests) == len(options.filter)
+            each.wanted = len(each.keepers) == len(options.filter)
         for path, sign, value in options.filter:
-            if not any(test(fields, (path, sign, value)) for fields in all_fields):
+            if not any(keeper(fields, (path, sign, value)) for fields in all_fields):
                 raise missing(f"--filter {path}{sign}{value}", path, all_fields)
         for path in options.columns or ():
             if not any(fields.chosen([path]) for fields in all_fields):
                 raise missing("--columns", path, all_fields)
         self._chosen = [fields.chosen(options.columns) for fields in all_fields]
         for path in options.time:
-            shown = [field for fields in self._chosen for field in fields if field.path == path]
-            if not shown:
+            named = [field for fields in all_fields for field in fields.chosen([path])]
+            if not named:
                 raise missing("--time", path, all_fields)
-            if any(type(field.zero) is not int for field in shown):
+            if any(field.path != path or type(field.zero) is not int for field in named):
                 raise UsageError(f"--time {path}: {path} is no number of nanoseconds")
 
     def _title(self, buffer: Buffer) -> str:
@@ -162,7 +162,7 @@ class _Buffer:
         name = "data" if self.type is None else "value"
         self.fields = Fields(zero, self.type, name)
         self.reader: Any = None
-        self.tests: list[Callable[[Sequence[Any]], list[Any]]] = []
+        self.keepers: list[Callable[[Sequence[Any]], list[Any]]] = []
         self.wanted = True
         self.process: Field | None = None
         self.family: Family | None = None
@@ -203,7 +203,7 @@ class _Buffer:
             self.family.show()
             pids, get = self.family.pids, self.process.get
             events = [event for event in events if get(event) in pids]
-        for keep in self.tests:
+        for keep in self.keepers:
             events = keep(events)
         events = events[:limit]
         text = self.rows.rows(self.number, events) if events else ""
@@ -221,7 +221,7 @@ class _Buffer:
 
     @property
     def _takes_all(self) -> bool:
-        return self.wanted and not self.tests and self.family is None
+        return self.wanted and not self.keepers and self.family is None
 
     def _sorted_out(self, events: list[Any]) -> tuple[list[Any], list[bytes]]:
         """Give the events of the type, and those that are not."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Condition = tuple[str, str, str]
 
-__all__ = ["Field", "Fields", "missing", "test"]
+__all__ = ["Field", "Fields", "keeper", "missing"]
 
 INTEGER, TRUTH_VALUE, ENUMERATOR, TEXT, OTHER = "integer", "truth value", "enumerator", "text", "other"
 
@@ -173,7 +173,7 @@ def _type_of(type: bpf.BtfType | None, path: str) -> bpf.BtfType | None:
 # Conditions
 
 
-def test(fields: Fields, condition: Condition) -> Callable[[Sequence[Any]], list[Any]] | None:
+def keeper(fields: Fields, condition: Condition) -> Callable[[Sequence[Any]], list[Any]] | None:
     """Make what keeps the events that a condition holds for; ``None`` if they have no such field."""
     path, sign, given = condition
     try:

@@ -131,8 +131,8 @@ class Job:
                 f"{options.about_events[0]} is about events, and there is no ring or perf buffer whose events are of a "
                 "known type (--events MAP:TYPE tells one)"
             )
-        if options.no_trace and self._shows is None:
-            about = [*options.about_lines, *options.about_output]
+        if options.no_trace:
+            about = [*options.about_lines, *(options.about_output if self._shows is None else ())]
             if about:
                 raise UsageError(f"{about[0]} is about the trace and events: --no-trace shows none, and there are none")
 

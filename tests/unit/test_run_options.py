@@ -35,9 +35,9 @@ def test_an_option_changes_nothing_else():
 
 
 def test_long_and_short_options_are_the_same():
-    short = "-s v=1 -M m -H h=2 -P x -m a=1 -I d -D N=1 -p 1 -t sh -i -d 2 -n 3 -j -o f -q -v a.o"
+    short = "-e r:t -c x,y -f x=1 -T x -s v=1 -M m -H h=2 -P x -m a=1 -I d -D N=1 -p 1 -t sh -i -d 2 -n 3 -j -o f -q -v a.o"
     long = (
-        "--set v=1 --map m --hist h=2 --program x --max-entries a=1 --include d --define N=1 --pid 1 --task sh "
+        "--events r:t --columns x,y --filter x=1 --time x --set v=1 --map m --hist h=2 --program x --max-entries a=1 --include d --define N=1 --pid 1 --task sh "
         "--instance --duration 2 "
         "--lines 3 --json --output f --quiet --verbose a.o"
     )
@@ -133,9 +133,16 @@ def test_what_is_no_positive_number_is_refused(capsys, option, text):
         ["--load-only", "--lines", "3"],
         ["--load-only", "--duration", "3"],
         ["--load-only", "--pid", "1"],
-        ["--no-trace", "--json"],
+        ["--no-trace", "--no-events", "--json"],
         ["--no-trace", "--task", "sh"],
-        ["--no-trace", "--output", "f"],
+        ["--no-trace", "--no-events", "--output", "f"],
+        ["--no-events", "--events", "a"],
+        ["--load-only", "--columns", "a"],
+        ["--variables", "--csv"],
+        ["--csv", "--json"],
+        ["--csv", "--map", "a"],
+        ["--csv", "--hist", "a"],
+        ["--csv", "--task", "a"],
         ["--backlog", "--instance"],
         ["--backlog", "--pid", "1"],
     ],
@@ -307,12 +314,61 @@ def test_variables_are_listed_instead_of_attaching():
         (["--variables", "--lines", "1"], "--lines is about the trace, which --variables does not show"),
         (["--variables", "--duration", "1"], "--duration does not go with --variables, which ends at once"),
         (["--variables", "-N"], "--no-trace does not go with --variables, which attaches nothing"),
-        (["-N", "--map", "a", "--pid", "1"], "--pid is about the trace, which --no-trace does not show"),
+        (["-N", "--no-events", "--map", "a", "--pid", "1"], "--pid is about the trace, which --no-trace does not show"),
         (["-L", "--json"], "--json is about the trace, which --load-only does not show"),
     ],
 )
 def test_what_does_not_go_with_maps_and_variables_is_refused(capsys, arguments, said):
     assert said in refused(capsys, *arguments, "a.o")
+
+
+@pytest.mark.parametrize("option", [["--json"], ["--output", "f"], ["--lines", "1"], ["--pid", "1"]])
+def test_without_a_trace_there_may_be_events(option):
+    assert parse(["--no-trace", *option, "a.o"]).no_trace
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"), [("rb", ("rb", None)), ("rb:event", ("rb", "event")), ("rb: struct event", ("rb", "struct event"))]
+)
+def test_a_buffer_has_a_name_and_perhaps_a_type(text, taken):
+    assert parse(["--events", text, "a.o"]).events == [taken]
+
+
+@pytest.mark.parametrize("text", ["", ":event", "rb:"])
+def test_a_buffer_without_a_name_or_with_an_empty_type_is_refused(capsys, text):
+    assert "is not MAP or MAP:TYPE" in refused(capsys, "--events", text, "a.o")
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("pid=1", ("pid", "=", "1")),
+        ("pid == 1", ("pid", "=", "1")),
+        ("a.b[2]!=x=y", ("a.b[2]", "!=", "x=y")),
+        ("n<=-3", ("n", "<=", "-3")),
+        ("n<3", ("n", "<", "3")),
+        ("n>=3", ("n", ">=", "3")),
+        ("n>3", ("n", ">", "3")),
+        ("comm~ssh*", ("comm", "~", "ssh*")),
+        ("comm!~", ("comm", "!~", "")),
+    ],
+)
+def test_a_condition_is_a_field_a_comparison_and_a_value(text, taken):
+    assert parse(["--filter", text, "a.o"]).filter == [taken]
+
+
+@pytest.mark.parametrize("text", ["", "pid", "=1", "pid!1"])
+def test_a_condition_without_a_field_or_a_comparison_is_refused(capsys, text):
+    assert "is not FIELD=VALUE" in refused(capsys, "--filter", text, "a.o")
+
+
+def test_columns_are_a_list():
+    assert parse(["--columns", "a, b.c,d[1]", "a.o"]).columns == ["a", "b.c", "d[1]"]
+
+
+@pytest.mark.parametrize("text", ["", "a,", ",a"])
+def test_a_column_without_a_name_is_refused(capsys, text):
+    assert "is not FIELD,FIELD" in refused(capsys, "--columns", text, "a.o")
 
 
 @pytest.mark.parametrize("mode", ["--no-trace", "--load-only"])
