@@ -129,6 +129,9 @@ class Events:
             lost = each.reader.lost
             loss = "losses not counted" if lost is None else f"{lost} lost"
             odd = f", {each.odd} not of their type" if each.odd else ""
+            # When enough has been shown, or nobody reads it, or it was too much to be read in the end.
+            if left := sum(ring.avail_data_size for ring in getattr(each.reader, "rings", ())):
+                odd += f", {left} bytes not read"
             self._report.fact(f"events of {each.title}: {each.received} received, {each.shown} shown, {loss}{odd}")
             if lost:
                 were = "was" if lost == 1 else "were"

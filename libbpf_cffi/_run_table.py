@@ -183,6 +183,8 @@ def _room(field: Field, times: Sequence[str]) -> int:
     if field.kind == TEXT and kind is not None and kind.kind == bpf.BtfKind.ARRAY:
         # Without the zero at the end; names of tasks have 15 characters.
         return min(max(kind.nelems - 1, NARROWEST), 15)
+    if field.kind == TRUTH_VALUE:
+        return len("false")
     if field.kind == ENUMERATOR:
         return min(max(map(len, type(field.zero).__members__), default=0), WIDEST)
     return NARROWEST

@@ -35,9 +35,13 @@ def test_an_option_changes_nothing_else():
 
 
 def test_long_and_short_options_are_the_same():
-    short = "-e r:t -c x,y -f x=1 -T x -s v=1 -M m -H h=2 -P x -m a=1 -I d -D N=1 -p 1 -t sh -i -d 2 -n 3 -j -o f -q -v a.o"
+    short = (
+        "-e r:t -c x,y -f x=1 -T x "
+        "-s v=1 -M m -H h=2 -P x -m a=1 -I d -D N=1 -p 1 -t sh -i -d 2 -n 3 -j -o f -q -v a.o"
+    )
     long = (
-        "--events r:t --columns x,y --filter x=1 --time x --set v=1 --map m --hist h=2 --program x --max-entries a=1 --include d --define N=1 --pid 1 --task sh "
+        "--events r:t --columns x,y --filter x=1 --time x "
+        "--set v=1 --map m --hist h=2 --program x --max-entries a=1 --include d --define N=1 --pid 1 --task sh "
         "--instance --duration 2 "
         "--lines 3 --json --output f --quiet --verbose a.o"
     )
@@ -328,7 +332,7 @@ def test_without_a_trace_there_may_be_events(option):
 
 
 @pytest.mark.parametrize(
-    ("text", "taken"), [("rb", ("rb", None)), ("rb:event", ("rb", "event")), ("rb: struct event", ("rb", "struct event"))]
+    ("text", "taken"), [("rb", ("rb", None)), ("rb:event", ("rb", "event")), ("rb: struct x", ("rb", "struct x"))]
 )
 def test_a_buffer_has_a_name_and_perhaps_a_type(text, taken):
     assert parse(["--events", text, "a.o"]).events == [taken]
