@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import json
 import os
+import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -156,18 +162,125 @@ def test_a_map_of_another_process_is_read_with_typed_values(example, loaded, pin
     assert "LOUD" in entry
 
 
-def test_opensnoop_is_told_what_to_tell():
+# What the command alone makes of an object
+
+
+def run_command(*arguments: object) -> str:
+    """Run bpf-run to its end; give what it wrote to stdout."""
+    command = [sys.executable, "-bb", "-W", "error", "-m", "libbpf_cffi.run", "-q", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": PACKAGE}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=DEADLINE, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return done.stdout
+
+
+def events(*arguments: object) -> list[dict[str, Any]]:
+    """Run bpf-run to its end; give the events that it showed."""
+    return [json.loads(line) for line in run_command("--json", *arguments).splitlines()]
+
+
+def test_opensnoop_is_told_what_to_tell(compiled):
     missing = f"/nonexistent-{os.getpid()}"
     code = f"try: open('{missing}')\nexcept OSError: pass\nopen('/dev/null').close()"
-    command = [sys.executable, "-bb", "-W", "error", "-m", "libbpf_cffi.run", "-q"]
-    chosen = ["--set", "failed_only=true", "--map", "opens", str(EXAMPLES / "opensnoop.bpf.c")]
-    environment = {**os.environ, "PYTHONPATH": PACKAGE}
-    done = subprocess.run(
-        [*command, *chosen, "--", sys.executable, "-c", code],
-        capture_output=True, text=True, env=environment, timeout=DEADLINE, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    told = [line.partition(": open ")[2] for line in done.stdout.splitlines() if ": open " in line]
-    assert f"{missing}: -2" in told
-    assert not [line for line in told if not re.search(r": -\d+$", line)]
-    assert "opens: " in done.stdout
+    chosen = ["--set", "failed_only=true", "--filter", f"path~{missing}*", "--columns", "path,result"]
+    found = events(*chosen, compiled("opensnoop"), "--", sys.executable, "-c", code)
+    assert found == [{"path": missing, "result": -errno.ENOENT}]
+
+
+def test_opensnoop_has_a_table_of_events_and_a_map(compiled):
+    command = ["sh", "-c", "exec 3</dev/null"]
+    out = run_command("--columns", "comm,path", "--map", "opens", compiled("opensnoop"), "--", *command)
+    assert re.search(r"^sh +/dev/null$", out, re.MULTILINE)
+    assert re.search(r"^opens: \d+ entr", out, re.MULTILINE)
+
+
+def test_execsnoop_tells_arguments(compiled):
+    command = ["sh", "-c", "env true 'one two'; true"]
+    found = events("--columns", "comm,args", compiled("execsnoop"), "--", *command)
+    assert [(each["comm"], each["args"]) for each in found] == [
+        ("sh", "sh -c env true 'one two'; true"),
+        ("env", "env true one two"),
+        ("true", "true one two"),
+    ]
+
+
+def test_execsnoop_cuts_long_arguments(compiled):
+    found = events("--filter", "comm=true", compiled("execsnoop"), "--", "/bin/true", "x" * 5000)
+    assert [each["args"] for each in found] == [("/bin/true " + "x" * 5000)[:511]]
+
+
+def test_runqslower_tells_who_waited(compiled):
+    found = events("--set", "min_us=0", "--lines", 20, compiled("runqslower"))
+    assert len(found) == 20
+    assert all(each["pid"] > 0 and each["comm"] for each in found)
+
+
+def test_runqslower_draws_a_histogram(compiled):
+    chosen = ["--set", "min_us=0", "--no-events", "--hist", "waits", "--duration", "1"]
+    assert re.search(r"^ +\d+ -> \d+ +: [1-9]", run_command(*chosen, compiled("runqslower")), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("address", "text"), [("127.0.0.1", "127.0.0.1"), ("::1", f"{'0000:' * 7}0001")])
+def test_tcpconnect_tells_who_connects_to_where(compiled, address, text):
+    code = f"""
+import socket
+family = socket.AF_INET6 if ":" in "{address}" else socket.AF_INET
+with socket.socket(family) as server, socket.socket(family) as client:
+    server.bind(("{address}", 0))
+    server.listen()
+    client.connect(server.getsockname())
+    print(server.getsockname()[1], flush=True)
+"""
+    # The command's own output comes first: the event is read when it has ended, or before.
+    lines = run_command("--json", compiled("tcpconnect"), "--", sys.executable, "-c", code).splitlines()
+    (port,) = [int(line) for line in lines if line.isdecimal()]
+    (found,) = [json.loads(line) for line in lines if not line.isdecimal()]
+    assert (found["to"], found["port"]) == (text, port)
+
+
+def test_a_live_view_shows_programs_by_their_calls(example):
+    top = example("top.py", "--every", 0.3, "--duration", 600)
+    top.until("last started:")
+    for _ in range(3):
+        subprocess.run(["/bin/true"], check=True)
+    assert top.process.stdout is not None
+    title = row = None
+    for line in top.process.stdout:
+        title = re.match(r"[\d.]+ s: \d+ system calls, (\d+) programs started, \d+ files opened", line) or title
+        row = re.match(r"true +\d+ +(\d+) +(\d+) +(\d+)$", line) or row
+        if line.endswith("/bin/true\n"):
+            break
+    assert title is not None
+    assert row is not None
+    assert int(title[1]) >= 3
+    assert int(row[2]) >= 3
+    assert int(row[1]) > int(row[3]) >= 3
+    top.end(2)
+
+
+def test_a_live_view_ends_after_its_duration(example):
+    assert "system calls" in example("top.py", "--every", 0.1, "--duration", 0.5).end()
+
+
+def test_a_live_view_uses_the_screen_of_a_terminal_and_gives_it_back():
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 60, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    command = [sys.executable, str(EXAMPLES / "top.py"), "--every", "0.1", "--duration", "0.5"]
+    process = subprocess.Popen(command, stdout=follower, env={**environment, "PYTHONPATH": PACKAGE})
+    os.close(follower)
+    text = b""
+    while True:
+        try:
+            text += os.read(leader, 4096)
+        except OSError:  # EIO, when nobody has the other end any more
+            break
+    os.close(leader)
+    assert process.wait(DEADLINE) == 0
+    shown = text.decode()
+    assert shown.startswith("\x1b[?1049h")
+    assert shown.endswith("\x1b[?1049l")
+    lines = re.sub(r"\x1b\[[?\d]*[A-Za-z]", "", shown.replace("\x1b[H", "\n")).splitlines()
+    assert len(lines) > 10
+    assert max(map(len, lines)) <= 60
