@@ -104,11 +104,17 @@ class Events:
             elif each.reader is not None:
                 why = "have no field tgid, pid or tid: those of all processes are shown"
                 self._report.warning(f"the events of {each.title} {why}")
-        if telling:
-            # The kernel may have a number in use again: of a child that has not begun there is nothing yet.
+        if not telling:
+            return
+        try:
             self._family = Family(self._options.pid, [] if child is None else [child], self._report)
-            for each in telling:
-                each.family = self._family
+        except (bpf.Error, OSError) as error:
+            if self._options.pid:
+                raise
+            # A COMMAND is there to be run, whatever can be recorded of what it starts.
+            self._report.warning(f"events of all processes are shown, not only of COMMAND: {error}")
+        for each in telling:
+            each.family = self._family
 
     @property
     def sources(self) -> list[Any]:

@@ -102,7 +102,8 @@ def stream(
     """Show what comes until the deadline, the child's end, or as many lines as are wanted; exceptions as `wait`."""
     while lines.left != 0 and (ready := wait(stopper, deadline, child, sources, output, shows)):
         for source in ready:
-            source.show()
+            if lines.left != 0:
+                source.show()
 
 
 def drain(source: Source, lines: Lines) -> None:

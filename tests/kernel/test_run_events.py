@@ -484,6 +484,18 @@ def test_it_ends_after_as_many_events_as_are_wanted(path, flood):
     assert counts(said)[1] == 5
 
 
+def test_as_many_events_as_are_wanted_are_those_of_all_buffers_together(made):
+    process, _ = start("--csv", "--lines", 3, "--set", f"target_pid={os.getpid()}", made(TWO, SEND_TWO))
+    # Both have some when it reads the next time.
+    process.send_signal(signal.SIGSTOP)
+    os.getppid()
+    os.getppid()
+    process.send_signal(signal.SIGCONT)
+    out, _ = finish(process)
+    assert process.returncode == 0
+    assert len(out.splitlines()) == 1 + 3
+
+
 def test_it_ends_after_the_duration_under_a_flood(path, flood):
     out, said = ends(0, "--csv", "--set", "burst=10", "--duration", 1, path)
     received, shown, _ = counts(said)
