@@ -141,8 +141,8 @@ class Events:
             self._report.fact(f"events of {each.title}: {each.received} received, {each.shown} shown, {loss}{odd}")
             if lost:
                 were = "was" if lost == 1 else "were"
-                advice = f"--max-entries {each.buffer.map.name}=N makes more"
-                self._report.warning(f"{lost} events of {each.title} {were} lost for want of room: {advice}")
+                more = f" (--max-entries {each.buffer.map.name}=N makes more)" if hasattr(each.reader, "rings") else ""
+                self._report.warning(f"{lost} events of {each.title} {were} lost for want of room{more}")
 
     def close(self) -> None:
         """Close the readers, and what records the processes."""

@@ -52,8 +52,11 @@ def wait(
     sources: Sequence[Source] = (),
     output: Output | None = None,
     shows: Shows | None = None,
+    more: Sequence[Source] = (),
 ) -> list[Source]:
     """Wait for something to come, and give the sources that have it; none when it is time to end.
+
+    Those that may have `more` are given as well, and then nothing is waited for.
 
     What is due of `shows` goes to `output` meanwhile. Raises `Interrupted` by a signal, and
     `ReaderGoneError` when nobody reads `output` any more, which a command that prints now and then would
@@ -80,14 +83,14 @@ def wait(
                 continue
             left = pause if left is None else min(left, pause)
         # A longer wait does not fit the C int of milliseconds; less than one would be busy waiting.
-        ready = dict(poll.poll(None if left is None else min(left, 86400.0) * 1000 + 1))
+        ready = dict(poll.poll(0 if more else None if left is None else min(left, 86400.0) * 1000 + 1))
         if output is not None and output.fd in ready:
             raise ReaderGoneError
         if stopper.fd in ready:
             stopper.drain()
             continue
-        if ready:
-            return [source for fd, source in by_fd.items() if fd in ready]
+        if ready or more:
+            return [source for fd, source in by_fd.items() if fd in ready or source in more]
 
 
 def stream(
@@ -100,10 +103,13 @@ def stream(
     shows: Shows | None,
 ) -> None:
     """Show what comes until the deadline, the child's end, or as many lines as are wanted; exceptions as `wait`."""
-    while lines.left != 0 and (ready := wait(stopper, deadline, child, sources, output, shows)):
+    # A descriptor may tell of what has come only once.
+    more: list[Source] = []
+    while lines.left != 0 and (ready := wait(stopper, deadline, child, sources, output, shows, more)):
+        more = []
         for source in ready:
-            if lines.left != 0:
-                source.show()
+            if lines.left != 0 and source.show():
+                more.append(source)
 
 
 def drain(source: Source, lines: Lines) -> None:
