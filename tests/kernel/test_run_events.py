@@ -383,6 +383,63 @@ def test_events_are_not_shown_if_that_is_not_wanted(path):
     assert "events of" not in said
 
 
+# Perf buffers
+
+
+PERF = """
+struct event {{ u32 pid; u32 number; char text[48]; }};
+struct event *unused;
+struct {{ __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY); __type(key, u32); __type(value, {}); }} events SEC(".maps");
+u32 calls;
+"""
+SEND_PERF = """
+    struct event event = {{ pid, __sync_fetch_and_add(&calls, 1), "sent" }};
+    bpf_perf_event_output(ctx, &events, BPF_F_CURRENT_CPU, &event, {});
+"""
+
+
+@pytest.mark.parametrize(("value", "why"), [("u32", "by its name"), ("struct event", "declared")])
+@pytest.mark.parametrize("size", ["sizeof(event)", "13"])
+def test_events_of_a_perf_buffer_are_shown(made, value, why, size):
+    """Also where only the part that is used of the last array is sent."""
+    out, said = shows("--csv", "--columns", "number,text", made(PERF.format(value), SEND_PERF.format(size)))
+    head, *rows = out.splitlines()
+    assert head == "number,text"
+    assert sorted(rows) == ["0,sent", "1,sent", "2,sent"]
+    assert f"events of events: struct event, {why}\n" in said
+    assert counts(said) == (3, 3, 0)
+
+
+def test_every_event_of_a_perf_buffer_is_shown_or_counted_as_lost(made):
+    path = made(PERF.format("u32"), "for (int i = 0; i < 500; i++) {" + SEND_PERF.format("sizeof(event)") + "}")
+    settings = ("--set", f"target_pid={os.getpid()}", "--json", "--columns", "number", "--map", ".bss")
+    process, _ = start(*settings, path)
+    # Many more than find room on a CPU.
+    process.send_signal(signal.SIGSTOP)
+    for _ in range(40):
+        os.getppid()
+    process.send_signal(signal.SIGCONT)
+    out, said = finish(process, signal.SIGINT)
+    *events, variables = objects(out)
+    received, shown, lost = counts(said)
+    assert lost > 0
+    assert received == shown == len(events)
+    assert received + lost == variables["value"]["calls"] == 20_000
+    assert f"warning: {lost} events of events were lost for want of room\n" in said
+
+
+def test_ring_and_perf_buffers_are_shown_together(made):
+    declarations = PERF.format("struct event") + RING.format(name="rb").replace("4096);", "4096); __type(value, u32);")
+    body = SEND_PERF.format("sizeof(event)") + "u32 other = 9; bpf_ringbuf_output(&rb, &other, 4, 0);"
+    out, _ = shows("--csv", "--columns", "text,value", made(declarations, body), calls=2)
+    assert sorted(out.splitlines()) == ["events,sent,", "events,sent,", "events,text,value", "rb,,9", "rb,,9"]
+
+
+def test_an_array_of_perf_events_that_nobody_writes_to_is_not_taken_for_a_buffer(made):
+    _, said = ends(0, "-d", "0", made(PERF.format("u32"), "calls += bpf_perf_event_read(&events, 0) > 0;"))
+    assert "events of events" not in said
+
+
 # Beside the trace and maps
 
 
