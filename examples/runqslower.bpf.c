@@ -46,6 +46,18 @@ struct {
 /* All waits, by powers of two of microseconds. */
 u32 waits[SLOTS];
 
+/* What a member was called before Linux 5.14. */
+struct task_struct___before {
+	volatile long state;
+} __attribute__((preserve_access_index));
+
+static bool is_running(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->__state))
+		return BPF_CORE_READ(task, __state) == TASK_RUNNING;
+	return BPF_CORE_READ((struct task_struct___before *)task, state) == TASK_RUNNING;
+}
+
 static void begin(struct task_struct *task)
 {
 	u64 *since;
@@ -90,7 +102,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *previous, struct task_
 	u64 *since, waited;
 
 	/* Who has to stop, and would go on, waits from now on. */
-	if (preempt || previous->__state == TASK_RUNNING)
+	if (preempt || is_running(previous))
 		begin(previous);
 	since = bpf_task_storage_get(&queued, next, 0, 0);
 	if (!since || !*since)

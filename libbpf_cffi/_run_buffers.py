@@ -51,14 +51,15 @@ def _opener(each: bpf.Map) -> Any:
 def find(options: Options, objects: Mapping[str, bpf.Object], report: Reporter) -> list[Buffer]:
     """Find those that are asked for, or else those whose events are of a known type."""
     if options.events:
+        names = [name for name, _ in options.events]
+        for name in names:
+            if names.count(name) > 1:
+                raise UsageError(f"--events {name} is given twice: a buffer is read once")
         return [buffer for name, kind in options.events for buffer in _asked(objects, name, kind)]
     found = []
     for path, obj in objects.items():
-        buffers = list(_buffers(obj))
-        for each in buffers:
-            kind, why = _declared(each), "declared"
-            if kind is None and len(buffers) == 1:
-                kind, why = _only(obj, each.name)
+        for each in _buffers(obj):
+            kind, why = _type_of(obj, each)
             if kind is not None:
                 found.append(Buffer(path, each, kind, why, asked=False))
             else:
@@ -88,12 +89,10 @@ def _asked(objects: Mapping[str, bpf.Object], name: str, kind: str | None) -> It
         elif kind is not None:
             yield Buffer(path, each, _named(obj, name, kind), "asked for", asked=True)
         else:
-            declared, why = _declared(each), "declared"
-            if declared is None:
-                declared, why = _only(obj, name)
-            if declared is None:
+            found, why = _type_of(obj, each)
+            if found is None:
                 raise UsageError(f"--events {name}: {_unknown(obj, name)}")
-            yield Buffer(path, each, declared, why, asked=True)
+            yield Buffer(path, each, found, why, asked=True)
 
 
 def _named(obj: bpf.Object, name: str, kind: str) -> bpf.BtfType:
@@ -112,6 +111,23 @@ def _unknown(obj: bpf.Object, name: str) -> str:
     return f"nothing says of what type they are (--events {name}:TYPE does, or {name}:bytes{known})"
 
 
+def _type_of(obj: bpf.Object, each: bpf.Map) -> tuple[bpf.BtfType | None, str]:
+    """Find the type of a buffer's events, and say how it was found."""
+    declared = _declared(each)
+    if declared is not None:
+        return declared, "declared"
+    if obj.btf is None:
+        return None, ""
+    name = each.name
+    usual = (name, *((name[:-1],) if name.endswith("s") else ()), f"{name}_t")
+    only = len(list(_buffers(obj))) == 1
+    for one in (*usual, *(USUAL if only else ())):
+        found = obj.types.get(one)
+        if found is not None and found.size and found.resolve().kind in STRUCTURED:
+            return found, "by its name"
+    return _only(obj) if only else (None, "")
+
+
 def _declared(each: bpf.Map) -> bpf.BtfType | None:
     """Give the type that the map declares for its events: for a perf buffer, whose value is a descriptor, a struct."""
     found = each.value_type
@@ -123,14 +139,8 @@ def _declared(each: bpf.Map) -> bpf.BtfType | None:
 # Types that nothing declares
 
 
-def _only(obj: bpf.Object, name: str) -> tuple[bpf.BtfType | None, str]:
-    """Give the type of the events of the only buffer, and how it was found."""
-    if obj.btf is None:
-        return None, ""
-    for each in (name, *((name[:-1],) if name.endswith("s") else ()), f"{name}_t", *USUAL):
-        found = obj.types.get(each)
-        if found is not None and found.size and found.resolve().kind in STRUCTURED:
-            return found, "by its name"
+def _only(obj: bpf.Object) -> tuple[bpf.BtfType | None, str]:
+    """Give the one type that can be that of the events of the only buffer, and how it was found."""
     pointed = _pointed(obj)
     if len(pointed) == 1:
         return pointed[0], "a variable points to it"

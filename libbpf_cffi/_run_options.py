@@ -29,10 +29,10 @@ everything is detached again, unless it was pinned."""
 EPILOG = """\
 which events are shown:
   Those of every ring or perf buffer whose events have a known type: the one
-  that the map declares (__type(value, struct event)), or that --events names;
-  of the only buffer also a struct named like the map ("event" for "events") or
-  "event", the one struct that a variable points to, or the one that is neither
-  the kernel's nor part of a map, a variable or another struct.
+  that --events names, that the map declares (__type(value, struct event)), or
+  that is named like the map ("event" for "events"); of the only buffer also a
+  struct "event", the one struct that a variable points to, or the one that is
+  neither the kernel's nor used by a map, a variable or another struct.
   With --pid or COMMAND those whose field tgid, pid or tid is of such a process
   or of one that it starts from now on; others come in no such way.
 

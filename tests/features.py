@@ -84,6 +84,11 @@ def _attach_cookie() -> bool:
     return _answer(lib.libbpf_probe_bpf_helper(kind, helper, ffi.NULL), "helper get_attach_cookie")
 
 
+def _snprintf() -> bool:
+    kind, helper = lib.BPF_PROG_TYPE_RAW_TRACEPOINT, lib.BPF_FUNC_snprintf
+    return _answer(lib.libbpf_probe_bpf_helper(kind, helper, ffi.NULL), "helper snprintf")
+
+
 def _exclusive_map() -> bool:
     digest = ffi.new("unsigned char[32]", bytes(range(32)))
     options = ffi.new("struct bpf_map_create_opts *")
@@ -126,6 +131,8 @@ PROBES: dict[str, Callable[[], bool]] = {
     "perf_link_info": lambda: _function("bpf_perf_link_fill_link_info"),
     "raw_tracepoint_twice": _raw_tracepoint_twice,
     "struct_ops_link": lambda: _function("bpf_struct_ops_link_create"),
+    "snprintf": _snprintf,
+    "tp_btf": lambda: _btf() and _program_type("TRACING"),
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),
     "uprobe_multi": lambda: _function("bpf_uprobe_multi_link_attach"),
     "verified_insns": _verified_insns,

@@ -195,6 +195,7 @@ def test_opensnoop_has_a_table_of_events_and_a_map(compiled):
     assert re.search(r"^opens: \d+ entr", out, re.MULTILINE)
 
 
+@pytest.mark.needs("tp_btf")
 def test_execsnoop_tells_arguments(compiled):
     command = ["sh", "-c", "env true 'one two'; true"]
     found = events("--columns", "comm,args", compiled("execsnoop"), "--", *command)
@@ -205,22 +206,26 @@ def test_execsnoop_tells_arguments(compiled):
     ]
 
 
+@pytest.mark.needs("tp_btf")
 def test_execsnoop_cuts_long_arguments(compiled):
     found = events("--filter", "comm=true", compiled("execsnoop"), "--", "/bin/true", "x" * 5000)
     assert [each["args"] for each in found] == [("/bin/true " + "x" * 5000)[:511]]
 
 
+@pytest.mark.needs("tp_btf", "map:TASK_STORAGE")
 def test_runqslower_tells_who_waited(compiled):
     found = events("--set", "min_us=0", "--lines", 20, compiled("runqslower"))
     assert len(found) == 20
     assert all(each["pid"] > 0 and each["comm"] for each in found)
 
 
+@pytest.mark.needs("tp_btf", "map:TASK_STORAGE")
 def test_runqslower_draws_a_histogram(compiled):
     chosen = ["--set", "min_us=0", "--no-events", "--hist", "waits", "--duration", "1"]
     assert re.search(r"^ +\d+ -> \d+ +: [1-9]", run_command(*chosen, compiled("runqslower")), re.MULTILINE)
 
 
+@pytest.mark.needs("tp_btf", "snprintf")
 @pytest.mark.parametrize(("address", "text"), [("127.0.0.1", "127.0.0.1"), ("::1", f"{'0000:' * 7}0001")])
 def test_tcpconnect_tells_who_connects_to_where(compiled, address, text):
     code = f"""
@@ -239,6 +244,7 @@ with socket.socket(family) as server, socket.socket(family) as client:
     assert (found["to"], found["port"]) == (text, port)
 
 
+@pytest.mark.needs("tp_btf")
 def test_a_live_view_shows_programs_by_their_calls(example):
     top = example("top.py", "--every", 0.3, "--duration", 600)
     top.until("last started:")
@@ -259,10 +265,12 @@ def test_a_live_view_shows_programs_by_their_calls(example):
     top.end(2)
 
 
+@pytest.mark.needs("tp_btf")
 def test_a_live_view_ends_after_its_duration(example):
     assert "system calls" in example("top.py", "--every", 0.1, "--duration", 0.5).end()
 
 
+@pytest.mark.needs("tp_btf")
 def test_a_live_view_uses_the_screen_of_a_terminal_and_gives_it_back():
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 60, 0, 0))
