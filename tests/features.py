@@ -132,7 +132,8 @@ PROBES: dict[str, Callable[[], bool]] = {
     "raw_tracepoint_twice": _raw_tracepoint_twice,
     "struct_ops_link": lambda: _function("bpf_struct_ops_link_create"),
     "snprintf": _snprintf,
-    "tp_btf": lambda: _btf() and _program_type("TRACING"),
+    # To ask for programs of the type TRACING, libbpf loads one for the entry of a function, which is more.
+    "tp_btf": lambda: _btf() and _program_type("RAW_TRACEPOINT"),
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),
     "uprobe_multi": lambda: _function("bpf_uprobe_multi_link_attach"),
     "verified_insns": _verified_insns,
