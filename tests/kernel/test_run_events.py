@@ -63,8 +63,9 @@ pytestmark = [pytest.mark.slow_emulated, pytest.mark.usefixtures("root", "tracef
 
 
 @pytest.fixture
-def path(compiled: Callable[[str], Path]) -> str:
+def path(compiled: Callable[[str], Path], requires: Callable[..., None]) -> str:
     """The object whose program sends events when getppid() is called."""
+    requires("bpf_loop")
     return str(compiled("streams"))
 
 
