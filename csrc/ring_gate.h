@@ -1,4 +1,4 @@
-/* What perf buffers' readers have of ring buffers' (ringbuf.c): how a call goes in and out, and takes signals back. */
+/* What perf buffers' readers have of ring buffers' (ringbuf_open.c): how a call goes in and out, and takes signals back. */
 #ifndef LBC_RING_GATE_H
 #define LBC_RING_GATE_H
 

@@ -5,7 +5,7 @@
     for event in obj.maps["events"].ring_buffer(type="event"):
         print(event.pid, event.comm)
 
-The C half is csrc/ringbuf.c; the ways to read are `EventStream`'s.
+The C half is csrc/ringbuf.c and ringbuf_open.c; the ways to read are `EventStream`'s.
 """
 
 from __future__ import annotations

@@ -185,7 +185,7 @@ struct lbc_arena {
 struct lbc_arena *lbc_arena__map(int fd, uint64_t address, size_t size);
 void lbc_arena__unmap(struct lbc_arena *arena);
 
-/* Ring buffers (ringbuf.c). A reader's memory, its rings' and a batch's are the caller's. */
+/* Ring buffers (ringbuf.c, ringbuf_open.c). A reader's memory, its rings' and a batch's are the caller's. */
 struct lbc_ring {
     unsigned long *consumer_pos;
     const unsigned long *producer_pos;

@@ -23,7 +23,7 @@ ROWS = (
     {"_codec"},
     {"_btf_type", "_event_types"},
     {"_batch", "_btf_build", "_btf_find", "_btf_text"},
-    {"_perf_settings", "_stream_steps"},
+    {"_perf_settings", "_stream_source", "_stream_steps"},
     {"_stream"},
     {"_map_open", "_map_settings", "_vmlinux", "btf", "links", "perfbuf", "ringbuf", "trace_pipe", "user_ringbuf"},
     {"_clang", "_map_identity", "_type_spec", "btf_ext"},
