@@ -87,6 +87,7 @@ PREAMBLE = """\
 #include "nested.h"
 #include "cdef/lbc.h"
 #include "quick.h"
+#include "decode_types.h"
 """
 
 #: Preprocessor lines that a file needs when C includes it, and that cffi cannot read.

@@ -9,7 +9,7 @@ memory costs more than all else.
 from __future__ import annotations
 
 from _collections_abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from ._ffi import ffi
 
@@ -27,9 +27,6 @@ else:
     Base = Sequence
 
 __all__ = ["Batch", "Block", "Memory"]
-
-CHUNK = 1024
-"""So many records are decoded at a time when a batch is iterated over."""
 
 
 def _address(memory: bytearray) -> int:
@@ -155,8 +152,17 @@ class Batch(Base):
         return self._stop - self._start
 
     def __iter__(self) -> Iterator[Any]:
-        for start in range(self._start, self._stop, CHUNK):
-            yield from self._records(start, min(start + CHUNK, self._stop))
+        # Within a chunk there is no Python between the events and the caller.
+        return chain.from_iterable(self._chunks())
+
+    def _chunks(self) -> Iterator[Sequence[Any]]:
+        start = self._start
+        while start < self._stop:
+            records, error = self._decoder.some(self._block, start, min(start + self._decoder.chunk, self._stop))
+            if error is not None:
+                raise error
+            yield records
+            start += len(records)
 
     def _records(self, start: int, stop: int) -> list[Any]:
         records, error = self._decoder.many(self._block, start, stop)

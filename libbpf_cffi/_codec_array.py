@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._codec_base import Path
+    from ._codec_program import Program
 
 __all__ = ["ArrayCodec", "put_elements", "sequence"]
 
 
 class ArrayCodec(Codec):
     """An array of `count` elements: a tuple."""
+
+    in_c = True
 
     def __init__(self, element: Codec, count: int) -> None:
         # C writes the outer dimension first.
@@ -45,6 +48,10 @@ class ArrayCodec(Codec):
             # Of nothing there are no elements to tell apart, however many the type says.
             return f"()[:len({names.item()})]"
         return f"tuple({names.constant(self.element.decode_many)}({names.item()}))"
+
+    def add_node(self, program: Program, offset: int) -> bool:
+        number = program.node("array", offset, self.size, self.count)
+        return self.size > 0 and program.add(self.element, 0) and program.close(number)
 
     def _make_decode_many(self, step: int) -> Callable[[memoryview], list[Any]]:
         if self._inlined and self._plain:

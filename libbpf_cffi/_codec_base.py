@@ -12,12 +12,16 @@ from __future__ import annotations
 
 from struct import Struct, error
 
+from ._codec_program import Program
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
     from typing_extensions import Buffer
+
+    from ._libbpf import Decoder
 
     Path = tuple[Any, str | int] | tuple[()]
     """Where a value stands in the whole: the path of what it is in, and its name or index in there."""
@@ -143,6 +147,8 @@ class Codec:
     """Whether it ends in a flexible array, so that its values have different lengths."""
     weight = 1
     """How many values its expression is made of."""
+    in_c = False
+    """Whether C is to decode its values, if it can: not those of plain numbers, which Python's own C decodes."""
     order: str
     """``<`` or ``>``."""
     codes: str
@@ -160,6 +166,10 @@ class Codec:
 
     def expression(self, names: Names) -> str:
         """Give the Python expression for the value, made of the items of `codes`, which it takes from `names`."""
+        raise NotImplementedError
+
+    def add_node(self, program: Program, offset: int) -> bool:
+        """Add to a program what makes the same value as `expression`; tell whether C can."""
         raise NotImplementedError
 
     def put(self, buffer: bytearray, offset: int, value: Any, path: Path) -> None:
@@ -224,7 +234,25 @@ class Codec:
         if name == "unpack":
             self.unpack = self._make_decode()
             return self.unpack
+        if name == "decoder":
+            self.decoder = self._make_decoder()
+            return self.decoder
+        if name == "quick":
+            self.quick = self.unpack if self.decoder is None else self.decoder.one
+            return self.quick
         raise AttributeError(name)
+
+    def _make_decoder(self) -> Decoder | None:
+        """Make what decodes in C, if C can."""
+        program = Program()
+        if not self.in_c or not program.add(self, 0):
+            return None
+        return program.make(self.unpack)
+
+    decoder: Decoder | None
+    """What decodes in C, if C can."""
+    quick: Callable[..., Any]
+    """`unpack`, in C if it can: quicker for bytes and bytearrays, slower for other buffers."""
 
     unpack: Callable[..., Any]
     """`decode` without its checks: what the fast paths call on buffers of their own; `struct.error` for a short one."""
@@ -250,6 +278,10 @@ class Codec:
         `count` is how many there are; by default as many as the buffer holds, which must then end with the last.
         """
         step = self._step(stride)
+        if type(buffer) in (bytes, bytearray) and step and self.decoder is not None:
+            whole, rest = divmod(len(buffer), step)  # type: ignore[arg-type]
+            if not rest if count is None else 0 <= count <= whole:
+                return self.decoder.many(buffer, 0, step, whole if count is None else count)  # type: ignore[arg-type]
         view = memoryview(buffer_of(buffer))
         # Python casts no view without elements.
         view = view.cast("B") if view.nbytes else memoryview(b"")
@@ -266,6 +298,13 @@ class Codec:
         if many is None:
             many = self._strides[step] = self._make_decode_many(step)
         return many(view)
+
+    def decode_part(self, buffer: bytes | bytearray, offset: int, count: int, stride: int | None = None) -> list[Any]:
+        """Give `count` values from `offset` on."""
+        step = self.size if stride is None else stride
+        if self.decoder is not None:
+            return self.decoder.many(buffer, offset, step, count)
+        return self.decode_many(memoryview(buffer)[offset : offset + count * step], step, count)
 
     def _step(self, stride: int | None) -> int:
         if stride is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from struct import Struct, error
 
 from ._codec_base import WRONG, Codec, Names, as_bytes, in_numpy, where
+from ._codec_program import NATIVE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._codec_base import Path
+    from ._codec_program import Program
 
 __all__ = ["BoolCodec", "BytesCodec", "EnumCodec", "FloatCodec", "IntCodec", "TextCodec", "WideIntCodec", "exactly"]
 
@@ -77,7 +78,11 @@ class IntCodec(_PackedCodec):
     def __init__(self, size: int, is_signed: bool, typename: str, order: str) -> None:
         super().__init__(size, typename, order, INT_CODES[size, is_signed])
         self.is_signed = is_signed
-        self._native = order == ("<" if sys.byteorder == "little" else ">")
+        self._native = order == NATIVE
+
+    def add_node(self, program: Program, offset: int) -> bool:
+        program.node("signed" if self.is_signed else "unsigned", offset, self.size)
+        return self._native
 
     def _refused(self, value: Any, path: Path) -> Exception:
         what = where(path, self.typename)
@@ -142,6 +147,10 @@ class BoolCodec(Codec):
     def expression(self, names: Names) -> str:
         return names.item()
 
+    def add_node(self, program: Program, offset: int) -> bool:
+        program.node("truth", offset, 1)
+        return True
+
     def pack_text(self, names: Names, value: str) -> str:
         # Of anything else than these and 0 and 1 the meaning is not its truth.
         return f"{names.constant(TRUTH)}[{value}]"
@@ -163,6 +172,11 @@ class FloatCodec(_PackedCodec):
 
     def __init__(self, size: int, typename: str, order: str) -> None:
         super().__init__(size, typename, order, FLOAT_CODES[size])
+
+    def add_node(self, program: Program, offset: int) -> bool:
+        # One NaN is unequal to another, but not to itself: there must be two.
+        program.node("float", offset, self.size, shared=False)
+        return self.order == NATIVE and self.codes != "e"
 
     def _refused(self, value: Any, path: Path) -> Exception:
         what = where(path, self.typename)
@@ -195,6 +209,8 @@ class _Members(dict):  # type: ignore[type-arg] # subscripts cost an import of `
 class EnumCodec(IntCodec):
     """An enumeration: members of an `IntEnum`, which takes unknown values too; encoding takes their names as well."""
 
+    in_c = True
+
     def __init__(self, size: int, is_signed: bool, typename: str, order: str, kind: Any) -> None:
         super().__init__(size, is_signed, typename, order)
         self.record = kind
@@ -203,6 +219,10 @@ class EnumCodec(IntCodec):
 
     def expression(self, names: Names) -> str:
         return f"{names.constant(self.members)}[{names.item()}]"
+
+    def add_node(self, program: Program, offset: int) -> bool:
+        program.node("signed enum" if self.is_signed else "enum", offset, self.size, constant=self.members)
+        return self._native
 
     def named(self, value: Any, path: Path) -> Any:
         """Give the enumerator that a text names, or the value as it is."""
@@ -246,6 +266,10 @@ class BytesCodec(Codec):
     def expression(self, names: Names) -> str:
         return names.item()
 
+    def add_node(self, program: Program, offset: int) -> bool:
+        program.node("bytes", offset, self.size)
+        return True
+
     def put(self, buffer: bytearray, offset: int, value: Any, path: Path) -> None:
         data = exactly(value, self.size, where(path, self.typename))
         buffer[offset : offset + self.size] = data
@@ -266,6 +290,8 @@ class TextCodec(Codec):
     bytes, and fills up with NULs.
     """
 
+    in_c = True
+
     def __init__(self, size: int, raw: bool) -> None:
         super().__init__(size, f"char[{size}]", "<")
         self.raw = raw
@@ -274,6 +300,10 @@ class TextCodec(Codec):
     def expression(self, names: Names) -> str:
         item = names.item()
         return item if self.raw else f'{item}.partition(b"\\0")[0].decode("utf-8", "surrogateescape")'
+
+    def add_node(self, program: Program, offset: int) -> bool:
+        program.node("bytes" if self.raw else "text", offset, self.size)
+        return True
 
     def pack_text(self, names: Names, value: str) -> str:
         # `struct` fills up.

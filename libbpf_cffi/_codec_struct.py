@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from _collections_abc import Mapping
 from itertools import repeat, starmap
-from operator import index as as_integer
 from operator import itemgetter
 from struct import Struct
 
 from ._codec_base import MAX_FORMAT, WRONG, Codec, Names, as_bytes, in_numpy, no_member, structured, where
+from ._codec_program import NATIVE
 from ._codec_scalar import INT_CODES, TRUTH
-from ._codec_union import BitFieldCodec, Field, UnionCodec, all_members
+from ._codec_union import BitFieldCodec, Field, UnionCodec, all_members, fitter
 from ._record import Record, UnionValue, record_class
 
 TYPE_CHECKING = False
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._codec_base import Path
+    from ._codec_program import Program
 
 __all__ = ["OpaqueCodec", "StructCodec"]
 
@@ -37,6 +38,9 @@ class OpaqueCodec(Codec):
 
     def expression(self, names: Names) -> str:
         return f"{names.constant(self.inner.unpack)}({names.item()})"
+
+    def add_node(self, program: Program, offset: int) -> bool:
+        return program.add(self.inner, offset)
 
     def numpy_type(self) -> Any:
         return self.inner.dtype
@@ -114,6 +118,8 @@ def _pieces(fields: Sequence[Field], size: int, typename: str) -> list[_Piece]:
 class StructCodec(Codec):
     """A struct: a record. `fields` are its members in their order, those of anonymous structs among them."""
 
+    in_c = True
+
     def __init__(self, typename: str, size: int, fields: Sequence[Field], order: str, tail: str = "") -> None:
         super().__init__(size, typename, order)
         self.fields = list(fields)
@@ -170,6 +176,24 @@ class StructCodec(Codec):
                 texts[field] = codec.extract(item, self._shift(piece, field), names)
         values = "".join(f"{texts[field]}, " for field in self.fields)
         return f"new({names.constant(self.record)}, ({values}{self._tail_text()}))"
+
+    def add_node(self, program: Program, offset: int) -> bool:
+        if self.order != NATIVE or not self.size or self.flexible:
+            return False
+        number = program.node("record", offset, self.size, len(self.fields), self.record)
+        bits = {field: piece for piece in self._pieces if piece.bits for field in piece.fields}
+        for field in self.fields:
+            piece = bits.get(field)
+            if piece is None:
+                if not program.add(field.codec, field.offset):
+                    return False
+                continue
+            codec = field.codec
+            assert isinstance(codec, BitFieldCodec)
+            if piece.codes.endswith("s"):
+                return False
+            codec.add_bits(program, piece.start, piece.size, self._shift(piece, field))
+        return program.close(number)
 
     def _tail_text(self) -> str:
         """Give the expression for a flexible array, which has no room here."""
@@ -240,7 +264,7 @@ class StructCodec(Codec):
                 # NumPy's truth values are no integers.
                 fitted = f"{names.constant(TRUTH)}[{place[field]}]"
             else:
-                fitted = f"{names.constant(_fitter(*codec.limits()))}({place[field]})"
+                fitted = f"{names.constant(fitter(*codec.limits()))}({place[field]})"
             parts.append(f"({fitted} & {(1 << codec.width) - 1}) << {self._shift(piece, field)}")
         text = " | ".join(parts)
         if piece.codes.endswith("s"):
@@ -368,15 +392,3 @@ class StructCodec(Codec):
             else:
                 found.append((field.name, field.codec, field.offset))
         return structured(found, self.size)
-
-
-def _fitter(low: int, high: int) -> Callable[[Any], int]:
-    """Give what raises for a number outside of a bit field's range, and makes a Python integer of any other."""
-
-    def fit(value: Any) -> int:
-        number = as_integer(value)
-        if not low <= number <= high:
-            raise ValueError(number)
-        return number
-
-    return fit

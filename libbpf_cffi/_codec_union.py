@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from _collections_abc import Mapping
+from operator import index as as_integer
 
 from ._codec_base import Codec, Names, as_bytes, in_numpy, no_member, structured, where
 from ._record import UnionValue, union_class
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._codec_base import Path
+    from ._codec_program import Program
 
-__all__ = ["BitFieldCodec", "Field", "UnionCodec", "all_members"]
+__all__ = ["BitFieldCodec", "Field", "UnionCodec", "all_members", "fitter"]
 
 
 class Field:
@@ -83,6 +85,13 @@ class BitFieldCodec(Codec):
             return f"{names.constant(members)}[{text}]"
         return f"({text} != 0)" if self.inner.codes == "?" else text
 
+    def add_bits(self, program: Program, offset: int, size: int, shift: int) -> None:
+        """Add to a program what does the same as `extract`, in an integer of `size` bytes at `offset`."""
+        members = getattr(self.inner, "members", None)
+        kind = "truth" if self.inner.codes == "?" else "enum" if members is not None else ""
+        signed = "signed" if self.is_signed and kind != "truth" else ""
+        program.node(" ".join(filter(None, (signed, kind, "bits"))), offset, size, shift | self.width << 8, members)
+
     def expression(self, names: Names) -> str:
         item = f"{names.constant(int.from_bytes)}({names.item()}, {self._endian!r})"
         return self.extract(item, self.shift(self.size, self.bit), names)
@@ -109,6 +118,18 @@ class BitFieldCodec(Codec):
 
     def numpy_type(self) -> Any:
         return f"V{self.size}"
+
+
+def fitter(low: int, high: int) -> Callable[[Any], int]:
+    """Give what raises for a number outside of a bit field's range, and makes a Python integer of any other."""
+
+    def fit(value: Any) -> int:
+        number = as_integer(value)
+        if not low <= number <= high:
+            raise ValueError(number)
+        return number
+
+    return fit
 
 
 class UnionCodec(Codec):

@@ -53,6 +53,10 @@ class Decoder:
         """Give the events from number `start` up to `stop`, or fewer, and then what is wrong with the next one."""
         raise NotImplementedError
 
+    def some(self, block: Block, start: int, stop: int) -> tuple[Sequence[Any], Exception | None]:
+        """Do as `many`, for who takes one event after the other: they may be made only then."""
+        return self.many(block, start, stop)
+
 
 class RawDecoder(Decoder):
     """Records as bytes."""
@@ -88,12 +92,24 @@ class TypedDecoder(Decoder):
         self._codec = codec
         self._errors = errors
         self._slack = slack
+        if codec.decoder is not None:
+            # Nothing is decoded before it is taken; but other tasks have their turn between two chunks.
+            self.chunk = 1024
+
+    def _fits(self, block: Block) -> bool:
+        codec = self._codec
+        return codec.size <= block.size <= codec.size + self._slack and not codec.flexible
+
+    def some(self, block: Block, start: int, stop: int) -> tuple[Sequence[Any], Exception | None]:
+        decoder = self._codec.decoder
+        if decoder is None or not self._fits(block):
+            return self.many(block, start, min(stop, start + Decoder.chunk))
+        return decoder.values(block.data, start * block.size, block.size, stop - start), None
 
     def many(self, block: Block, start: int, stop: int) -> Decoded:
         codec = self._codec
-        size = codec.size
-        if size <= block.size <= size + self._slack and not codec.flexible:
-            return codec.decode_many(block.view(start, stop), block.size), None
+        if self._fits(block):
+            return codec.decode_part(block.data, start * block.size, stop - start, block.size), None
         view = block.view(start, stop)
         edges = block.edges(start, stop)
         found: list[Any] = []

@@ -19,9 +19,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._libbpf import CData
+    from ._libbpf import CData, Decoder
 
-__all__ = ["Options", "boolean", "c_string", "ffi", "lib", "path_bytes", "text", "unsigned", "wild"]
+else:
+    # Absent where there is no lock around the interpreter, see csrc/decode.h.
+    from . import _libbpf
+
+    Decoder = getattr(_libbpf, "Decoder", None)
+
+__all__ = ["Decoder", "Options", "boolean", "c_string", "ffi", "lib", "path_bytes", "text", "unsigned", "wild"]
 
 
 def text(pointer: CData) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from ._codec import Codec
     from ._libbpf import CData
 
 __all__ = ["WalkableMap"]
@@ -63,22 +64,22 @@ class WalkableMap(Map):
 
     def _key_lists(self, *, delete: bool = False) -> Iterator[list[Any]]:
         for chunk, count in self._chunks(delete=delete):
-            for part, _, number in _parts(chunk, count):
-                yield self._key_codec.decode_many(part, None, number)
+            for start, number in _parts(count):
+                yield _decoded(self._key_codec, chunk.keys, start, number)
 
     def _value_lists(self, *, delete: bool = False) -> Iterator[list[Any]]:
         for chunk, count in self._chunks(delete=delete):
-            for _, part, number in _parts(chunk, count):
-                yield self._value_codec.decode_many(part, None, number)
+            for start, number in _parts(count):
+                yield _decoded(self._value_codec, chunk.values, start, number)
 
     def _pair_lists(self, *, delete: bool = False) -> Iterator[Iterator[tuple[Any, Any]]]:
         for chunk, count in self._chunks(delete=delete):
             yield from self._decoded(chunk, count)
 
     def _decoded(self, chunk: Chunk, count: int) -> Iterator[Iterator[tuple[Any, Any]]]:
-        for key_part, value_part, number in _parts(chunk, count):
-            keys = self._key_codec.decode_many(key_part, None, number)
-            yield zip(keys, self._value_codec.decode_many(value_part, None, number), strict=True)
+        for start, number in _parts(count):
+            keys = _decoded(self._key_codec, chunk.keys, start, number)
+            yield zip(keys, _decoded(self._value_codec, chunk.values, start, number), strict=True)
 
     def _iterate(self, lists: Iterator[Iterable[Any]]) -> Iterator[Any]:
         # What is wrong with the map is said now, not at the first step.
@@ -227,13 +228,20 @@ class WalkableMap(Map):
         return data
 
 
-def _parts(chunk: Chunk, count: int) -> Iterator[tuple[memoryview, memoryview, int]]:
-    """Cut a chunk into parts whose decoded values stay in the processor's caches until they are used."""
-    keys, values = memoryview(chunk.keys), memoryview(chunk.values)
-    key_size, value_size = len(keys) // chunk.capacity, len(values) // chunk.capacity
+def _parts(count: int) -> Iterator[tuple[int, int]]:
+    """Cut so many entries into parts whose decoded values stay in the processor's caches until they are used.
+
+    Give the first number of each, and how many it has.
+    """
     for start in range(0, count, PART):
-        end = min(start + PART, count)
-        yield keys[start * key_size : end * key_size], values[start * value_size : end * value_size], end - start
+        yield start, min(PART, count - start)
+
+
+def _decoded(codec: Codec, memory: bytearray, start: int, number: int) -> list[Any]:
+    """Decode so many keys, or values, of a chunk."""
+    if getattr(codec, "decoder", None) is not None:
+        return codec.decode_part(memory, start * codec.size, number)
+    return codec.decode_many(memoryview(memory)[start * codec.size : (start + number) * codec.size], None, number)
 
 
 def _iterable(given: Any, what: str) -> Any:

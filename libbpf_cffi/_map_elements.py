@@ -135,7 +135,7 @@ class Accessible(Identity):
             self._key_codec, self._value_codec = key, value
             self._encode_key = key.encode
             # The same without a check of the size, which is done here once for all.
-            self._decode_value = value.decode if value.flexible else getattr(value, "unpack", value.decode)
+            self._decode_value = value.decode if value.flexible else getattr(value, "quick", value.decode)
             self._elements = elements
             self._bind(elements)
             return elements

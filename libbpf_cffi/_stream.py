@@ -7,7 +7,7 @@ user's code or out of a signal handler, a cancelled task.
 Ctrl-C may come between any two of Python's instructions. What C has moved stays in the memory until one assignment
 makes a block of it the current one; where a reader is in that block is a `Cursor`, and to hand out events is to
 replace it: an assignment, and then nothing that runs a signal handler before the caller has the events. Who iterates
-takes from a list iterator that the cursor shares.
+takes from an iterator in C that the cursor shares: of a list, or of what makes a record when it is taken.
 """
 
 from __future__ import annotations

@@ -45,18 +45,18 @@ _LONGEST_WAIT = 3600.0
 
 
 class Cursor:
-    """Where a reader is in a block: `items` are decoded, from number `at` on; `rest` has those not handed out."""
+    """Where a reader is in a block: `items` begin with number `at` of it; `rest` has those not handed out."""
 
     __slots__ = ("at", "block", "items", "rest")
 
-    def __init__(self, block: Block, at: int, items: list[Any]) -> None:
+    def __init__(self, block: Block, at: int, items: Any) -> None:
         self.block = block
         self.at = at
         self.items = items
         self.rest: Iterator[Any] = iter(items)
 
     def waiting(self) -> int:
-        """Count the decoded events that have not been handed out."""
+        """Count the events of `items` that have not been handed out."""
         waiting: int = self.rest.__length_hint__()  # type: ignore[attr-defined]
         return waiting
 
@@ -224,7 +224,7 @@ class EventSource:
                 if at < count:
                     if not decode:
                         return True
-                    items, error = self._decoder.many(cursor.block, at, min(at + self._decoder.chunk, count))
+                    items, error = self._decoder.some(cursor.block, at, min(at + self._decoder.chunk, count))
                     if items:
                         self._cursor = Cursor(cursor.block, at, items)
                         return True
