@@ -6,6 +6,9 @@ A BPF program fills the ring with events of 64 bytes, then one reader empties it
 the CPU time of the thread for each event. Wanted, in terms of C: a column's sum by NumPy at most 4, typed records with
 all fields read at most 30, bytes that are handed to a function at most 20. The other figures are for comparison.
 
+BCC's own reader (Debian's python3-bpfcc, for /usr/bin/python3) takes its turn, in a process of its own, on the same
+ring: reading typed records is wanted to be at least 10 times faster.
+
 Then the time from sending an event until a reader that waits has it, against ``ring_buffer__poll()``: at most 1.5.
 
 With --soak a program sends so many events, from a thread, faster than they are read: those received and those that
@@ -17,7 +20,9 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
+import shutil
 import struct
+import subprocess
 import sys
 import time
 
@@ -33,6 +38,11 @@ if TYPE_CHECKING:
 
 WANTED = {"NumPy, a column's sum": 4.0, "typed, all fields read": 30.0, "bytes, a function each": 20.0}
 WANTED_LATENCY = 1.5
+
+WANTED_OF_BCC = 0.1
+"""Typed records, in terms of BCC's."""
+
+BCCS = "BCC's reader, typed, all fields read"
 
 ORDER = struct.Struct("=QQQQQ")
 
@@ -54,6 +64,46 @@ def library() -> ctypes.CDLL:
     found.sender_sent_at.restype = ctypes.c_uint64
     found.ring_latencies.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32]
     return found
+
+
+BCC = """
+import ctypes, sys, time
+from bcc.table import RingBuf
+from bcc.libbcc import lib
+libc = ctypes.CDLL(None, use_errno=True)
+class Attr(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint32) for name in ("id", "next", "flags", "rest")]
+# BPF_MAP_GET_FD_BY_ID by hand: BCC has no call for it.
+attr = Attr(id=int(sys.argv[1]))
+fd = libc.syscall(321, 14, ctypes.byref(attr), ctypes.sizeof(attr))
+class Event(ctypes.Structure):
+    _fields_ = [("number", ctypes.c_uint64), ("time", ctypes.c_uint64), ("pid", ctypes.c_uint32),
+                ("tgid", ctypes.c_uint32), ("address", ctypes.c_uint64), ("size", ctypes.c_uint64),
+                ("latency", ctypes.c_uint64), ("result", ctypes.c_int32), ("cpu", ctypes.c_uint32),
+                ("flags", ctypes.c_uint64)]
+class Owner:
+    module = None
+    def _open_ring_buffer(self, fd, function, context):
+        self.manager = lib.bpf_new_ringbuf(fd, function, context)
+owner = Owner()
+ring = RingBuf(owner, 0, fd, ctypes.c_uint32, ctypes.c_uint32)
+# What BCC makes of the C that it compiles.
+ring._event_class = Event
+seen = 0
+def take(context, data, size):
+    global seen
+    event = ring.event(data)
+    _ = event.number, event.time, event.pid, event.tgid, event.address
+    _ = event.size, event.latency, event.result, event.cpu, event.flags
+    seen += 1
+ring.open_ring_buffer(take)
+print("ready", flush=True)
+for line in sys.stdin:
+    seen = 0
+    before = time.thread_time_ns()
+    lib.bpf_consume_ringbuf(owner.manager)
+    print(time.thread_time_ns() - before, seen, flush=True)
+"""
 
 
 class Bench:
@@ -110,6 +160,36 @@ class Bench:
 
         return read
 
+    def bcc(self) -> Callable[[], float] | None:
+        """Give BCC's reader, if it is installed."""
+        python = shutil.which("/usr/bin/python3")
+        command = [python or "python3", "-c", BCC, str(self._map.id)]
+        pipe = subprocess.PIPE
+        child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stderr is not None
+        asked, told = child.stdin, child.stdout
+        if told.readline() != "ready\n":
+            print(f"BCC: not measured ({(child.stderr.read().strip().splitlines() or ['?'])[-1]})")
+            return None
+
+        def once() -> tuple[int, int]:
+            self.fill()
+            asked.write("read\n")
+            asked.flush()
+            spent, count = map(int, told.readline().split())
+            return spent, count
+
+        def read() -> float:
+            once()
+            spent, count = once()
+            if count != self._events:
+                _harness.stop(f"BCC read {count} of {self._events} events")
+            return spent / self._events
+
+        return read
+
     def c_latencies(self, count: int) -> list[float]:
         """Give the microseconds from sending an event until C has it."""
         ring = self._c.ring_open(self._map.fd)
@@ -144,6 +224,9 @@ def measure(bench: Bench, rounds: int) -> dict[str, float]:
     variants = {reference: bench.c()}
     variants |= {name: bench.python(kind, way) for name, (kind, way) in _events.WAYS.items()}
     variants["libbpf's reader, a callback each"] = bench.callback()
+    bcc = bench.bcc()
+    if bcc is not None:
+        variants[BCCS] = bcc
     return _events.measure(variants, reference, rounds)
 
 
@@ -176,6 +259,9 @@ def main() -> int:
         ratios = measure(bench, options.rounds)
     for name, wanted in WANTED.items():
         good &= _harness.verdict(f"{name} / C", ratios[name], wanted)
+    if BCCS in ratios:
+        ratio = ratios["typed, all fields read"] / ratios[BCCS]
+        good &= _harness.verdict("typed, all fields read / BCC", ratio, WANTED_OF_BCC)
     return 0 if good else 1
 
 

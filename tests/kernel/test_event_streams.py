@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import gc
 import itertools
@@ -200,14 +201,20 @@ class Alarm:
 
 
 @pytest.fixture
-def alarm() -> Iterator[Alarm]:
+def alarm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Alarm]:
     """Have a timer run."""
     alarm = Alarm()
+    # Where nobody can catch it, in a finalizer or a weak reference's callback, Python hands it to the hook, in whose
+    # Python code, pytest's, the next one would come. One in C takes all.
+    unraisable: collections.deque[sys.UnraisableHookArgs] = collections.deque()
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
     before = signal.signal(signal.SIGALRM, alarm)
     signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.00023)
     yield alarm
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
+    assert {each.exc_type for each in unraisable} <= {Interrupted}
+    unraisable.clear()
 
 
 # CPython 3.10 may interrupt between the return of a function that hands out a batch and its caller.
