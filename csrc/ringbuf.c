@@ -34,6 +34,9 @@
 /* And after so many turns the caller is asked whether it wants to go on. */
 #define MOST_TURNS 1024
 
+/* So many records are passed in one go, however many of them are discarded or overwritten. */
+#define MOST_PASSED (1 << 20)
+
 static unsigned int *busy(struct lbc_ring_reader *reader, __u32 index)
 {
 	return &((struct lbc_ring_claim *)reader->rings[index].claim)->busy;
@@ -64,6 +67,25 @@ static void publish(struct lbc_ring *ring, unsigned long consumer_pos)
 }
 
 /*
+ * Tell whether what is at the position has been overwritten, and then go on to the oldest record that has not. Libbpf
+ * 1.7 has no reader of such rings. Programs do not wait for one: they move overwrite_pos on, and then write. So a record
+ * is copied first and counts if overwrite_pos has not come past it until then.
+ */
+static int overwritten(struct lbc_ring *ring, unsigned long *consumer_pos, unsigned long *producer_pos)
+{
+	unsigned long oldest;
+
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	oldest = __atomic_load_n(ring->overwrite_pos, __ATOMIC_ACQUIRE);
+	if ((long)(oldest - *consumer_pos) <= 0)
+		return 0;
+	ring->overwritten += oldest - *consumer_pos;
+	*consumer_pos = oldest;
+	*producer_pos = __atomic_load_n(ring->producer_pos, __ATOMIC_ACQUIRE);
+	return 1;
+}
+
+/*
  * Move records out of one ring, at most `quantum`, and no more than fit. Give how many were passed, those that were
  * discarded too, or -EBADMSG when what the ring holds makes no sense: another process is reading it.
  */
@@ -78,17 +100,19 @@ static int walk(struct lbc_ring *ring, __u32 index, struct lbc_ring_batch *batch
 		stop = count + quantum;
 	published = consumer_pos = __atomic_load_n(ring->consumer_pos, __ATOMIC_ACQUIRE);
 	producer_pos = __atomic_load_n(ring->producer_pos, __ATOMIC_ACQUIRE);
-	if (producer_pos - consumer_pos > ring->size)
+	if (producer_pos - consumer_pos > ring->size && !ring->overwrite_pos)
 		return -EBADMSG;
-	while (consumer_pos != producer_pos) {
+	for (; consumer_pos != producer_pos && passed < MOST_PASSED; passed++) {
 		const char *record = ring->data + (consumer_pos & (ring->size - 1));
 
 		header = __atomic_load_n((const __u32 *)record, __ATOMIC_ACQUIRE);
+		if (ring->overwrite_pos && overwritten(ring, &consumer_pos, &producer_pos))
+			continue;
 		if (header & BPF_RINGBUF_BUSY_BIT)
 			break;
 		size = header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
 		total = ((unsigned long)size + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
-		if (total > producer_pos - consumer_pos) {
+		if (total > producer_pos - consumer_pos || total > ring->size) {
 			err = -EBADMSG;
 			break;
 		}
@@ -102,6 +126,8 @@ static int walk(struct lbc_ring *ring, __u32 index, struct lbc_ring_batch *batch
 				break;
 			}
 			memcpy(batch->data + len, record + BPF_RINGBUF_HDR_SZ, size);
+			if (ring->overwrite_pos && overwritten(ring, &consumer_pos, &producer_pos))
+				continue;
 			len += size;
 			batch->mixed |= size != batch->size && count;
 			batch->size = size;
@@ -111,14 +137,10 @@ static int walk(struct lbc_ring *ring, __u32 index, struct lbc_ring_batch *batch
 			count++;
 		}
 		consumer_pos += total;
-		passed++;
 		if (consumer_pos - published >= PUBLISH) {
 			publish(ring, consumer_pos);
 			published = consumer_pos;
 		}
-		if (passed == 1 << 20)
-			/* As many as were discarded in a row. */
-			break;
 	}
 	if (consumer_pos != published)
 		publish(ring, consumer_pos);

@@ -110,6 +110,7 @@ static void close_ring(struct lbc_ring *ring)
 		munmap((void *)ring->producer_pos, page + 2 * ring->size);
 	ring->consumer_pos = NULL;
 	ring->producer_pos = NULL;
+	ring->overwrite_pos = NULL;
 	if (ring->claim)
 		put_claim(ring->claim);
 	ring->claim = NULL;
@@ -147,9 +148,6 @@ static int open_ring(struct lbc_ring_reader *reader, __u32 index, int fd)
 		return -errno;
 	if (info.type != BPF_MAP_TYPE_RINGBUF)
 		return -EINVAL;
-	/* Libbpf 1.7 has no reader of these either. */
-	if (info.map_flags & BPF_F_RB_OVERWRITE)
-		return -EOPNOTSUPP;
 	size = page + 2 * (__u64)info.max_entries;
 	if (size != page + 2 * (__u64)info.max_entries)
 		return -E2BIG;
@@ -163,6 +161,9 @@ static int open_ring(struct lbc_ring_reader *reader, __u32 index, int fd)
 		return -errno;
 	ring->producer_pos = (const unsigned long *)pages;
 	ring->data = pages + page;
+	/* kernel/bpf/ringbuf.c, struct bpf_ringbuf: producer_pos, pending_pos, overwrite_pos. */
+	if (info.map_flags & BPF_F_RB_OVERWRITE)
+		ring->overwrite_pos = ring->producer_pos + 2;
 	ring->claim = get_claim(info.id);
 	if (!ring->claim)
 		return -ENOMEM;
@@ -288,6 +289,7 @@ int lbc_ring_reader__state(struct lbc_ring_reader *reader, __u32 index, struct l
 		return LBC_CLOSED;
 	state->consumer_pos = __atomic_load_n(ring->consumer_pos, __ATOMIC_ACQUIRE);
 	state->producer_pos = __atomic_load_n(ring->producer_pos, __ATOMIC_ACQUIRE);
+	state->overwrite_pos = ring->overwrite_pos ? __atomic_load_n(ring->overwrite_pos, __ATOMIC_ACQUIRE) : 0;
 	lbc_ring_leave(reader);
 	return 0;
 }

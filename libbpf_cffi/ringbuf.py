@@ -81,7 +81,17 @@ class Ring:
     def avail_data_size(self) -> int:
         """How many bytes are waiting, headers and reserved records included. *Wraps* ``ring__avail_data_size()``."""
         state = self._state()
-        return int(state.producer_pos - state.consumer_pos)
+        return int(state.producer_pos - max(state.consumer_pos, state.overwrite_pos))
+
+    @property
+    def overwritten(self) -> int:
+        """How many bytes were overwritten before they had been read, headers included.
+
+        Only a ring with `MapFlags.RB_OVERWRITE` does that (Linux 6.19). Discarded records are among them.
+        """
+        state = self._state()
+        unread: int = max(0, state.overwrite_pos - state.consumer_pos)
+        return int(self._reader._rings_c[self._index].overwritten) + unread
 
     def __repr__(self) -> str:
         return f"<Ring {self.name!r}, {self.size} bytes>"
@@ -103,6 +113,9 @@ class RingBuffer(EventStream):
     With ``chars="bytes"`` a ``char[N]`` is bytes, all N of them. `errors` is what becomes of an event that has not
     exactly the size of its type (unless that ends in a flexible array), or whose type is not in the dict: ``"raise"``
     raises `EventError` in its place, ``"bytes"`` gives its bytes, ``"fit"`` fills up with zeroes or cuts off.
+
+    A ring that overwrites its oldest events when it is full (`MapFlags.RB_OVERWRITE`, Linux 6.19) is read from the
+    oldest one on that is left; `Ring.overwritten` counts the bytes of the others.
 
     A ring has one reader at a time. It is closed with its map or object, if not before. An event that a program sends
     with ``BPF_RB_NO_WAKEUP`` wakes nobody: it is found when the next one does, or the time-out is over.
@@ -271,8 +284,6 @@ def _wanted(maps: tuple[Any, ...], type: Any) -> list[tuple[RingBufferMap, Any]]
 def _hint(error: int, name: str) -> str | None:
     if error == errno.EEXIST:
         return f"map {name!r} is there twice"
-    if error == errno.EOPNOTSUPP:
-        return f"map {name!r} overwrites its oldest events (BPF_F_RB_OVERWRITE), and is read with bpf_ringbuf_query()"
     if error in (errno.EPERM, errno.EACCES):
         return f"to read map {name!r} its memory is mapped for writing: it is frozen, or was opened read-only"
     return None

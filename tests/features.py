@@ -53,6 +53,16 @@ def _program(kind: int, flags: int = 0) -> int:
     return int(lib.bpf_prog_load(kind, b"probe", b"GPL", ffi.cast("struct bpf_insn *", code), 2, options))
 
 
+def _overwriting_ring() -> bool:
+    options = ffi.new("struct bpf_map_create_opts *")
+    options.sz = ffi.sizeof("struct bpf_map_create_opts")
+    options.map_flags = lib.BPF_F_RB_OVERWRITE
+    fd = lib.bpf_map_create(lib.BPF_MAP_TYPE_RINGBUF, b"probe", 0, 0, os.sysconf("SC_PAGE_SIZE"), options)
+    if fd >= 0:
+        os.close(fd)
+    return fd >= 0
+
+
 def _xdp_frags() -> bool:
     fd = _program(lib.BPF_PROG_TYPE_XDP, lib.BPF_F_XDP_HAS_FRAGS)
     if fd >= 0:
@@ -129,6 +139,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "percpu_flags": _percpu_flags,
     "perf_link": lambda: _function("bpf_perf_link_release"),
     "perf_link_info": lambda: _function("bpf_perf_link_fill_link_info"),
+    "overwriting_ring": _overwriting_ring,
     "raw_tracepoint_twice": _raw_tracepoint_twice,
     "struct_ops_link": lambda: _function("bpf_struct_ops_link_create"),
     "snprintf": _snprintf,

@@ -189,8 +189,12 @@ void lbc_arena__unmap(struct lbc_arena *arena);
 struct lbc_ring {
     unsigned long *consumer_pos;
     const unsigned long *producer_pos;
+    /* Of a ring whose oldest records are overwritten (Linux 6.19): up to where; else NULL. */
+    const unsigned long *overwrite_pos;
     const char *data;
     unsigned long size;
+    /* How many bytes were, before they had been read. */
+    __u64 overwritten;
     void *claim;
     int fd;
 };
@@ -211,6 +215,7 @@ struct lbc_ring_reader {
 struct lbc_ring_state {
     __u64 consumer_pos;
     __u64 producer_pos;
+    __u64 overwrite_pos;
 };
 
 /*

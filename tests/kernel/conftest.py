@@ -311,6 +311,12 @@ class Producer:
 
 
 @pytest.fixture
+def producer_of() -> type[Producer]:
+    """Give what makes a producer of rings.bpf.c, however it was loaded."""
+    return Producer
+
+
+@pytest.fixture
 def producer(loaded: Callable[..., bpf.Object]) -> Producer:
     """Load rings.bpf.c, and give what has its programs send events."""
     return Producer(loaded("rings"))
