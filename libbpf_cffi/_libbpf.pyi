@@ -180,6 +180,11 @@ lbc_ring_reader = NewType("lbc_ring_reader", CData)
 lbc_ring_state = NewType("lbc_ring_state", CData)
 lbc_syscall = NewType("lbc_syscall", CData)
 lbc_text = NewType("lbc_text", CData)
+lbc_trace_cpu = NewType("lbc_trace_cpu", CData)
+lbc_trace_format = NewType("lbc_trace_format", CData)
+lbc_trace_head = NewType("lbc_trace_head", CData)
+lbc_trace_loss = NewType("lbc_trace_loss", CData)
+lbc_trace_reader = NewType("lbc_trace_reader", CData)
 lbc_user_ring = NewType("lbc_user_ring", CData)
 lbc_user_sample = NewType("lbc_user_sample", CData)
 libbpf_print_fn_t = NewType("libbpf_print_fn_t", CData)
@@ -2396,6 +2401,17 @@ class Lib:
     def lbc_user_sample__reserve(self, ring: lbc_user_ring, size: int, /) -> lbc_user_sample: ...
     def lbc_user_sample__submit(self, sample: lbc_user_sample, data: Bytes, /) -> int: ...
     def lbc_user_sample__free(self, sample: lbc_user_sample, /) -> None: ...
+    def lbc_trace_reader__new(
+        self,
+        format: lbc_trace_format,
+        fds: CData,
+        cpus: CData,
+        count: int,
+        /,
+    ) -> lbc_trace_reader: ...
+    def lbc_trace_reader__free(self, reader: lbc_trace_reader, /) -> None: ...
+    def lbc_trace_read(self, reader: lbc_trace_reader, /) -> int: ...
+    def lbc_trace_feed(self, reader: lbc_trace_reader, index: int, data: Bytes, size: int, /) -> int: ...
     def lbc_map_forget_btf(self, map: bpf_map, /) -> None: ...
     def lbc_map_adopt_inner(self, map: bpf_map, /) -> int: ...
 

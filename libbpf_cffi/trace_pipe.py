@@ -56,6 +56,13 @@ class TracePipe(AsyncReader):
     ``time.monotonic()``. `tracefs` is the folder where tracefs is mounted, if not the one that `find_tracefs`
     finds.
 
+    ``raw=True`` is for floods: the entries are taken from the ring buffers as they are, and decoded here, several
+    times as fast as the kernel makes text. It gives the same lines, and without `instance` implies
+    ``instance=True``. What is read is then no text of the kernel's: `lines` makes it of the records. Of the
+    buffer's options ``irq-info`` and ``record-tgid`` count; an event that is no text shows its fields as
+    ``name=value``. Names of functions, for what the kernel's own ``trace_printk()`` and the file
+    ``trace_marker`` write, take CAP_SYSLOG.
+
     To iterate gives every line as a `TraceLine`, for ever. `records` takes a time-out as well, `lines` and
     `raw_lines` give text, `read` and `read_lines` lists. They can be mixed: each line is handed out once, in
     order, and what has been read from the kernel but not been handed out, for a time-out, an exception or a
@@ -73,10 +80,13 @@ class TracePipe(AsyncReader):
         backlog: bool = False,
         buffer_size_kb: int | None = None,
         clock: str | None = None,
+        raw: bool = False,
         tracefs: str | os.PathLike[str] | None = None,
     ) -> None:
         if not isinstance(instance, str | bool | None):
             raise TypeError(f"instance is True, False, None or a name, not {instance!r}")
+        if raw and instance is None:
+            instance = True
         settings = {"buffer_size_kb": buffer_size_kb, "trace_clock": clock}
         super().__init__()
         held = self._held
@@ -93,16 +103,20 @@ class TracePipe(AsyncReader):
         self._finalizer = held.close_with(self)
         try:
             if ours:
-                self._make_instance(root, name, settings)
+                self._make_instance(root, name, settings, raw=raw)
             else:
                 held.open(self._path)
                 if not backlog:
                     drop_backlog(self._path, held.pipe)
+                if raw:
+                    self._read_raw(root)
         except BaseException:
             held.close()
             raise
 
-    def _make_instance(self, root: str, name: str | None, settings: dict[str, int | str | None]) -> None:
+    def _make_instance(
+        self, root: str, name: str | None, settings: dict[str, int | str | None], *, raw: bool
+    ) -> None:
         for attempt in range(3):
             self._path = self._held.instance = _tracefs.make_instance(name, tracefs=root)
             # The interpreter's end closes descriptors anyhow; only an instance would stay.
@@ -111,6 +125,8 @@ class TracePipe(AsyncReader):
                 # The pipe after the clock: how times are printed is settled when it is opened.
                 configure(self._path, settings)
                 self._held.open(self._path)
+                if raw:
+                    self._read_raw(root)
             except TracefsError as error:
                 # Until the pipe is open, a reader in another container may take it for one that was left behind.
                 # While it goes, its files answer ENODEV.
@@ -119,6 +135,11 @@ class TracePipe(AsyncReader):
                     raise
             else:
                 return
+
+    def _read_raw(self, root: str) -> None:
+        from ._trace_raw import RawSource  # only who wants it needs the compiled extension
+
+        self._source = RawSource(self._held, self._path, root)
 
     def _file(self, *names: str) -> str:
         return os.path.join(self._path, *names)
