@@ -6,10 +6,14 @@ import os
 from time import perf_counter
 
 from . import tracefs as _tracefs
+from ._ffi import ffi, lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ._libbpf import CData
+    from ._trace_held import Held
 
 __all__ = ["Tasks", "flags_text", "symbol"]
 
@@ -30,9 +34,10 @@ class Tasks:
     task is new, and otherwise as often as that takes at most one part in twenty of the time.
     """
 
-    def __init__(self, folder: str, root: str) -> None:
-        self._folder = folder
-        self._root = root
+    def __init__(self, held: Held, folder: str, root: str) -> None:
+        self._options = held.open_file(os.path.join(folder, "trace_options"))
+        self._cmdlines = held.open_file(os.path.join(root, "saved_cmdlines"))
+        self._tgids = held.open_file(os.path.join(root, "saved_tgids"))
         self._saved = b""
         self._names: dict[int, str] = {}
         """Those that have been asked for since the last look-up."""
@@ -63,25 +68,24 @@ class Tasks:
     def look_up(self) -> bool:
         """Look all names up; tell whether anything has changed."""
         before = self._saved, self._processes, self.irq_info
-        options = self._read(self._folder, "trace_options").split(b"\n")
+        options = self._read(self._options).split(b"\n")
         self.irq_info = b"irq-info" in options
-        self._saved = b"\n" + self._read(self._root, "saved_cmdlines")
+        self._saved = b"\n" + self._read(self._cmdlines)
         self._processes = None
         if b"record-tgid" in options:
-            self._processes = {pid: int(tgid) for pid, tgid in _pairs(self._read(self._root, "saved_tgids"))}
+            self._processes = {pid: int(tgid) for pid, tgid in _pairs(self._read(self._tgids))}
         self._names = {}
         self._table = None
         self._searched = 0
         return before != (self._saved, self._processes, self.irq_info)
 
-    def _read(self, folder: str, name: str) -> bytes:
-        path = os.path.join(folder, name)
-        try:
-            # Not read(): that asks the kernel for the size first, and reads a page at a time.
-            with open(path, "rb", buffering=0) as file:
-                return file.readall()
-        except OSError as error:
-            raise _tracefs.failure(error, f"read {path!r}", path) from None
+    def _read(self, fd: int) -> bytes:
+        """Read a file that is kept open: to open it each time would leave it open where an interrupt comes then."""
+        os.lseek(fd, 0, os.SEEK_SET)
+        parts = []
+        while part := os.read(fd, 1 << 20):
+            parts.append(part)
+        return b"".join(parts)
 
     def name(self, pid: int) -> str:
         """Give a task's name as the kernel prints it."""
@@ -187,7 +191,8 @@ def flag_columns(folder: str) -> int:
 
 # Functions
 
-_symbols: dict[int, str] = {}
+_symbols: dict[int, CData] = {}
+"""The names of functions by address. C puts them there itself: an interrupt right after its call loses none."""
 
 
 def symbol(address: int) -> str:
@@ -199,21 +204,8 @@ def symbol(address: int) -> str:
         return "0"
     name = _symbols.get(address)
     if name is None:
-        name = _symbols[address] = _find_symbol(address)
-    return name
-
-
-def _find_symbol(address: int) -> str:
-    best, found = 0, b""
-    try:
-        with open("/proc/kallsyms", "rb") as file:
-            for line in file:
-                start = int(line[: line.index(b" ")], 16)
-                if best < start <= address:
-                    best, found = start, line
-    except OSError:
-        pass  # without /proc there are no names
-    if not found:
-        return f"0x{address:x}"
-    _, _, name, *module = found.decode("utf-8", "backslashreplace").split()
-    return " ".join([name, *module])
+        # KSYM_NAME_LEN is 512, and there may be the name of a module.
+        name = _symbols[address] = ffi.new("char[]", 640)
+    if name[0] == b"\0":
+        lib.lbc_trace_symbol(address, name, len(name))
+    return " ".join(ffi.string(name).decode("utf-8", "backslashreplace").split())

@@ -56,7 +56,7 @@ class RawSource:
 
     def __init__(self, held: Held, folder: str, root: str) -> None:
         self._held = held
-        self._tasks = Tasks(folder, root)
+        self._tasks = Tasks(held, folder, root)
         self._events = Events(root)
         self._columns = flag_columns(folder)
         self._format = read_layout(folder, root)
@@ -68,6 +68,8 @@ class RawSource:
         self._reader = ffi.gc(not_null(made, f"read the raw trace of {folder!r}"), lib.lbc_trace_reader__free)
         self._heads: list[Head] = []
         self._generation = 0
+        self._interrupted = False
+        """Whether a look-up was ended by an interrupt: then lines do without, or many interrupts would keep them."""
         self._fruitless = False
         """Whether a look-up for tasks that have no name was in vain: then it is not made again before it is due."""
         self.lossy = False
@@ -90,6 +92,7 @@ class RawSource:
         reads[end:] = chunk
         reader.count = 0
         reader.loss_count = 0
+        self._interrupted = False
         return True
 
     def take_left(self, reads: list[Any]) -> bool:
@@ -136,10 +139,12 @@ class RawSource:
             self._heads = []
         new = range(len(self._heads), reader.head_count)
         strange = [pid for pid in (reader.heads[number].pid for number in new) if not tasks.knows(pid)]
-        if not tasks.due() and (self._fruitless or not strange):
+        # Closed, and with it the files that say so, when what was read before is handed out still.
+        if reader.closed or self._interrupted or (not tasks.due() and (self._fruitless or not strange)):
             self._heads += [self._head(reader.heads[number]) for number in new]
             return
         start = perf_counter()
+        self._interrupted = True
         heads = self._heads
         shown = tasks.irq_info
         if tasks.look_up():
@@ -147,6 +152,7 @@ class RawSource:
         self._heads = heads + [self._head(reader.heads[number]) for number in range(len(heads), reader.head_count)]
         self._fruitless = bool(strange) and not any(map(tasks.knows, strange))
         tasks.spent(perf_counter() - start)
+        self._interrupted = False
 
     def _renamed(self, head: Head) -> Head:
         pid = head[1]

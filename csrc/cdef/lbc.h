@@ -390,6 +390,7 @@ struct lbc_trace_reader *lbc_trace_reader__new(const struct lbc_trace_format *fo
     const __u32 *cpus, __u32 count);
 void lbc_trace_reader__free(struct lbc_trace_reader *reader);
 int lbc_trace_read(struct lbc_trace_reader *reader);
+void lbc_trace_symbol(__u64 address, char *name, size_t size);
 int lbc_trace_feed(struct lbc_trace_reader *reader, __u32 index, const char *data, size_t size);
 
 /* Forget what BTF says of the keys and values of an object's map (link_perf.c). */
