@@ -4,8 +4,8 @@
 
 An instance is filled with lines, then one reader empties it, and so in turn. What is measured is CPU time, the kernel's
 included: to make the text takes it longer than anything that a reader does. Wanted of raw lines: at most 1.25 times the
-bare reads; of parsed lines, all fields converted: at most twice; of the same records by ``raw=True``, which needs no text
-of the kernel's: at most 0.3 times.
+bare reads; of parsed lines, all fields converted: at most twice; of the same records by ``raw=True``, which needs no
+text of the kernel's: at most 0.3 times.
 
 A second table is of lines each ten of which come from a thread of their own. They are dearer to parse; but no system
 starts so many threads that it would matter.
