@@ -92,7 +92,7 @@ def test_an_absolute_time_takes_its_top_bits_from_the_time_before(decoder: Decod
 
 
 def test_discarded_events_and_the_padding_at_the_end_are_passed_over(decoder: Decoder) -> None:
-    discarded = word(29, 1) + struct.pack("=I", 12) + b"\xff" * 8
+    discarded = word(29, 5000) + struct.pack("=I", 12) + b"\xff" * 8
     decoder.feed(page(discarded, printk(b"a", 1000), word(29, 0), b"\xff" * 100))
     assert decoder.read() == [(2e-6, b"a")]
 
