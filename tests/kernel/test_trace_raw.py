@@ -271,7 +271,6 @@ def test_the_descriptor_tells_of_lines_that_were_read_ahead(pipe: TracePipe) -> 
     import select
 
     mark(pipe, *(b"%d" % number for number in range(900)))
-    pipe.fileno()
     found = pipe.read(SOON, max=320)  # a batch of the decoder's, which has taken all from the kernel
     assert sum(fs.buffered_entries(pipe.path)) == 0
     assert select.select([pipe], [], [], 0)[0]
