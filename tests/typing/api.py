@@ -138,6 +138,8 @@ def trace() -> None:
         for line in pipe:
             assert_type(line, bpf.TraceLine)
             assert_type(line.timestamp, float)
+    with bpf.TracePipe(raw=True, buffer_size_kb=4096) as pipe:
+        assert_type(pipe.read(0), list[bpf.TraceLine])
 
 
 async def trace_async(pipe: bpf.TracePipe) -> None:
