@@ -170,6 +170,7 @@ lbc_cursor = NewType("lbc_cursor", CData)
 lbc_elements = NewType("lbc_elements", CData)
 lbc_map = NewType("lbc_map", CData)
 lbc_message = NewType("lbc_message", CData)
+lbc_perf_event = NewType("lbc_perf_event", CData)
 lbc_perf_reader = NewType("lbc_perf_reader", CData)
 lbc_perf_ring = NewType("lbc_perf_ring", CData)
 lbc_perf_state = NewType("lbc_perf_state", CData)
@@ -2398,6 +2399,19 @@ class Lib:
     def lbc_user_sample__free(self, sample: lbc_user_sample, /) -> None: ...
     def lbc_map_forget_btf(self, map: bpf_map, /) -> None: ...
     def lbc_map_adopt_inner(self, map: bpf_map, /) -> int: ...
+    def lbc_target_open(self, root_fd: int, path: Bytes, /) -> int: ...
+    def lbc_target_check(self, fd: int, why: CData, why_size: int, /) -> int: ...
+    def lbc_perf_event__open(
+        self,
+        attr: Bytes,
+        pid: int,
+        cpu: int,
+        group_fd: int,
+        flags: int,
+        /,
+    ) -> lbc_perf_event: ...
+    def lbc_perf_event__close(self, event: lbc_perf_event, /) -> None: ...
+    def lbc_program__attach_perf_event(self, prog: bpf_program, pfd: int, opts: CData, /) -> bpf_link: ...
 
 ffi: Final[FFI]
 lib: Final[Lib]
