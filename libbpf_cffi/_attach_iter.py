@@ -182,9 +182,9 @@ def _open_cgroup(cgroup: str | os.PathLike[str] | int, opened: list[int], action
 
 
 def _iter_hint(error: int, target: str, given: list[str]) -> str | None:
-    if error != errno.EINVAL:
+    if error not in (errno.EINVAL, errno.EBADF):
         return None
-    if given:
+    if given and error == errno.EINVAL:
         return f"an iterator of {target!r} cannot be told {given[0]}, or not by this kernel"
     if target in ("bpf_map_elem", "bpf_sk_storage_map", "sockmap"):
         return f"an iterator of {target!r} needs map="

@@ -6,9 +6,10 @@
  */
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-extern bool bpf_session_is_return(void *ctx) __weak __ksym;
+extern bool bpf_session_is_return___ours(void) __weak __ksym;
 
 #define EPERM 1
 
@@ -62,7 +63,7 @@ int by_kprobe_multi(void *ctx)
 SEC("?kprobe.session")
 int by_kprobe_session(void *ctx)
 {
-	if (ours() && bpf_session_is_return(ctx))
+	if (ours() && bpf_session_is_return___ours())
 		returns++;
 	return seen(ctx);
 }

@@ -4,7 +4,7 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/usdt.bpf.h>
 
-extern bool bpf_session_is_return(void *ctx) __weak __ksym;
+extern bool bpf_session_is_return___ours(void) __weak __ksym;
 
 __u64 hits;
 __u64 returns;
@@ -43,7 +43,7 @@ int by_uprobe_multi(struct pt_regs *ctx)
 SEC("?uprobe.session")
 int by_uprobe_session(struct pt_regs *ctx)
 {
-	if (bpf_session_is_return(ctx))
+	if (bpf_session_is_return___ours())
 		returns++;
 	return seen(ctx);
 }
