@@ -9,7 +9,16 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-extern bool bpf_session_is_return___ours(void) __weak __ksym;
+/* The kernel has given it an argument. */
+extern bool bpf_session_is_return___old(void) __weak __ksym;
+extern bool bpf_session_is_return___new(void *ctx) __weak __ksym;
+
+static __always_inline bool is_return(void *ctx)
+{
+	if (bpf_ksym_exists(bpf_session_is_return___new))
+		return bpf_session_is_return___new(ctx);
+	return bpf_session_is_return___old();
+}
 
 #define EPERM 1
 
@@ -63,7 +72,7 @@ int by_kprobe_multi(void *ctx)
 SEC("?kprobe.session")
 int by_kprobe_session(void *ctx)
 {
-	if (ours() && bpf_session_is_return___ours())
+	if (ours() && is_return(ctx))
 		returns++;
 	return seen(ctx);
 }

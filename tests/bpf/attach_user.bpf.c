@@ -4,7 +4,16 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/usdt.bpf.h>
 
-extern bool bpf_session_is_return___ours(void) __weak __ksym;
+/* The kernel has given it an argument. */
+extern bool bpf_session_is_return___old(void) __weak __ksym;
+extern bool bpf_session_is_return___new(void *ctx) __weak __ksym;
+
+static __always_inline bool is_return(void *ctx)
+{
+	if (bpf_ksym_exists(bpf_session_is_return___new))
+		return bpf_session_is_return___new(ctx);
+	return bpf_session_is_return___old();
+}
 
 __u64 hits;
 __u64 returns;
@@ -43,7 +52,7 @@ int by_uprobe_multi(struct pt_regs *ctx)
 SEC("?uprobe.session")
 int by_uprobe_session(struct pt_regs *ctx)
 {
-	if (bpf_session_is_return___ours())
+	if (is_return(ctx))
 		returns++;
 	return seen(ctx);
 }

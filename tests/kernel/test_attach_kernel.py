@@ -101,7 +101,7 @@ def test_a_btf_tracepoint_fires_that_was_set_before_load(opened, x86):
 
 def test_a_missing_tracepoint_is_named_with_what_comes_close(only):
     _, program = only("by_tracepoint")
-    with pytest.raises(bpf.LibbpfError, match="no tracepoint 'syscalls/sys_enter_getpgdi'.*sys_enter_getpgid") as caught:
+    with pytest.raises(bpf.LibbpfError, match=r"no tracepoint 'syscalls/.*getpgdi'.*enter_getpgid") as caught:
         program.attach_tracepoint("syscalls", "sys_enter_getpgdi")
     assert caught.value.errno == errno.ENOENT
 
@@ -109,7 +109,7 @@ def test_a_missing_tracepoint_is_named_with_what_comes_close(only):
 @pytest.mark.needs("btf")
 def test_a_missing_raw_tracepoint_is_named_with_what_comes_close(only):
     _, program = only("by_plain_raw_tracepoint")
-    with pytest.raises(bpf.LibbpfError, match="no tracepoint 'sys_entr'.*'sys_enter'"):
+    with pytest.raises(bpf.LibbpfError, match=r"no tracepoint 'sys_entr'.*'sys_enter'"):
         program.attach_raw_tracepoint("sys_entr")
 
 
@@ -142,7 +142,7 @@ def test_a_target_that_is_not_in_btf_is_named_with_what_comes_close(opened, name
 @pytest.mark.needs("btf")
 def test_a_target_that_is_set_must_be_in_btf(opened):
     program = opened("attach_kernel").programs["by_fentry"]
-    with pytest.raises(bpf.LibbpfError, match="no function 'vfs_raed'.*'vfs_read'"):
+    with pytest.raises(bpf.LibbpfError, match=r"no function 'vfs_raed'.*'vfs_read'"):
         program.set_attach_target(attach_func_name="vfs_raed")
 
 
@@ -257,9 +257,11 @@ def test_an_event_of_one_cpu_samples_by_frequency(only):
 @pytest.mark.needs("perf_link", "attach_cookie")
 def test_a_perf_event_has_its_cookie(only):
     obj, program = only("by_perf_event")
-    with bpf.PerfEvent.software("cpu-clock", pid=0, sample_period=100_000) as event:
-        with program.attach_perf_event(event, bpf_cookie=COOKIE):
-            burn()
+    with (
+        bpf.PerfEvent.software("cpu-clock", pid=0, sample_period=100_000) as event,
+        program.attach_perf_event(event, bpf_cookie=COOKIE),
+    ):
+        burn()
     assert obj.variables["cookie"] == COOKIE
 
 
@@ -276,13 +278,15 @@ def test_the_event_may_be_closed_before_the_link(only, force):
 
 def test_an_event_that_is_not_enabled_waits(only):
     obj, program = only("by_plain_perf_event")
-    with bpf.PerfEvent.software("cpu_clock", pid=0, sample_period=100_000) as event:
-        with program.attach_perf_event(event, dont_enable=True):
-            burn()
-            assert obj.variables["hits"] == 0
-            event.enable()
-            burn()
-            assert obj.variables["hits"] > 100
+    with (
+        bpf.PerfEvent.software("cpu_clock", pid=0, sample_period=100_000) as event,
+        program.attach_perf_event(event, dont_enable=True),
+    ):
+        burn()
+        assert obj.variables["hits"] == 0
+        event.enable()
+        burn()
+        assert obj.variables["hits"] > 100
 
 
 def test_a_bare_descriptor_is_attached_and_stays_the_callers(only):
@@ -297,9 +301,12 @@ def test_a_bare_descriptor_is_attached_and_stays_the_callers(only):
 @pytest.mark.needs("perf_link")
 def test_a_second_program_on_an_event_is_refused_in_words(only):
     _, program = only("by_plain_perf_event")
-    with bpf.PerfEvent.software("cpu_clock", pid=0, sample_period=100_000) as event:
-        with program.attach_perf_event(event), pytest.raises(bpf.LibbpfError, match="has a program already"):
-            program.attach_perf_event(event)
+    with (
+        bpf.PerfEvent.software("cpu_clock", pid=0, sample_period=100_000) as event,
+        program.attach_perf_event(event),
+        pytest.raises(bpf.LibbpfError, match="has a program already"),
+    ):
+        program.attach_perf_event(event)
 
 
 def test_what_is_no_perf_event_is_refused(only, tmp_path):
@@ -361,16 +368,17 @@ def test_a_breakpoint_counts_what_writes_to_memory(root, x86):
     ],
 )
 def test_the_processors_counters_count_or_are_not_there(root, open_event):
+    refused = None
     try:
-        event = open_event()
+        with open_event() as event:
+            event.enable()
+            burn()
+            assert event.count > 0
     except bpf.LibbpfError as error:
-        assert error.errno in (errno.ENOENT, errno.EOPNOTSUPP)
-        assert "does not count that" in str(error)
-        return
-    with event:
-        event.enable()
-        burn()
-        assert event.count > 0
+        refused = error
+    if refused is not None:
+        assert refused.errno in (errno.ENOENT, errno.EOPNOTSUPP)
+        assert "does not count that" in str(refused)
 
 
 def test_a_unit_of_the_kernels_is_found_by_its_name(root):
@@ -379,7 +387,7 @@ def test_a_unit_of_the_kernels_is_found_by_its_name(root):
         event.enable()
         touch_new_pages()
         assert event.count > 0
-    with pytest.raises(bpf.LibbpfError, match="(?s)softwear.*software"):
+    with pytest.raises(bpf.LibbpfError, match=r"(?s)softwear.*software"):
         bpf.PerfEvent.dynamic("softwear", 0, pid=0)
 
 
@@ -427,10 +435,12 @@ def test_a_forgotten_event_is_closed_with_a_warning(root):
 
 
 def test_an_event_is_led_by_another(root):
-    with bpf.PerfEvent.software("task_clock", pid=0) as leader:
-        with bpf.PerfEvent.software("page_faults", pid=0, group=leader) as event:
-            # In this order: a member that is enabled under a clock that runs already does not count (Linux 6.18).
-            event.enable()
-            leader.enable()
-            touch_new_pages()
-            assert event.count > 0
+    with (
+        bpf.PerfEvent.software("task_clock", pid=0) as leader,
+        bpf.PerfEvent.software("page_faults", pid=0, group=leader) as event,
+    ):
+        # In this order: a member that is enabled under a clock that runs already does not count (Linux 6.18).
+        event.enable()
+        leader.enable()
+        touch_new_pages()
+        assert event.count > 0

@@ -167,7 +167,7 @@ def test_what_is_nowhere_is_said_to_be(only, library):
 
 def test_a_missing_function_is_named_with_what_comes_close(only, library):
     _, program = only("by_uprobe")
-    with pytest.raises(bpf.LibbpfError, match="no function 'lbc_ad'.*'lbc_add'") as caught:
+    with pytest.raises(bpf.LibbpfError, match=r"no function 'lbc_ad'.*'lbc_add'") as caught:
         program.attach_uprobe(library, "lbc_ad")
     assert caught.value.errno == errno.ENOENT
 
@@ -371,9 +371,9 @@ def test_many_uprobes_of_a_process_fire_for_that_one(only, program_file, target_
 @MULTI
 def test_many_missing_functions_are_named(only, library):
     _, program = only("by_uprobe_multi")
-    with pytest.raises(bpf.LibbpfError, match="no function .* fits 'nothing\\*'"):
+    with pytest.raises(bpf.LibbpfError, match=r"no function .* fits 'nothing\*'"):
         program.attach_uprobe_multi(library, "nothing*")
-    with pytest.raises(bpf.LibbpfError, match="no function 'lbc_ad'.*'lbc_add'"):
+    with pytest.raises(bpf.LibbpfError, match=r"no function 'lbc_ad'.*'lbc_add'"):
         program.attach_uprobe_multi(library, syms=["lbc_sub", "lbc_ad"])
 
 
@@ -445,7 +445,7 @@ def test_a_uprobe_counts_a_semaphore_up(only, library, called):
 
 def test_a_missing_usdt_probe_is_named_with_what_comes_close(only, library):
     _, program = only("by_usdt")
-    with pytest.raises(bpf.LibbpfError, match="no USDT probe 'lbc:arg'.*'lbc:args'") as caught:
+    with pytest.raises(bpf.LibbpfError, match=r"no USDT probe 'lbc:arg'.*'lbc:args'") as caught:
         program.attach_usdt(library, "lbc", "arg")
     assert caught.value.errno == errno.ENOENT
 
