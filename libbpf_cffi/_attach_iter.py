@@ -37,7 +37,7 @@ class IterAttach(ProgramBase):
         from .enums import ProgType
 
         fitting = method_of(kind, self._get(lib.bpf_program__expected_attach_type), self.section_name)
-        use = f": use {fitting}()" if fitting is not None and fitting != method else ""
+        use = f": use {fitting}()" if hasattr(self, fitting or "") and fitting != method else ""
         raise ValueError(
             f"{method}() attaches no program of type {ProgType(kind).name}, which {self.name!r} "
             f"(section {self.section_name!r}) is{use}"

@@ -21,6 +21,8 @@ _BY_TYPE = {
     "SK_SKB": "attach_sockmap",
     "SK_MSG": "attach_sockmap",
     "NETFILTER": "attach_netfilter",
+    "SOCKET_FILTER": "attach_socket",
+    "SK_REUSEPORT": "attach_socket",
     "SOCK_OPS": "attach_cgroup",
     "CGROUP_SKB": "attach_cgroup",
     "CGROUP_SOCK": "attach_cgroup",

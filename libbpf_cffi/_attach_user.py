@@ -7,8 +7,8 @@ import os
 
 from ._attach_iter import IterAttach
 from ._attach_options import strings, words
+from ._elf_target import Target
 from ._ffi import Options, c_string, ffi, lib, unsigned
-from ._targets import Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,24 +59,29 @@ class UserAttach(IterAttach):
         function, more = _parted(func_name)
         options = Options(
             "bpf_uprobe_opts",
-            func_name=None if function is None else c_string(function, "func_name"),
             retprobe=self._is_return(retprobe),
             ref_ctr_offset=unsigned(ref_ctr_offset, 64, "ref_ctr_offset"),
             bpf_cookie=unsigned(bpf_cookie, 64, "bpf_cookie"),
             attach_mode=unsigned(attach_mode, 31, "attach_mode"),
         )
-        offset = unsigned(func_offset, 64, "func_offset") + more
+        encoded = None if function is None else c_string(function, "func_name")
+        offset = unsigned(unsigned(func_offset, 63, "func_offset") + more, 63, "func_offset")
         self._require_kind("attach_uprobe", lib.BPF_PROG_TYPE_KPROBE)
+
+        def arguments(target: Target) -> tuple[object, ...]:
+            start = 0 if encoded is None else target.symbol(encoded, lambda error: hint(error, target))
+            if start is None:
+                options.set("func_name", encoded)
+                return _pid(pid), target.path, offset, options.pointer
+            place = unsigned(start + offset, 63, "the place in the file")
+            return _pid(pid), target.lasting_path, place, options.pointer
+
+        def hint(error: int, target: Target) -> str | None:
+            return _symbol_hint(error, target, [function] if function else [])
+
         what = f"{os.fspath(binary_path)}:{function or hex(offset)}"
-        return self._probe(
-            binary_path,
-            pid,
-            what,
-            function is not None,
-            lib.bpf_program__attach_uprobe_opts,
-            lambda path: (_pid(pid), path, offset, options.pointer),
-            lambda error, target: _symbol_hint(error, target, [function] if function else []),
-        )
+        attach = lib.bpf_program__attach_uprobe_opts
+        return self._probe(binary_path, pid, what, encoded is not None, attach, arguments, hint)
 
     def attach_uprobe_multi(
         self,
@@ -125,7 +130,7 @@ class UserAttach(IterAttach):
             f"{places} of {os.fspath(binary_path)}",
             offsets is None,
             lib.bpf_program__attach_uprobe_multi,
-            lambda path: (_pid(pid), path, pattern, _without_table(options, syms, path)),
+            lambda target: (_pid(pid), target.path, pattern, _without_table(options, syms, target)),
             lambda error, target: _multi_hint(error, target, func_pattern, syms),
         )
 
@@ -162,7 +167,7 @@ class UserAttach(IterAttach):
             f"{os.fspath(binary_path)}:{usdt_provider}:{usdt_name}",
             True,
             lib.bpf_program__attach_usdt,
-            lambda path: (_pid(pid), path, provider, name, options.pointer),
+            lambda target: (_pid(pid), target.path, provider, name, options.pointer),
             hint,
         )
 
@@ -176,14 +181,14 @@ class UserAttach(IterAttach):
         what: str,
         by_name: bool,
         function: Callable[..., bpf_link],
-        arguments: Callable[[bytes], tuple[object, ...]],
+        arguments: Callable[[Target], tuple[object, ...]],
         hint: Callable[[int, Target], str | None],
     ) -> Link:
         """Open the file, check it if libbpf looks for a name in it, and attach by a function of libbpf."""
         with Target(binary_path, _pid(pid), f"attach program {self.name!r} to {what}") as target:
             if by_name:
                 target.check_elf()
-            return self._link(function, *arguments(target.path), to=what, hint=lambda error: hint(error, target))
+            return self._link(function, *arguments(target), to=what, hint=lambda error: hint(error, target))
 
     def _by_section(self) -> Link | None:
         """Attach a program whose section names a file, which is then checked; ``None`` for all others.
@@ -231,7 +236,7 @@ def _parted(func_name: str | None) -> tuple[str | None, int]:
     return func_name, 0
 
 
-def _without_table(options: Options, syms: Sequence[str] | None, path: bytes) -> CData:
+def _without_table(options: Options, syms: Sequence[str] | None, target: Target) -> CData:
     """Look names up in a stripped file: of one without a symbol table libbpf says that it has none of them.
 
     (elf.c, elf_resolve_syms_offsets(): what the second table's absence is answered by is what it returns.)
@@ -240,8 +245,7 @@ def _without_table(options: Options, syms: Sequence[str] | None, path: bytes) ->
         return options.pointer
     from ._elf import DYNSYM, functions, has_symbol_table
 
-    with open(path, "rb") as file:
-        data = file.read()
+    data = target.read()
     if not has_symbol_table(data):
         there = functions(data, DYNSYM)
         if all(there.get(name, 0) > 0 for name in syms):

@@ -324,6 +324,9 @@ int lbc_map_adopt_inner(struct bpf_map *map);
 int lbc_target_open(int root_fd, const char *path);
 int lbc_target_check(int fd, char *why, size_t why_size);
 
+/* Where a function is in an ELF file that was checked (link_usdt.c); -EOPNOTSUPP: not known. */
+long lbc_target_symbol(const char *path, const char *name);
+
 /* A perf event (perf_event.c): its descriptor. A link gets a duplicate of it. */
 struct lbc_perf_event {
     int fd;

@@ -461,7 +461,7 @@ def test_an_object_without_the_maps_of_usdt_says_what_to_include(one_program, li
 
 def test_a_section_that_names_a_file_has_it_checked(loaded, monkeypatch):
     checked = []
-    monkeypatch.setattr("libbpf_cffi._targets.Target.check_elf", lambda target: checked.append(target.named))
+    monkeypatch.setattr("libbpf_cffi._elf_target.Target.check_elf", lambda target: checked.append(target.named))
     obj = loaded("kinds")
     for name in ("of_uprobe", "of_uretprobe"):
         obj.programs[name].attach().close()
@@ -500,21 +500,39 @@ def test_a_section_is_read_as_libbpf_reads_it(opened, monkeypatch, section, meth
 
 
 def test_the_file_that_was_checked_is_the_one_that_is_probed(only, library, called, tmp_path, monkeypatch):
-    from libbpf_cffi import _targets
+    from libbpf_cffi import _elf_target
 
     path = tmp_path / "swapped.so"
     shutil.copy(library, path)
     own = ctypes.CDLL(str(path))
-    checked = _targets.Target.check_elf
+    checked = _elf_target.Target.check_elf
 
     def check_and_swap(target):
         checked(target)
         path.unlink()
         path.write_bytes(b"\x7fELF nonsense")
 
-    monkeypatch.setattr(_targets.Target, "check_elf", check_and_swap)
+    monkeypatch.setattr(_elf_target.Target, "check_elf", check_and_swap)
     obj, program = only("by_uprobe")
     link = program.attach_uprobe(path, "lbc_add")
     assert fires(obj, link, lambda: own.lbc_add(1, 2)) == 3
 
 
+
+
+@pytest.mark.needs("perf_link_info")
+def test_the_kernel_shows_the_files_own_path(only, library, called):
+    _, program = only("by_uprobe")
+    with program.attach_uprobe(library, "lbc_add") as link:
+        details = link.info.details
+        assert details["file_name"] == str(library)
+        assert details["offset"] == offset_of(library, "lbc_add")
+
+
+@pytest.mark.parametrize("offset", [-1, 1 << 63, "1", None])
+def test_an_offset_is_a_place_in_a_file(only, library, offset):
+    _, program = only("by_uprobe")
+    with pytest.raises((TypeError, ValueError), match="func_offset"):
+        program.attach_uprobe(library, "lbc_add", offset)
+    with pytest.raises((bpf.LibbpfError, ValueError)):
+        program.attach_uprobe(library, f"lbc_add+{offset}")

@@ -6,11 +6,14 @@ import errno
 import os
 import stat
 
+from . import _log
 from ._check import check
 from ._ffi import c_string, ffi, lib, path_bytes, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Self
 
 __all__ = ["Target", "find_binary"]
@@ -31,6 +34,8 @@ class Target:
         self._pid = pid
         self._action = action
         self._fds: list[int] = []
+        self._found = b""
+        self._elsewhere = False
 
     def __enter__(self) -> Self:
         try:
@@ -54,6 +59,7 @@ class Target:
             raise ValueError(
                 f"cannot {self._action}: process {self._pid} has another root, in which the path must begin with /"
             )
+        self._found, self._elsewhere = encoded, root >= 0
         self._fds.extend(map(lib.lbc_target_open, (root,), (encoded,)))
         if self._fds[-1] < 0:
             check(self._fds.pop(), self._action, f"{os.fsdecode(encoded)!r} is to be probed")
@@ -81,6 +87,26 @@ class Target:
     def path(self) -> bytes:
         """What leads to the open file."""
         return b"/proc/self/fd/%d" % self._fds[-1]
+
+    @property
+    def lasting_path(self) -> bytes:
+        """The file's own path, if it still leads there from here: the kernel shows it to everybody."""
+        if not self._elsewhere:
+            try:
+                if os.path.samestat(os.stat(self._found), os.fstat(self._fds[-1])):
+                    return self._found
+            except OSError:
+                pass
+        return self.path
+
+    def symbol(self, name: bytes, hint: Callable[[int], str | None]) -> int | None:
+        """Find where a function is in the file; ``None``: libbpf must look for it itself."""
+        _log.listen()
+        offset: int = lib.lbc_target_symbol(self.path, name)
+        if offset == -errno.EOPNOTSUPP:
+            _log.take()
+            return None
+        return check(offset, self._action, hint)
 
     def check_elf(self) -> None:
         """Raise `LibbpfError` if the file is no ELF file, or one that libbpf could not be trusted to read."""
