@@ -534,5 +534,10 @@ def test_an_offset_is_a_place_in_a_file(only, library, offset):
     _, program = only("by_uprobe")
     with pytest.raises((TypeError, ValueError), match="func_offset"):
         program.attach_uprobe(library, "lbc_add", offset)
+
+
+@pytest.mark.parametrize("name", ["lbc_add+-1", "lbc_add+nothing", "lbc_add+0x8000000000000000", "+4", ""])
+def test_an_offset_behind_a_function_is_a_place_in_a_file(only, library, name):
+    _, program = only("by_uprobe")
     with pytest.raises((bpf.LibbpfError, ValueError)):
-        program.attach_uprobe(library, f"lbc_add+{offset}")
+        program.attach_uprobe(library, name)
