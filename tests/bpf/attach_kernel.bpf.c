@@ -83,6 +83,14 @@ int by_tracepoint(void *ctx)
 	return seen(ctx);
 }
 
+SEC("?tracepoint")
+int by_plain_tracepoint(void *ctx)
+{
+	if (ours())
+		hits++;
+	return 0;
+}
+
 /* Of each system call: one of them is counted. */
 __u64 number;
 

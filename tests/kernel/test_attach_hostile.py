@@ -52,6 +52,17 @@ def headers(data, kind):
     return [at for at in every if int.from_bytes(data[at + 4 : at + 8], "little") == kind]
 
 
+def of_zeros(data):
+    """Give the index of a section that is no table of strings, and ends in a NUL as if it were one."""
+    table, count = int.from_bytes(data[40:48], "little"), int.from_bytes(data[60:62], "little")
+    for index in range(1, count):
+        offset, size = content(data, table + index * SHDR)
+        kind = int.from_bytes(data[table + index * SHDR + 4 : table + index * SHDR + 8], "little")
+        if kind not in {3, 8} and size and data[offset + size - 1] == 0:
+            return index
+    raise AssertionError
+
+
 def usdt_header(data):
     """Give the header of the section of USDT notes, the one that is not loaded."""
     return next(at for at in headers(data, NOTE) if not int.from_bytes(data[at + 8 : at + 16], "little") & 2)
@@ -97,7 +108,8 @@ CHANGES = {
     "no entry size in the other table": (SYMTAB, lambda data: put(data, headers(data, SYMTAB)[0] + 56, 0, 8)),
     "a size beyond the file": (DYNSYM, lambda data: put(data, headers(data, DYNSYM)[0] + 32, 1 << 62, 8)),
     "an offset beyond the file": (DYNSYM, lambda data: put(data, headers(data, DYNSYM)[0] + 24, 1 << 63, 8)),
-    "strings that are none": (DYNSYM, lambda data: put(data, headers(data, DYNSYM)[0] + 40, 1, 4)),
+    "strings that do not end": (DYNSYM, lambda data: put(data, headers(data, DYNSYM)[0] + 40, 1, 4)),
+    "strings that are none": (DYNSYM, lambda data: put(data, headers(data, DYNSYM)[0] + 40, of_zeros(data), 4)),
     "strings of no section": (DYNSYM, lambda data: put(data, headers(data, DYNSYM)[0] + 40, 1 << 31, 4)),
     "a compressed table": (DYNSYM, lambda data: put(data, headers(data, DYNSYM)[0] + 8, 0x802, 8)),
     "versions of another size": (VERSYM, lambda data: put(data, headers(data, VERSYM)[0] + 56, 0, 8)),

@@ -100,7 +100,7 @@ def test_a_btf_tracepoint_fires_that_was_set_before_load(opened, x86):
 
 
 def test_a_missing_tracepoint_is_named_with_what_comes_close(only):
-    _, program = only("by_tracepoint")
+    _, program = only("by_plain_tracepoint")
     with pytest.raises(bpf.LibbpfError, match=r"no tracepoint 'syscalls/.*getpgdi'.*enter_getpgid") as caught:
         program.attach_tracepoint("syscalls", "sys_enter_getpgdi")
     assert caught.value.errno == errno.ENOENT
@@ -115,7 +115,7 @@ def test_a_missing_raw_tracepoint_is_named_with_what_comes_close(only):
 
 @pytest.mark.parametrize("names", [("", "x"), ("..", "x"), ("syscalls", "../sched/sched_switch"), ("a/b", "c")])
 def test_a_tracepoints_name_leads_nowhere_else(only, names):
-    _, program = only("by_tracepoint")
+    _, program = only("by_plain_tracepoint")
     with pytest.raises(ValueError, match="tracepoint"):
         program.attach_tracepoint(*names)
 
@@ -153,7 +153,7 @@ def test_a_target_is_set_before_load(loaded):
 
 
 def test_a_kernel_without_kprobes_is_not_supported_and_says_so(only, monkeypatch):
-    _, program = only("by_tracepoint")
+    _, program = only("by_plain_tracepoint")
     monkeypatch.setattr("libbpf_cffi._attach_tracing._PMU", "/nowhere")
     monkeypatch.setattr("libbpf_cffi._attach_tracing._EVENTS", ())
     monkeypatch.setattr("libbpf_cffi._attach_iter.IterAttach._require_kind", lambda *_: None)
@@ -167,11 +167,11 @@ def test_a_kernel_without_kprobes_is_not_supported_and_says_so(only, monkeypatch
 
 WRONG = [
     ("network", "pass", "attach_tracepoint", ("a", "b"), "use attach_xdp"),
-    ("attach_kernel", "by_tracepoint", "attach_kprobe", ("f",), "use attach_tracepoint"),
-    ("attach_kernel", "by_tracepoint", "attach_uprobe", ("libc.so.6", "f"), "use attach_tracepoint"),
-    ("attach_kernel", "by_tracepoint", "attach_usdt", ("libc.so.6", "f", "g"), "use attach_tracepoint"),
-    ("attach_kernel", "by_tracepoint", "attach_lsm", (), "use attach_tracepoint"),
-    ("attach_kernel", "by_tracepoint", "attach_freplace", (), "use attach_tracepoint"),
+    ("attach_kernel", "by_plain_tracepoint", "attach_kprobe", ("f",), "use attach_tracepoint"),
+    ("attach_kernel", "by_plain_tracepoint", "attach_uprobe", ("libc.so.6", "f"), "use attach_tracepoint"),
+    ("attach_kernel", "by_plain_tracepoint", "attach_usdt", ("libc.so.6", "f", "g"), "use attach_tracepoint"),
+    ("attach_kernel", "by_plain_tracepoint", "attach_lsm", (), "use attach_tracepoint"),
+    ("attach_kernel", "by_plain_tracepoint", "attach_freplace", (), "use attach_tracepoint"),
     ("attach_kernel", "by_plain_raw_tracepoint", "attach_trace", (), "use attach_raw_tracepoint"),
     ("attach_kernel", "by_plain_perf_event", "attach_raw_tracepoint", ("sys_enter",), "use attach_perf_event"),
     ("attach_user", "by_uprobe_multi", "attach_iter", (), "use attach_uprobe_multi"),
@@ -189,7 +189,7 @@ def test_a_program_of_another_type_is_refused_with_the_method_that_fits(opened, 
 
 @pytest.mark.parametrize(
     ("name", "method"),
-    [("by_tracepoint", "attach_tracepoint"), ("by_plain_raw_tracepoint", "attach_raw_tracepoint")],
+    [("by_plain_tracepoint", "attach_tracepoint"), ("by_plain_raw_tracepoint", "attach_raw_tracepoint")],
 )
 def test_attach_names_the_method_that_takes_the_target(only, name, method):
     _, program = only(name)
@@ -208,7 +208,7 @@ def test_attach_names_the_method_that_takes_the_target(only, name, method):
 )
 def test_what_is_not_loaded_is_not_attached(opened, method, arguments):
     name = {
-        "attach_tracepoint": "by_tracepoint",
+        "attach_tracepoint": "by_plain_tracepoint",
         "attach_raw_tracepoint": "by_plain_raw_tracepoint",
         "attach_trace": "by_tp_btf",
         "attach_iter": "by_tp_btf",
@@ -219,7 +219,7 @@ def test_what_is_not_loaded_is_not_attached(opened, method, arguments):
 
 @pytest.mark.parametrize("cookie", [-1, 1 << 64, "1", None])
 def test_a_cookie_is_a_number_of_64_bits(only, cookie):
-    _, program = only("by_tracepoint")
+    _, program = only("by_plain_tracepoint")
     with pytest.raises((TypeError, ValueError), match="bpf_cookie"):
         program.attach_tracepoint("syscalls", "sys_enter_getpgid", bpf_cookie=cookie)
 
@@ -323,7 +323,7 @@ def test_what_is_no_perf_event_is_refused(only, tmp_path):
 
 @pytest.mark.needs("perf_link")
 def test_a_tracepoint_is_attached_as_a_perf_event(only):
-    obj, program = only("by_tracepoint")
+    obj, program = only("by_plain_tracepoint")
     with bpf.PerfEvent.tracepoint("syscalls", "sys_enter_getpgid", pid=0) as event:
         assert fires(obj, program.attach_perf_event(event)) == 3
 
