@@ -166,7 +166,7 @@ def test_a_kernel_without_kprobes_is_not_supported_and_says_so(only, monkeypatch
 
 
 WRONG = [
-    ("network", "pass", "attach_tracepoint", ("a", "b"), "use attach_xdp"),
+    ("network", "pass", "attach_tracepoint", ("a", "b"), "type XDP"),
     ("attach_kernel", "by_plain_tracepoint", "attach_kprobe", ("f",), "use attach_tracepoint"),
     ("attach_kernel", "by_plain_tracepoint", "attach_uprobe", ("libc.so.6", "f"), "use attach_tracepoint"),
     ("attach_kernel", "by_plain_tracepoint", "attach_usdt", ("libc.so.6", "f", "g"), "use attach_tracepoint"),
