@@ -24,6 +24,11 @@
 #include "libbpf.h"
 #include "cdef/lbc.h"
 
+#ifndef SYS_openat2
+/* The number is the same everywhere; older headers of a C library have no name for it. */
+#define SYS_openat2 437
+#endif
+
 #define MAX_SECTIONS (1u << 20)
 #define MAX_TABLE (64u << 20)
 /* libbpf makes some 300 bytes of each note of the probe that it looks for. */

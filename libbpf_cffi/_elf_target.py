@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Target", "find_binary"]
 
 _LIBRARY_FOLDERS = "/usr/lib64:/usr/lib"
+_READ_AT_MOST = 1 << 29
 _PROGRAM_FOLDERS = "/usr/bin:/usr/sbin"
 
 
@@ -48,7 +49,10 @@ class Target:
     def __exit__(self, *exc: object) -> None:
         while self._fds:
             # Out of the list first: a Ctrl-C between the two leaks a descriptor, and closes no other's.
-            os.close(self._fds.pop())
+            fd = self._fds.pop()
+            # A negative one is an error that nobody came to look at.
+            if fd >= 0:
+                os.close(fd)
 
     def _open(self) -> None:
         encoded = path_bytes(self.named, "binary_path")
@@ -115,8 +119,8 @@ class Target:
         check(error, self._action, text(why) or None)
 
     def read(self) -> bytes:
-        """Read the file whole, to say what is in it."""
-        return os.pread(self._fds[-1], os.fstat(self._fds[-1]).st_size, 0)
+        """Read the file, up to a size that no program has, to say what is in it."""
+        return os.pread(self._fds[-1], min(os.fstat(self._fds[-1]).st_size, _READ_AT_MOST), 0)
 
 
 def find_binary(name: str, action: str, root: str = "") -> str:

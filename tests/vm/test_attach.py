@@ -16,6 +16,7 @@ KPROBE = pytest.mark.needs("kprobe")
 COOKIES = pytest.mark.needs("kprobe", "attach_cookie", "perf_link")
 MULTI = pytest.mark.needs("kprobe_multi")
 FENTRY = pytest.mark.needs("fentry")
+FENTRY_COOKIE = pytest.mark.needs("fentry", "trace_cookie")
 
 GETPGID, GETSID = "__x64_sys_getpgid", "__x64_sys_getsid"
 """The functions of two system calls, as x86-64 calls them."""
@@ -198,7 +199,7 @@ def test_a_plain_kprobe_is_not_attached_to_many(only):
 # fentry and its kin
 
 
-@FENTRY
+@FENTRY_COOKIE
 def test_fentry_fires_on_the_function_that_was_set(opened):
     obj = opened("attach_kernel")
     obj.programs["by_fentry"].autoload = True
@@ -210,7 +211,7 @@ def test_fentry_fires_on_the_function_that_was_set(opened):
     assert obj.variables["cookie"] == COOKIE
 
 
-@FENTRY
+@FENTRY_COOKIE
 def test_fexit_sees_the_result(only):
     obj, program = only("by_fexit")
     assert fires(obj, program.attach_trace(cookie=COOKIE), lambda: os.getpgid(os.getpid())) == 3
@@ -218,7 +219,7 @@ def test_fexit_sees_the_result(only):
     assert obj.variables["cookie"] == COOKIE
 
 
-@FENTRY
+@FENTRY_COOKIE
 def test_fmod_ret_gives_another_result(only):
     obj, program = only("by_fmod_ret")
     with program.attach_trace():
