@@ -59,8 +59,21 @@ if TYPE_CHECKING:
     from .btf import Btf, BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
     from .btf_ext import BtfExt, BtfFuncInfo, BtfLineInfo
     from .compile import CompileError, CompileWarning, compile_object, vmlinux_h
-    from .enums import AttachType, BpfCmd, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType, UpdateFlags
+    from .enums import (
+        AttachType,
+        BpfCmd,
+        BtfKind,
+        CgroupIterOrder,
+        LinkType,
+        MapFlags,
+        MapType,
+        ProbeAttachMode,
+        ProgFlags,
+        ProgType,
+        UpdateFlags,
+    )
     from .infos import LinkInfo, MapInfo, ProgramInfo
+    from .perf_events import PerfEvent
     from .perfbuf import CpuBuffer, PerfBuffer
     from .ringbuf import Ring, RingBuffer
     from .syscalls import Syscall, Syscalls, record_syscalls
@@ -87,6 +100,7 @@ __all__ = [
     "BtfType",
     "BtfVariable",
     "CgroupArray",
+    "CgroupIterOrder",
     "CgroupStorage",
     "CgroupStorageKey",
     "CgrpStorage",
@@ -124,7 +138,9 @@ __all__ = [
     "PercpuCgroupStorage",
     "PercpuHashMap",
     "PerfBuffer",
+    "PerfEvent",
     "PerfEventArray",
+    "ProbeAttachMode",
     "ProgArray",
     "ProgFlags",
     "ProgType",
@@ -190,6 +206,7 @@ _LATER = {
     "BtfType": "btf",
     "BtfVariable": "btf",
     "CgroupArray": "_map_groups",
+    "CgroupIterOrder": "enums",
     "CgroupStorage": "_map_groups",
     "CgroupStorageKey": "_map_groups",
     "CgrpStorage": "_map_storage",
@@ -218,7 +235,9 @@ _LATER = {
     "PercpuCgroupStorage": "_map_groups",
     "PercpuHashMap": "_map_percpu",
     "PerfBuffer": "perfbuf",
+    "PerfEvent": "perf_events",
     "PerfEventArray": "_map_groups",
+    "ProbeAttachMode": "enums",
     "ProgArray": "_map_programs",
     "ProgFlags": "enums",
     "ProgType": "enums",

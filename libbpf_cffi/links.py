@@ -9,6 +9,7 @@ from . import _log
 from ._check import check, not_null
 from ._ffi import ffi, lib, path_bytes, text
 from ._handle import Handle
+from ._link_kinds import KindsOfLinks
 from ._pins import Folders, pin_path, pinning_hint
 from .errors import StateError
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Link"]
 
 
-class Link:
+class Link(KindsOfLinks):
     """A program that is attached to something.
 
     Four words, four meanings: `close` detaches and frees, `detach` takes the program off its hook and leaves

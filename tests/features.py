@@ -127,26 +127,70 @@ def _tracing() -> bool:
     return _btf() and _program_type("TRACING") and _function("bpf_trampoline_link_prog")
 
 
+def _raw_tracepoint_cookie() -> bool:
+    fd = _program(lib.BPF_PROG_TYPE_RAW_TRACEPOINT)
+    assert fd >= 0
+    options = ffi.new("struct bpf_raw_tp_opts *")
+    name = ffi.new("char[]", b"sys_enter")
+    options.sz, options.tp_name, options.cookie = ffi.sizeof(options[0]), name, 1
+    link = lib.bpf_raw_tracepoint_open_opts(fd, options)
+    for each in (fd, link):
+        if each >= 0:
+            os.close(each)
+    return link >= 0
+
+
+def _in_btf(name: bytes) -> bool:
+    """Tell whether the kernel's BTF has a name: an enumerator tells of what has no function of its own."""
+    if not _btf():
+        return False
+    with open("/sys/kernel/btf/vmlinux", "rb") as file:
+        return b"\0" + name + b"\0" in file.read()
+
+
+def _bpf_lsm() -> bool:
+    """Tell whether the kernel was started with BPF among its LSMs; securityfs, which says it, may not be mounted."""
+    if not (_tracing() and _program_type("LSM") and _function("bpf_lsm_task_getpgid")):
+        return False
+    with open("/proc/cmdline", encoding="utf-8") as file:
+        chosen = [word for word in file.read().split() if word.startswith("lsm=")]
+    if chosen:
+        return "bpf" in chosen[-1].removeprefix("lsm=").split(",")
+    path = "/sys/kernel/security/lsm"
+    if not os.path.exists(path):
+        return True
+    with open(path, encoding="ascii") as file:
+        return "bpf" in file.read().split(",")
+
+
 PROBES: dict[str, Callable[[], bool]] = {
     "attach_cookie": _attach_cookie,
     "bpf_loop": lambda: _function("bpf_loop"),
+    "bpf_lsm": _bpf_lsm,
     "btf": _btf,
+    "cgroup_iter": lambda: _function("bpf_iter_attach_cgroup"),
     "exclusive_map": _exclusive_map,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
     "kprobe": lambda: os.path.exists(f"{PMU}/kprobe/type"),
     # Without fprobes bpf_kprobe_multi_link_attach() is there, and refuses.
     "kprobe_multi": lambda: os.path.exists(f"{PMU}/kprobe/type") and _function("register_fprobe_ips"),
+    "kprobe_session": lambda: _function("bpf_session_is_return"),
     "percpu_flags": _percpu_flags,
     "perf_link": lambda: _function("bpf_perf_link_release"),
     "perf_link_info": lambda: _function("bpf_perf_link_fill_link_info"),
     "overwriting_ring": _overwriting_ring,
+    "raw_tracepoint_cookie": _raw_tracepoint_cookie,
     "raw_tracepoint_twice": _raw_tracepoint_twice,
+    "sched_ext": lambda: os.path.exists("/sys/kernel/sched_ext/state"),
     "struct_ops_link": lambda: _function("bpf_struct_ops_link_create"),
     "snprintf": _snprintf,
     # To ask for programs of the type TRACING, libbpf loads one for the entry of a function, which is more.
     "tp_btf": lambda: _btf() and _program_type("RAW_TRACEPOINT"),
+    "task_iter_of_one": lambda: _function("bpf_iter_attach_task"),
+    "trace_cookie": lambda: _function("bpf_get_attach_cookie_tracing"),
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),
     "uprobe_multi": lambda: _function("bpf_uprobe_multi_link_attach"),
+    "uprobe_session": lambda: _in_btf(b"BPF_TRACE_UPROBE_SESSION"),
     "verified_insns": _verified_insns,
     "xdp_frags": _xdp_frags,
 }

@@ -403,3 +403,20 @@ void lbc_map_forget_btf(struct bpf_map *map);
 
 /* Whether the template of a map of maps can be set; libbpf crashes at that before this (link_perf.c). */
 int lbc_map_adopt_inner(struct bpf_map *map);
+
+/* Files that probes go into (target.c): opened below another root, and checked; what is wrong goes to `why`. */
+int lbc_target_open(int root_fd, const char *path);
+int lbc_target_check(int fd, char *why, size_t why_size);
+
+/* Where a function is in an ELF file that was checked (link_usdt.c); -EOPNOTSUPP: not known. */
+long lbc_target_symbol(const char *path, const char *name);
+
+/* A perf event (perf_event.c): its descriptor. A link gets a duplicate of it. */
+struct lbc_perf_event {
+    int fd;
+};
+
+struct lbc_perf_event *lbc_perf_event__open(const void *attr, int pid, int cpu, int group_fd, unsigned long flags);
+void lbc_perf_event__close(struct lbc_perf_event *event);
+struct bpf_link *lbc_program__attach_perf_event(const struct bpf_program *prog, int pfd,
+    const struct bpf_perf_event_opts *opts);
