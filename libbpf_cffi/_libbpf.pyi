@@ -198,6 +198,7 @@ lbc_ring_batch = NewType("lbc_ring_batch", CData)
 lbc_ring_reader = NewType("lbc_ring_reader", CData)
 lbc_ring_state = NewType("lbc_ring_state", CData)
 lbc_syscall = NewType("lbc_syscall", CData)
+lbc_socket_program = NewType("lbc_socket_program", CData)
 lbc_text = NewType("lbc_text", CData)
 lbc_user_ring = NewType("lbc_user_ring", CData)
 lbc_user_sample = NewType("lbc_user_sample", CData)
@@ -2417,6 +2418,17 @@ class Lib:
     def lbc_user_sample__free(self, sample: lbc_user_sample, /) -> None: ...
     def lbc_map_forget_btf(self, map: bpf_map, /) -> None: ...
     def lbc_map_adopt_inner(self, map: bpf_map, /) -> int: ...
+    def lbc_attach_xdp(self, prog: bpf_program, ifindex: int, flags: int, /) -> bpf_link: ...
+    def lbc_enter_netns(self, fd: int, /) -> int: ...
+    def lbc_socket_program__attach(
+        self,
+        made: lbc_socket_program,
+        fd: int,
+        prog_fd: int,
+        reuseport: bool,
+        /,
+    ) -> lbc_socket_program: ...
+    def lbc_socket_program__detach(self, made: lbc_socket_program, /) -> int: ...
 
 ffi: Final[FFI]
 lib: Final[Lib]

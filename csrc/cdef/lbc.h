@@ -324,3 +324,20 @@ void lbc_map_forget_btf(struct bpf_map *map);
 
 /* Whether the template of a map of maps can be set; libbpf crashes at that before this (link_perf.c). */
 int lbc_map_adopt_inner(struct bpf_map *map);
+
+/* Attach an XDP program with flags: XDP_FLAGS_…_MODE (link_perf.c). */
+struct bpf_link *lbc_attach_xdp(const struct bpf_program *prog, int ifindex, __u32 flags);
+
+/* Let this thread be in the network namespace of a descriptor (network.c). */
+int lbc_enter_netns(int fd);
+
+/* A program on a socket (network.c). */
+struct lbc_socket_program {
+    int fd;
+    int detach;
+    __u64 cookie;
+};
+
+struct lbc_socket_program *lbc_socket_program__attach(struct lbc_socket_program *made, int fd, int prog_fd,
+    bool reuseport);
+int lbc_socket_program__detach(struct lbc_socket_program *made);
