@@ -220,9 +220,7 @@ class NetAttach(CgroupAttach):
         """
         from ._socket import SocketProgram
 
-        if isinstance(sock, (str, bytes)) or hasattr(sock, "__fspath__"):
-            raise TypeError(f"sock must be a socket or a descriptor, not {type(sock).__name__}")
-        opened = Opened(sock, "socket")
+        opened = Opened(sock, "socket", paths=False)
         to = opened.name
         kind, attach_type = self._kind(f"attach program {self.name!r} to {to}")
         self._must_be(kind in SOCKET_TYPES, to, kind, attach_type)

@@ -15,8 +15,8 @@ __all__ = [
     "netfilter_hint",
     "netkit_hint",
     "netns_hint",
-    "sockmap_hint",
     "socket_hint",
+    "sockmap_hint",
     "xdp_hint",
 ]
 
@@ -36,7 +36,7 @@ def _attached_xdp(ifindex: int) -> str:
     if lib.bpf_xdp_query(ifindex, 0, options.pointer) < 0:
         return "another XDP program"
     found = options.pointer
-    parts = []
+    parts: list[str] = []
     for mode, number in (
         ("driver", found.drv_prog_id),
         ("skb", found.skb_prog_id),
@@ -60,7 +60,7 @@ def xdp_hint(error: int, ifindex: int, flags: int = 0) -> str | None:
         return "the driver of this interface has no XDP: mode='skb' does without"
     if error in (errno.ENODEV, errno.EINVAL) and interface_name(ifindex) is None:
         return _NO_DEVICE
-    if error == errno.EINVAL:
+    if error in (errno.EINVAL, errno.ERANGE):
         if flags & lib.XDP_FLAGS_HW_MODE:
             return "mode='hw' is for a program that was loaded for that interface (bpf_program__set_ifindex())"
         return (

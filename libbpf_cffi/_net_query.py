@@ -15,7 +15,7 @@ from ._net_links import NetLinks, program_name
 from ._net_records import Attached, ProgQuery, QueriedProg
 from ._net_target import CGROUP_TYPES, INTERFACE_TYPES, NETNS_TYPES, SOCKMAP_TYPES, Hook, prog_fd
 from ._net_xdp import xdp_query
-from ._targets import Descriptors, cgroup, in_netns, netns
+from ._targets import cgroup, in_netns, netns
 from ._targets import interface as interface_number
 from .enums import AttachType
 
@@ -174,7 +174,7 @@ def _query_target(target: Any, kind: int, query_flags: int = 0) -> ProgQuery:
         action = f"ask for the programs of {hook.name}"
         if isinstance(found, int):
             check(-found, action, lambda error: _hint(error, hook, target, number))
-        assert isinstance(found, ProgQuery)  # noqa: S101 - check() has raised
+        assert isinstance(found, ProgQuery)
         return found
 
 
@@ -273,7 +273,7 @@ def attached_cgroup(cgroup: str | os.PathLike[str] | int, *, query_flags: int = 
         if not known:
             action = f"ask for the programs of {opened.name}"
             refused = query(fd, lib.BPF_CGROUP_INET_INGRESS)
-            assert isinstance(refused, int)  # noqa: S101 - it was refused above
+            assert isinstance(refused, int)
             check(-refused, action, lambda error: cgroup_attach_hint(error, cgroup, fd, 0, ordered=False))
     return found
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .enums import AttachType
     from ._net_enums import AttachFlags, XdpAttachMode, XdpFeatures
+    from .enums import AttachType
 
 __all__ = ["Attached", "ProgQuery", "QueriedProg", "TcFilter", "XdpQuery"]
 

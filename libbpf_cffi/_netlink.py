@@ -9,7 +9,10 @@ from ._check import failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
+
+    Message = tuple[int, int, int, int, dict[int, bytes]]
 
 __all__ = ["Classifier", "classifiers"]
 
@@ -69,9 +72,7 @@ def classifiers(ifindex: int, parents: list[int] | None = None) -> list[Classifi
     return found
 
 
-def _dump(
-    ask: int, answer: int, ifindex: int, parent: int
-) -> list[tuple[int, int, int, int, dict[int, bytes]]]:
+def _dump(ask: int, answer: int, ifindex: int, parent: int) -> list[Message]:
     import socket
 
     request = HEADER.pack(HEADER.size + TCMSG.size, ask, NLM_F_REQUEST | NLM_F_DUMP, 1, 0)
@@ -91,8 +92,9 @@ def _dump(
     raise failure(errno.EAGAIN, action, "they change all the time")
 
 
-def _receive(sock, answer, action):  # type: ignore[no-untyped-def]
-    found = []
+def _receive(sock: socket.socket, answer: int, action: str) -> tuple[list[Message], bool]:
+    """Give what the kernel answers, and whether nothing changed meanwhile."""
+    found: list[Message] = []
     whole = True
     while True:
         data = memoryview(sock.recv(1 << 16))

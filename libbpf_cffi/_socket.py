@@ -36,7 +36,16 @@ class SocketProgram:
 
     @classmethod
     def _make(
-        cls, fd: int, prog_fd: int, reuseport: bool, *, action: str, name: str, hint: Hint, parent: Handle[Any], owner: Any
+        cls,
+        fd: int,
+        prog_fd: int,
+        reuseport: bool,
+        *,
+        action: str,
+        name: str,
+        hint: Hint,
+        parent: Handle[Any],
+        owner: object,
     ) -> Self:
         self = object.__new__(cls)
         self._handle = handle = Handle(lib.lbc_socket_program__detach, parent, name=name)

@@ -84,13 +84,15 @@ class Opened:
         what: str,
         flags: int = os.O_RDONLY,
         hint: Callable[[str, int], str | None] | None = None,
+        *,
+        paths: bool = True,
     ) -> None:
         self._made: list[int] = []
         self._flags = flags | os.O_CLOEXEC
         self._hint = hint
         self._path: bytes | None = None
         self._fd = -1
-        if isinstance(value, (str, bytes)) or hasattr(value, "__fspath__"):
+        if paths and (isinstance(value, (str, bytes)) or hasattr(value, "__fspath__")):
             self._path = path_bytes(value, what)
             self.name = f"{what} {os.fsdecode(value)!r}"
         elif hasattr(value, "fileno"):
@@ -102,7 +104,8 @@ class Opened:
             self._fd = unsigned(value, 31, "a descriptor")
             self.name = f"{what} of descriptor {self._fd}"
         else:
-            raise TypeError(f"{what} is given by a path or a descriptor, not by {type(value).__name__}")
+            ways = "by a path or a descriptor" if paths else "as an object with fileno() or by a descriptor"
+            raise TypeError(f"{what} is given {ways}, not by {type(value).__name__}")
 
     def __enter__(self) -> int:
         if self._path is None:
@@ -154,7 +157,7 @@ def cgroup(value: Any) -> Opened:
     return Opened(value, "control group", os.O_RDONLY | os.O_DIRECTORY, _cgroup_missing)
 
 
-def _cgroup_missing(path: str, error: int) -> str | None:
+def _cgroup_missing(_: str, error: int) -> str | None:
     if error == errno.ENOENT:
         return f"mkdir makes a control group, in {_cgroup2()}"
     if error == errno.ENOTDIR:
@@ -224,7 +227,7 @@ def netns(value: Netns, pid: int | None = None) -> Opened:
     return Opened(value, "network namespace")
 
 
-def _no_process(path: str, error: int) -> str | None:
+def _no_process(_: str, error: int) -> str | None:
     return "there is no such process" if error == errno.ENOENT else None
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 from libbpf_cffi import ffi, lib
+from libbpf_cffi.tracefs import find_cgroup2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,27 +129,51 @@ def _tracing() -> bool:
     return _btf() and _program_type("TRACING") and _function("bpf_trampoline_link_prog")
 
 
+def _cgroup_order() -> bool:
+    """Tell whether the programs of a control group have a revision, and so an order."""
+    fd = os.open(find_cgroup2(), os.O_RDONLY | os.O_DIRECTORY)
+    options = ffi.new("struct bpf_prog_query_opts *")
+    options.sz = ffi.sizeof("struct bpf_prog_query_opts")
+    assert lib.bpf_prog_query_opts(fd, lib.BPF_CGROUP_INET_INGRESS, options) == 0
+    os.close(fd)
+    return bool(options.revision)
+
+
+def _module(name: str) -> bool:
+    """Tell whether the kernel has a module, loaded or not."""
+    return subprocess.run(["modprobe", "--dry-run", "--quiet", name], check=False).returncode == 0
+
+
 PROBES: dict[str, Callable[[], bool]] = {
     "attach_cookie": _attach_cookie,
     "bpf_loop": lambda: _function("bpf_loop"),
     "btf": _btf,
+    "cgroup_order": _cgroup_order,
     "exclusive_map": _exclusive_map,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
+    "infrared": lambda: _program_type("LIRC_MODE2") and _module("rc-loopback"),
     "kprobe": lambda: os.path.exists(f"{PMU}/kprobe/type"),
     # Without fprobes bpf_kprobe_multi_link_attach() is there, and refuses.
     "kprobe_multi": lambda: os.path.exists(f"{PMU}/kprobe/type") and _function("register_fprobe_ips"),
+    "lsm_cgroup": lambda: _program_type("LSM") and _function("bpf_trampoline_link_cgroup_shim"),
+    "lwt": lambda: _function("bpf_lwt_push_ip_encap"),
+    "netfilter_link": lambda: _function("bpf_nf_link_attach"),
+    "netkit": lambda: _function("netkit_link_attach"),
     "percpu_flags": _percpu_flags,
     "perf_link": lambda: _function("bpf_perf_link_release"),
     "perf_link_info": lambda: _function("bpf_perf_link_fill_link_info"),
     "overwriting_ring": _overwriting_ring,
     "raw_tracepoint_twice": _raw_tracepoint_twice,
+    "sockmap_link": lambda: _function("sock_map_link_create"),
     "struct_ops_link": lambda: _function("bpf_struct_ops_link_create"),
     "snprintf": _snprintf,
     # To ask for programs of the type TRACING, libbpf loads one for the entry of a function, which is more.
     "tp_btf": lambda: _btf() and _program_type("RAW_TRACEPOINT"),
+    "tcx": lambda: _function("tcx_link_attach"),
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),
     "uprobe_multi": lambda: _function("bpf_uprobe_multi_link_attach"),
     "verified_insns": _verified_insns,
+    "xdp_features": lambda: _function("xdp_set_features_flag"),
     "xdp_frags": _xdp_frags,
 }
 """Feature → whether this kernel has it."""

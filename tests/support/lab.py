@@ -1,0 +1,119 @@
+"""Two network namespaces with a cable between them, for tests that send packets."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import subprocess
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from libbpf_cffi import lib
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PORT = 4711
+"""What the programs of attach_net.bpf.c look for."""
+
+HERE, THERE = "10.99.0.1", "10.99.0.2"
+DEADLINE = 20.0
+SO_NO_CHECK = 11
+
+_numbers = itertools.count()
+
+
+class Lab:
+    """Namespaces `here` and `there`, each with an "eth0", at 10.99.0.1 and 10.99.0.2."""
+
+    def __init__(self, kind: str = "veth") -> None:
+        number = next(_numbers)
+        self.here, self.there = (f"lbc-{side}-{os.getpid()}-{number}" for side in ("here", "there"))
+        self.kind = kind
+
+    def __enter__(self) -> Lab:
+        for name in (self.here, self.there):
+            self.ip("netns", "add", name)
+        peer = ["peer", "name", "eth0", "netns", self.there]
+        extra = ["mode", "l2", *peer] if self.kind == "netkit" else peer
+        self.ip("link", "add", "eth0", "netns", self.here, "type", self.kind, *extra)
+        for name, address in ((self.here, HERE), (self.there, THERE)):
+            self.ip("-n", name, "address", "add", f"{address}/24", "dev", "eth0")
+            for device in ("lo", "eth0"):
+                self.ip("-n", name, "link", "set", device, "up")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in (self.here, self.there):
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+
+    @staticmethod
+    def ip(*arguments: str) -> str:
+        """Run `ip`."""
+        done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+    def run(self, namespace: str, function: Callable[[], object]) -> object:
+        """Call a function in a namespace, in a thread of its own; its exception is raised here."""
+        results: list[object] = []
+        errors: list[BaseException] = []
+
+        def body() -> None:
+            try:
+                with open(f"/run/netns/{namespace}", "rb") as file:
+                    assert lib.lbc_enter_netns(file.fileno()) == 0
+                results.append(function())
+            except BaseException as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=body)
+        thread.start()
+        thread.join()
+        if errors:
+            raise errors.pop()
+        return results[0]
+
+    def number(self, namespace: str, interface: str = "eth0") -> int:
+        """Give the number of an interface."""
+        made = self.run(namespace, lambda: socket.if_nametoindex(interface))
+        assert isinstance(made, int)
+        return made
+
+    @staticmethod
+    def until(happened: Callable[[], object], what: str) -> None:
+        """Wait for what nobody announces."""
+        deadline = time.monotonic() + DEADLINE
+        while not happened():
+            assert time.monotonic() < deadline, f"waited {DEADLINE} s for {what}"
+            time.sleep(0.002)
+
+    def socket(self, namespace: str, *arguments: int) -> socket.socket:
+        """Open a socket in a namespace."""
+        made = self.run(namespace, lambda: socket.socket(*arguments))
+        assert isinstance(made, socket.socket)
+        made.settimeout(DEADLINE)
+        return made
+
+    def receiver(self) -> socket.socket:
+        """Open what receives, here."""
+        made = self.socket(self.here, socket.AF_INET, socket.SOCK_DGRAM)
+        made.bind((HERE, PORT))
+        return made
+
+    def send(self, count: int = 1, size: int = 20) -> None:
+        """Send datagrams from there to here."""
+        with self.socket(self.there, socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            # A checksum that the card is to make is never made for a packet that XDP redirects.
+            sender.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
+            for _ in range(count):
+                sender.sendto(bytes(size), (HERE, PORT))
+
+    def exchange(self, count: int = 1, size: int = 20) -> None:
+        """Send datagrams from there to here, and wait until all of them have come."""
+        with self.receiver() as receiver:
+            self.send(count, size)
+            for _ in range(count):
+                assert len(receiver.recv(1 << 16)) == size
