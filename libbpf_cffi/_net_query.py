@@ -151,7 +151,7 @@ def _detach(program: Any, target: Any, kind: int, place: tuple[Any, ...]) -> Non
 
 
 def _detach_hint(error: int, hook: Hook, value: Any, target: int) -> str | None:
-    if error in (errno.ENOENT, errno.EPERM):
+    if error in (errno.ENOENT, errno.EPERM, errno.EBUSY):
         return "it is not attached there, or by a link, which closing or Link.detach() takes away"
     return _hint(error, hook, value, target)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["TcHook"]
 
 BOTH = lib.BPF_TC_INGRESS | lib.BPF_TC_EGRESS
+ONE_PLACE = (lib.BPF_TC_INGRESS, lib.BPF_TC_EGRESS, lib.BPF_TC_CUSTOM)
 _POINTS = {"ingress": lib.BPF_TC_INGRESS, "egress": lib.BPF_TC_EGRESS, "both": BOTH}
 
 
@@ -151,7 +152,8 @@ class TcHook:
         action = f"ask for classifier {names['handle']} of priority {names['priority']} of {self!r}"
         _log.listen()
         result = lib.bpf_tc_query(hook.pointer, options.pointer)
-        if result == -errno.ENOENT:
+        # EINVAL: the hook is not there, or has no classifier at all. It is nothing else at one place.
+        if result == -errno.ENOENT or (result == -errno.EINVAL and self._attach_point in ONE_PLACE):
             _log.take()
             return None
         check(result, action, self._hint)

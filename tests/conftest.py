@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     import libbpf_cffi as bpf
+    from lab import Lab
 
 TESTS = Path(__file__).resolve().parent
 SOURCES = TESTS / "bpf"
@@ -190,6 +191,29 @@ def loaded(opened: Callable[..., bpf.Object], tracefs: str) -> Callable[..., bpf
         return obj
 
     return load_object
+
+
+@pytest.fixture
+def lab(private_mounts: None) -> Iterator[Lab]:
+    """Make two network namespaces with a cable between them."""
+    from lab import Lab
+
+    with Lab() as made:
+        yield made
+
+
+@pytest.fixture
+def only(opened: Callable[..., bpf.Object]) -> Callable[..., bpf.Object]:
+    """Load an object with some of its programs only: those of newer kernels stay out."""
+
+    def load(source: str, *names: str) -> bpf.Object:
+        obj = opened(source)
+        for program in obj.programs.values():
+            program.autoload = program.name in names
+        obj.load()
+        return obj
+
+    return load
 
 
 def descriptors() -> dict[int, str]:

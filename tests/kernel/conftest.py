@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import libbpf_cffi as bpf
-from lab import Lab
 from libbpf_cffi import ffi, lib
 
 if TYPE_CHECKING:

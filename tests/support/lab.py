@@ -56,6 +56,11 @@ class Lab:
         assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
         return done.stdout
 
+    @staticmethod
+    def tc(namespace: str, *arguments: str) -> str:
+        """Run `tc` in a namespace."""
+        return subprocess.run(["tc", "-n", namespace, *arguments], capture_output=True, text=True, check=True).stdout
+
     def run(self, namespace: str, function: Callable[[], object]) -> object:
         """Call a function in a namespace, in a thread of its own; its exception is raised here."""
         results: list[object] = []
@@ -110,6 +115,12 @@ class Lab:
             sender.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
             for _ in range(count):
                 sender.sendto(bytes(size), (HERE, PORT))
+
+    def send_back(self, count: int = 1) -> None:
+        """Send datagrams from here to there, where nobody listens."""
+        with self.socket(self.here, socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for _ in range(count):
+                sender.sendto(b"back", (THERE, PORT))
 
     def exchange(self, count: int = 1, size: int = 20) -> None:
         """Send datagrams from there to here, and wait until all of them have come."""
