@@ -5,17 +5,17 @@ from __future__ import annotations
 import errno
 
 from . import _targets
-from ._attach_place import Place, wrong_type
+from ._attach_place import LinkId, Place, wrong_type
 from ._check import failure
 from ._ffi import Options, lib
 from ._program import ProgramBase
+from .links import Link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
 
     from ._attach_place import Neighbour
-    from .links import Link
 
 __all__ = ["CGROUP_TYPES", "CgroupAttach"]
 
@@ -58,7 +58,13 @@ class CgroupAttach(ProgramBase):
         kind, attach_type = self._kind(f"attach program {self.name!r} to control group {cgroup!r}")
         target = _targets.cgroup(cgroup)
         self._must_be(kind in CGROUP_TYPES or attach_type == lib.BPF_LSM_CGROUP, target.name, kind, attach_type)
-        with target as fd, Place(flags, relative_fd, relative_id, expected_revision, before, after) as place:
+        with (
+            target as fd,
+            Place(
+                flags, relative_fd, relative_id, expected_revision,
+                _as_link(before, fd, attach_type), _as_link(after, fd, attach_type),
+            ) as place,
+        ):  # fmt: skip
 
             def hint(error: int) -> str | None:
                 from ._net_hints import cgroup_attach_hint
@@ -83,3 +89,18 @@ class CgroupAttach(ProgramBase):
         if not right:
             hint = advice or wrong_type(kind, attach_type)
             raise failure(errno.EINVAL, f"attach program {self.name!r} to {to}", hint)
+
+
+def _as_link(neighbour: Neighbour, fd: int, attach_type: int) -> Neighbour:
+    """Give the link that attaches a neighbour: in a control group the kernel puts a link beside links only."""
+    if neighbour is None or isinstance(neighbour, Link):
+        return neighbour
+    import os
+
+    from ._net_links import NetLinks
+
+    number = neighbour if isinstance(neighbour, int) else getattr(neighbour, "id", None)
+    if number is None:
+        return neighbour
+    link = NetLinks().find(lib.BPF_LINK_TYPE_CGROUP, os.fstat(fd).st_ino, attach_type, number)
+    return neighbour if link is None else LinkId(link)

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
     Neighbour = LoadedProgram | Link | int | None
 
-__all__ = ["Place", "describe", "method_for", "wrong_type"]
+__all__ = ["LinkId", "Place", "describe", "method_for", "wrong_type"]
+
+
+class LinkId(int):
+    """The kernel's number for a link, where a number is a program's."""
+
+    __slots__ = ()
 
 
 class Place(Descriptors):
@@ -72,6 +78,7 @@ class Place(Descriptors):
             with neighbour._handle.lock:
                 fields["relative_fd"] = self.dup(neighbour._loaded(f"be {self._word} program {neighbour.name!r}"))
         elif hasattr(neighbour, "__index__"):
+            fields["flags"] |= lib.BPF_F_LINK if isinstance(neighbour, LinkId) else 0
             fields["relative_id"] = unsigned(neighbour, 32, f"the id of the program to be {self._word}")
             if not fields["relative_id"]:
                 raise ValueError("0 is the id of no program")

@@ -79,17 +79,16 @@ def has_query(target: int, attach_type: int) -> bool:
     return lib.bpf_prog_query_opts(target, attach_type, options.pointer) == 0 or ffi.errno != errno.EINVAL
 
 
-def _revision(target: int, attach_type: int) -> str:
+def _revision(target: int, attach_type: int) -> int:
     options = Options("bpf_prog_query_opts")
-    if lib.bpf_prog_query_opts(target, attach_type, options.pointer) < 0:
-        return "the programs there have changed"
-    return f"the programs there have changed: their revision is {options.pointer.revision}"
+    result = lib.bpf_prog_query_opts(target, attach_type, options.pointer)
+    return 0 if result < 0 else options.pointer.revision
 
 
 def mprog_hint(error: int, target: int, attach_type: int, lacking: str) -> str | None:
     """Say what to do about a hook that keeps its programs in an order; `lacking` where there is no such hook."""
     if error == errno.ESTALE:
-        return _revision(target, attach_type)
+        return f"the programs there have changed: their revision is {_revision(target, attach_type)}"
     if error == errno.EEXIST:
         return "this program is on that hook already"
     if error == errno.ENOENT:
@@ -180,7 +179,9 @@ def cgroup_attach_hint(error: int, value: object, fd: int, attach_type: int, ord
             "above: net.prog_query() tells"
         )
     if error == errno.EINVAL and ordered and has_query(fd, attach_type):
-        return "this kernel may have no order of the programs of a control group (Linux 6.17)"
+        if _revision(fd, attach_type):
+            return "in a control group a link is put beside a link, and a program without one beside such a one"
+        return "this kernel has no order of the programs of a control group (Linux 6.17), or no such flag"
     return mprog_hint(error, fd, attach_type, "this kernel has no such hook of control groups")
 
 

@@ -7,6 +7,7 @@ import os
 from ._ffi import lib, unsigned
 from ._targets import Descriptors, Opened, cgroup, netns
 from ._targets import interface as interface_number
+from .enums import AttachType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,16 +15,13 @@ if TYPE_CHECKING:
 
     from ._map import Map
     from ._program import LoadedProgram
-    from .enums import AttachType
 
     SomeProgram = LoadedProgram | int
     Target = str | os.PathLike[str] | int | Map | None
 
 __all__ = ["CGROUP_TYPES", "Hook", "prog_fd"]
 
-CGROUP_TYPES = tuple(
-    getattr(lib, name) for name in dir(lib) if name.startswith("BPF_CGROUP_") and isinstance(getattr(lib, name), int)
-)
+CGROUP_TYPES = tuple(int(each) for each in AttachType if each.name.startswith("CGROUP_"))
 INTERFACE_TYPES = (lib.BPF_TCX_INGRESS, lib.BPF_TCX_EGRESS, lib.BPF_NETKIT_PRIMARY, lib.BPF_NETKIT_PEER)
 NETNS_TYPES = (lib.BPF_FLOW_DISSECTOR, lib.BPF_SK_LOOKUP)
 SOCKMAP_TYPES = (

@@ -46,12 +46,12 @@ def _percpu_flags() -> bool:
     return found
 
 
-def _program(kind: int, flags: int = 0) -> int:
-    """Load a program that returns 2, and give its descriptor, or a negative number."""
+def _program(kind: int, flags: int = 0, answer: int = 2) -> int:
+    """Load a program that returns a small number, and give its descriptor, or a negative number."""
     options = ffi.new("struct bpf_prog_load_opts *")
     options.sz = ffi.sizeof("struct bpf_prog_load_opts")
     options.prog_flags = flags
-    code = ffi.from_buffer(bytes.fromhex("b700000002000000 9500000000000000"))  # r0 = 2; exit
+    code = ffi.from_buffer(bytes.fromhex(f"b7000000{answer:02x}000000 9500000000000000"))  # r0 = 2; exit
     return int(lib.bpf_prog_load(kind, b"probe", b"GPL", ffi.cast("struct bpf_insn *", code), 2, options))
 
 
@@ -139,6 +139,19 @@ def _cgroup_order() -> bool:
     return bool(options.revision)
 
 
+def _cgroup_preorder() -> bool:
+    program = _program(lib.BPF_PROG_TYPE_CGROUP_SKB, answer=1)
+    assert program >= 0
+    options = ffi.new("struct bpf_link_create_opts *")
+    options.sz = ffi.sizeof("struct bpf_link_create_opts")
+    options.flags = lib.BPF_F_PREORDER
+    # Of a descriptor that is no group's: the flags are looked at before that.
+    result = lib.bpf_link_create(program, program, lib.BPF_CGROUP_INET_INGRESS, options)
+    os.close(program)
+    assert result in {-errno.EBADF, -errno.EINVAL}, os.strerror(-result)
+    return bool(result == -errno.EBADF)
+
+
 def _module(name: str) -> bool:
     """Tell whether the kernel has a module, loaded or not."""
     return subprocess.run(["modprobe", "--dry-run", "--quiet", name], check=False).returncode == 0
@@ -149,6 +162,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "bpf_loop": lambda: _function("bpf_loop"),
     "btf": _btf,
     "cgroup_order": _cgroup_order,
+    "cgroup_preorder": _cgroup_preorder,
     "exclusive_map": _exclusive_map,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
     "infrared": lambda: _program_type("LIRC_MODE2") and _module("rc-loopback"),
@@ -170,6 +184,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     # To ask for programs of the type TRACING, libbpf loads one for the entry of a function, which is more.
     "tp_btf": lambda: _btf() and _program_type("RAW_TRACEPOINT"),
     "tcx": lambda: _function("tcx_link_attach"),
+    "unix_hooks": lambda: _function("bpf_sock_addr_set_sun_path"),
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),
     "uprobe_multi": lambda: _function("bpf_uprobe_multi_link_attach"),
     "verified_insns": _verified_insns,
