@@ -57,6 +57,13 @@ class Lab:
         return done.stdout
 
     @staticmethod
+    def route(namespace: str, *arguments: str) -> None:
+        """Run `ip route` in a namespace, with the mounts of this process: `ip -n` has a /sys of its own."""
+        command = ["nsenter", f"--net=/run/netns/{namespace}", "ip", "route", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+
+    @staticmethod
     def tc(namespace: str, *arguments: str) -> str:
         """Run `tc` in a namespace."""
         return subprocess.run(["tc", "-n", namespace, *arguments], capture_output=True, text=True, check=True).stdout
