@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-    import libbpf_cffi as bpf
     from lab import Lab
+
+    import libbpf_cffi as bpf
 
 TESTS = Path(__file__).resolve().parent
 SOURCES = TESTS / "bpf"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import functools
 import os
-import subprocess
 from typing import TYPE_CHECKING
 
 from libbpf_cffi import ffi, lib
@@ -152,11 +151,6 @@ def _cgroup_preorder() -> bool:
     return bool(result == -errno.EBADF)
 
 
-def _module(name: str) -> bool:
-    """Tell whether the kernel has a module, loaded or not."""
-    return subprocess.run(["modprobe", "--dry-run", "--quiet", name], check=False).returncode == 0
-
-
 PROBES: dict[str, Callable[[], bool]] = {
     "attach_cookie": _attach_cookie,
     "bpf_loop": lambda: _function("bpf_loop"),
@@ -165,7 +159,6 @@ PROBES: dict[str, Callable[[], bool]] = {
     "cgroup_preorder": _cgroup_preorder,
     "exclusive_map": _exclusive_map,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
-    "infrared": lambda: _program_type("LIRC_MODE2") and _module("rc-loopback"),
     "kprobe": lambda: os.path.exists(f"{PMU}/kprobe/type"),
     # Without fprobes bpf_kprobe_multi_link_attach() is there, and refuses.
     "kprobe_multi": lambda: os.path.exists(f"{PMU}/kprobe/type") and _function("register_fprobe_ips"),

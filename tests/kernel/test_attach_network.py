@@ -7,9 +7,9 @@ import os
 import socket
 
 import pytest
+from lab import HERE
 
 import libbpf_cffi as bpf
-from lab import HERE
 from libbpf_cffi import AttachType, net
 
 UDP, TCP = socket.SOCK_DGRAM, socket.SOCK_STREAM
@@ -190,9 +190,11 @@ def test_a_message_is_seen_without_a_link(only, connection):
 @pytest.mark.needs("sockmap_link")
 def test_a_map_takes_one_program_of_a_kind(only):
     obj, other = only("attach_net", "message"), only("attach_net", "message")
-    with obj.programs["message"].attach_sockmap(obj.maps["sockets"]):
-        with pytest.raises(bpf.LibbpfError, match="another program of this kind is on that map") as caught:
-            other.programs["message"].attach_sockmap(obj.maps["sockets"])
+    with (
+        obj.programs["message"].attach_sockmap(obj.maps["sockets"]),
+        pytest.raises(bpf.LibbpfError, match="another program of this kind is on that map") as caught,
+    ):
+        other.programs["message"].attach_sockmap(obj.maps["sockets"])
     assert caught.value.errno == errno.EBUSY
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -15,6 +16,8 @@ from libbpf_cffi import lib
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from typing_extensions import Self
+
 PORT = 4711
 """What the programs of attach_net.bpf.c look for."""
 
@@ -22,7 +25,15 @@ HERE, THERE = "10.99.0.1", "10.99.0.2"
 DEADLINE = 20.0
 SO_NO_CHECK = 11
 
+RTM_NEWLINK, NLM_F_CREATE_EXCLUSIVE_ACK = 16, 0x605
+IFLA_IFNAME, IFLA_LINKINFO, IFLA_NET_NS_FD, IFLA_INFO_KIND, IFLA_INFO_DATA = 3, 18, 28, 1, 2
+
 _numbers = itertools.count()
+
+
+def attribute(kind: int, data: bytes) -> bytes:
+    """Give an attribute of netlink."""
+    return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
 
 
 class Lab:
@@ -33,17 +44,35 @@ class Lab:
         self.here, self.there = (f"lbc-{side}-{os.getpid()}-{number}" for side in ("here", "there"))
         self.kind = kind
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
         for name in (self.here, self.there):
             self.ip("netns", "add", name)
-        peer = ["peer", "name", "eth0", "netns", self.there]
-        extra = ["mode", "l2", *peer] if self.kind == "netkit" else peer
-        self.ip("link", "add", "eth0", "netns", self.here, "type", self.kind, *extra)
+        if self.kind == "netkit":
+            self.run(self.here, self._add_netkit)
+        else:
+            peer = ["peer", "name", "eth0", "netns", self.there]
+            self.ip("link", "add", "eth0", "netns", self.here, "type", self.kind, *peer)
         for name, address in ((self.here, HERE), (self.there, THERE)):
             self.ip("-n", name, "address", "add", f"{address}/24", "dev", "eth0")
             for device in ("lo", "eth0"):
                 self.ip("-n", name, "link", "set", device, "up")
         return self
+
+    def _add_netkit(self) -> None:
+        """Make a pair of netkit devices that have Ethernet; an older `ip` does not know the kind."""
+        with open(f"/run/netns/{self.there}", "rb") as there:
+            name = attribute(IFLA_IFNAME, b"eth0\0")
+            device = struct.pack("=BxHiII", 0, 0, 0, 0, 0)
+            peer = device + name + attribute(IFLA_NET_NS_FD, struct.pack("=I", there.fileno()))
+            data = attribute(lib.IFLA_NETKIT_MODE, struct.pack("=I", lib.NETKIT_L2))
+            data += attribute(lib.IFLA_NETKIT_PEER_INFO, peer)
+            kind = attribute(IFLA_INFO_KIND, b"netkit\0") + attribute(IFLA_INFO_DATA, data)
+            body = device + name + attribute(IFLA_LINKINFO, kind)
+            request = struct.pack("=IHHII", 16 + len(body), RTM_NEWLINK, NLM_F_CREATE_EXCLUSIVE_ACK, 1, 0) + body
+            with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+                sock.send(request)
+                (error,) = struct.unpack_from("=i", sock.recv(4096), 16)
+        assert error == 0, f"no netkit devices: {os.strerror(-error)}"
 
     def __exit__(self, *_: object) -> None:
         for name in (self.here, self.there):
