@@ -49,7 +49,7 @@ class NetAttach(CgroupAttach):
         kind, attach_type = self._kind(f"attach program {self.name!r} to {interface!r}")
         right = kind == lib.BPF_PROG_TYPE_XDP and attach_type not in NOT_FOR_INTERFACES
         self._must_be(right, repr(interface), kind, attach_type)
-        return in_netns(netns, self._attach_xdp, interface, xdp_flags(mode, flags))
+        return in_netns(netns, self._attach_xdp, interface, xdp_flags(mode, flags), uses=(self,))
 
     def _attach_xdp(self, interface: str | int, flags: int) -> Link:
         ifindex = _targets.interface(interface)
@@ -87,7 +87,7 @@ class NetAttach(CgroupAttach):
         kind, attach_type = self._kind(f"attach program {self.name!r} to {interface!r}")
         self._must_be(attach_type in TCX, repr(interface), kind, attach_type, _not_tcx(kind, attach_type))
         place = (flags, relative_fd, relative_id, expected_revision, before, after)
-        return in_netns(netns, self._attach_tcx, interface, attach_type, place)
+        return in_netns(netns, self._attach_tcx, interface, attach_type, place, uses=(self, before, after))
 
     def _attach_tcx(self, interface: str | int, attach_type: int, where: tuple[Any, ...]) -> Link:
         with Place(*where) as place:
@@ -124,7 +124,7 @@ class NetAttach(CgroupAttach):
         kind, attach_type = self._kind(f"attach program {self.name!r} to {interface!r}")
         self._must_be(attach_type in NETKIT, repr(interface), kind, attach_type)
         place = (flags, relative_fd, relative_id, expected_revision, before, after)
-        return in_netns(netns, self._attach_netkit, interface, attach_type, place)
+        return in_netns(netns, self._attach_netkit, interface, attach_type, place, uses=(self, before, after))
 
     def _attach_netkit(self, interface: str | int, attach_type: int, where: tuple[Any, ...]) -> Link:
         with Place(*where) as place:
@@ -199,7 +199,7 @@ class NetAttach(CgroupAttach):
         }
         kind, attach_type = self._kind(f"attach program {self.name!r} to {to}")
         self._must_be(kind == lib.BPF_PROG_TYPE_NETFILTER, to, kind, attach_type)
-        return in_netns(netns, self._attach_netfilter, fields, to)
+        return in_netns(netns, self._attach_netfilter, fields, to, uses=(self,))
 
     def _attach_netfilter(self, fields: dict[str, int], to: str) -> Link:
         def hint(error: int) -> str | None:

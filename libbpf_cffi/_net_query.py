@@ -92,7 +92,8 @@ def prog_attach(
     place = (flags, relative_fd, relative_id, expected_revision, before, after)
     if kind in NETNS_TYPES and target is not None:
         netns, target = target, None  # type: ignore[assignment]
-    in_netns(netns, _attach, program, target, kind, replace_fd, place)
+    uses = (program, target, replace_fd, before, after)
+    in_netns(netns, _attach, program, target, kind, replace_fd, place, uses=uses)
 
 
 def _attach(program: Any, target: Any, kind: int, replace: Any, place: tuple[Any, ...]) -> None:
@@ -133,7 +134,7 @@ def prog_detach(
     place = (flags, relative_fd, relative_id, expected_revision, before, after)
     if kind in NETNS_TYPES and target is not None:
         netns, target = target, None  # type: ignore[assignment]
-    in_netns(netns, _detach, program, target, kind, place)
+    in_netns(netns, _detach, program, target, kind, place, uses=(program, target, before, after))
 
 
 def _detach(program: Any, target: Any, kind: int, place: tuple[Any, ...]) -> None:
@@ -164,7 +165,8 @@ def prog_query(
     *Wraps* ``bpf_prog_query_opts()``. The target is as in `prog_attach`, a network namespace may be any. With
     `query_flags` ``BPF_F_QUERY_EFFECTIVE`` (1) a control group tells those of the groups above it, too. Linux 4.15.
     """
-    return in_netns(netns, _query_target, target, unsigned(attach_type, 31, "attach_type"), query_flags)
+    kind = unsigned(attach_type, 31, "attach_type")
+    return in_netns(netns, _query_target, target, kind, query_flags, uses=(target,))
 
 
 def _query_target(target: Any, kind: int, query_flags: int = 0) -> ProgQuery:

@@ -122,7 +122,7 @@ class TcHook:
             "priority": unsigned(priority, 16, "priority"),
             "flags": unsigned(flags, 32, "flags") | (lib.BPF_TC_F_REPLACE if boolean(replace, "replace") else 0),
         }
-        return in_netns(self._netns, self._attach, program, fields)
+        return in_netns(self._netns, self._attach, program, fields, uses=(program,))
 
     def _attach(self, program: SomeProgram, fields: dict[str, int]) -> TcFilter:
         action = f"attach program {getattr(program, 'name', program)!r} to {self!r}"

@@ -38,7 +38,7 @@ def xdp_attach(
     Linux 4.8. `Program.attach_xdp` makes a link.
     """
     number = xdp_flags(mode, flags)
-    in_netns(netns, _attach, interface, program, number, old_prog_fd)
+    in_netns(netns, _attach, interface, program, number, old_prog_fd, uses=(program, old_prog_fd))
 
 
 def _attach(interface: str | int, program: SomeProgram | None, flags: int, old: SomeProgram | None) -> None:
@@ -71,7 +71,7 @@ def xdp_detach(
     *Wraps* ``bpf_xdp_detach()``. What a link attaches stays (EBUSY): close or `Link.detach` that. `old_prog_fd` is the
     program that must be there.
     """
-    in_netns(netns, _attach, interface, None, xdp_flags(mode, flags), old_prog_fd)
+    in_netns(netns, _attach, interface, None, xdp_flags(mode, flags), old_prog_fd, uses=(old_prog_fd,))
 
 
 def xdp_query(interface: str | int, *, netns: Netns = None) -> XdpQuery:

@@ -8,6 +8,7 @@ from itertools import starmap
 
 from ._check import check, failure
 from ._ffi import lib, path_bytes, unsigned
+from ._handle import Handle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -241,13 +242,18 @@ def _no_name(path: str, error: int) -> str | None:
     return _known(os.path.basename(path), names, "`ip netns` has")
 
 
-def in_netns(value: Netns, function: Callable[..., Result], *arguments: Any) -> Result:
+def in_netns(value: Netns, function: Callable[..., Result], *arguments: Any, uses: tuple[Any, ...] = ()) -> Result:
     """Call a function in a network namespace; ``None`` is this thread's own.
 
     In a thread of its own, which ends there: whatever comes in between, this thread never is in another namespace.
+    `uses` are the programs, links and maps whose locks the other thread will want: it would wait for ever for one that
+    this thread has.
     """
     if value is None:
         return function(*arguments)
+    for each in uses:
+        if isinstance(handle := getattr(each, "_handle", None), Handle):
+            handle.refuse_reentry("enter another network namespace")
     import threading
 
     results: list[Result] = []

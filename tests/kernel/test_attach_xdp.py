@@ -147,6 +147,13 @@ def test_this_thread_stays_in_its_namespace(lab, only):
     assert os.stat("/proc/thread-self/ns/net").st_ino == before
 
 
+def test_a_namespace_is_not_entered_in_the_middle_of_another_call(lab, only):
+    # As a signal handler would: the thread that enters it would wait for ever for the lock that this one has.
+    obj = only("attach_net", "xdp_count")
+    with bpf.pointer(obj), pytest.raises(bpf.StateError, match="cannot enter another network namespace"):
+        obj.programs["xdp_count"].attach_xdp("eth0", netns=lab.here)
+
+
 def test_a_namespace_is_given_by_its_path(lab, only):
     with only("attach_net", "xdp_count").programs["xdp_count"].attach_xdp("eth0", netns=f"/run/netns/{lab.here}"):
         assert net.xdp_query_id("eth0", netns=lab.here)
