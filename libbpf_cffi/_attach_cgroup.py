@@ -95,12 +95,10 @@ def _as_link(neighbour: Neighbour, fd: int, attach_type: int) -> Neighbour:
     """Give the link that attaches a neighbour: in a control group the kernel puts a link beside links only."""
     if neighbour is None or isinstance(neighbour, Link):
         return neighbour
-    import os
-
     from ._net_links import NetLinks
 
     number = neighbour if isinstance(neighbour, int) else getattr(neighbour, "id", None)
     if number is None:
         return neighbour
-    link = NetLinks().find(lib.BPF_LINK_TYPE_CGROUP, os.fstat(fd).st_ino, attach_type, number)
+    link = NetLinks().find(lib.BPF_LINK_TYPE_CGROUP, _targets.inode(fd), attach_type, number)
     return neighbour if link is None else LinkId(link)

@@ -117,6 +117,11 @@ _BY_ATTACH_TYPE = {
     lib.BPF_NETKIT_PRIMARY: "attach_netkit()",
     lib.BPF_NETKIT_PEER: "attach_netkit()",
     lib.BPF_LSM_CGROUP: "attach_cgroup()",
+    lib.BPF_NETFILTER: "attach_netfilter()",
+    lib.BPF_SK_LOOKUP: "attach_netns()",
+    lib.BPF_SK_REUSEPORT_SELECT: "attach_socket()",
+    lib.BPF_SK_REUSEPORT_SELECT_OR_MIGRATE: "attach_socket()",
+    lib.BPF_XDP: "attach_xdp(), or net.xdp_attach(),",
     lib.BPF_XDP_DEVMAP: "a value of a devmap",
     lib.BPF_XDP_CPUMAP: "a value of a cpumap",
 }

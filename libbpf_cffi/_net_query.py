@@ -7,7 +7,7 @@ import os
 
 from . import _log
 from ._attach_place import Place, method_for
-from ._check import check
+from ._check import check, failure
 from ._ffi import Options, ffi, lib, unsigned
 from ._net_enums import AttachFlags, XdpAttachMode
 from ._net_hints import cgroup_attach_hint, mprog_hint, netkit_hint, netns_hint, sockmap_hint
@@ -15,7 +15,7 @@ from ._net_links import NetLinks, program_name
 from ._net_records import Attached, ProgQuery, QueriedProg
 from ._net_target import CGROUP_TYPES, INTERFACE_TYPES, NETNS_TYPES, SOCKMAP_TYPES, Hook, prog_fd
 from ._net_xdp import xdp_query
-from ._targets import cgroup, in_netns, netns
+from ._targets import cgroup, in_netns, inode, netns
 from ._targets import interface as interface_number
 from .enums import AttachType
 
@@ -36,9 +36,21 @@ ANY_INTERFACE_HOOKS = (
     ("netkit/peer", lib.BPF_NETKIT_PEER),
 )
 
+WITHOUT_LINK = (
+    *CGROUP_TYPES,
+    *INTERFACE_TYPES,
+    *SOCKMAP_TYPES,
+    lib.BPF_LSM_CGROUP,
+    lib.BPF_FLOW_DISSECTOR,
+    lib.BPF_LIRC_MODE2,
+)
+"""What ``bpf_prog_attach()`` of kernel/bpf/syscall.c takes."""
+
 
 def _hint(error: int, hook: Hook, value: Any, target: int, place: Place | None = None) -> str | None:
     kind = hook.attach_type
+    if place is not None and error == errno.EINVAL and kind not in WITHOUT_LINK:
+        return _has_link(kind)
     if kind in CGROUP_TYPES or kind == lib.BPF_LSM_CGROUP:
         return cgroup_attach_hint(error, value, target, kind, bool(place))
     if kind in INTERFACE_TYPES[:2]:
@@ -51,9 +63,11 @@ def _hint(error: int, hook: Hook, value: Any, target: int, place: Place | None =
         return None if error == errno.EINVAL else sockmap_hint(error, int(value.type))
     if kind == lib.BPF_LIRC_MODE2 and error in (errno.EINVAL, errno.ENOTTY):
         return "the device must be one of infrared receivers in raw mode: /dev/lirc0 and the like"
-    if error == errno.EINVAL and method_for(0, kind) is None:
-        return "programs of this attach type are attached by a link: see the methods of Program"
     return None
+
+
+def _has_link(kind: int) -> str:
+    return f"programs of this attach type have a link: {method_for(0, kind) or 'attach()'} makes it"
 
 
 def _attach_type(program: Any, attach_type: AttachType | int | None) -> int:
@@ -97,6 +111,10 @@ def prog_attach(
 
 
 def _attach(program: Any, target: Any, kind: int, replace: Any, place: tuple[Any, ...]) -> None:
+    if kind not in WITHOUT_LINK and isinstance(target, (str, os.PathLike)):
+        # It is no path.
+        action = f"attach program {getattr(program, 'name', program)!r} to {target!r}"
+        raise failure(errno.EINVAL, action, _has_link(kind))
     hook = Hook(target, kind)
     action = f"attach program {getattr(program, 'name', program)!r} to {hook.name}"
     with hook as number, Place(*place) as where:
@@ -261,7 +279,7 @@ def attached_cgroup(cgroup: str | os.PathLike[str] | int, *, query_flags: int = 
     opened = _cgroup(cgroup)
     with opened as fd:
         links: NetLinks | None = None
-        inode = os.fstat(fd).st_ino
+        number = inode(fd)
         known = False
         for kind in sorted((*CGROUP_TYPES, lib.BPF_LSM_CGROUP)):
             answer = query(fd, kind, query_flags)
@@ -270,7 +288,7 @@ def attached_cgroup(cgroup: str | os.PathLike[str] | int, *, query_flags: int = 
                 continue
             links = links or NetLinks()
             for prog_id in answer.prog_ids:
-                link = links.find(lib.BPF_LINK_TYPE_CGROUP, inode, kind, prog_id)
+                link = links.find(lib.BPF_LINK_TYPE_CGROUP, number, kind, prog_id)
                 found.append(Attached(AttachType(kind).name.lower(), prog_id, program_name(prog_id), link))
         if not known:
             action = f"ask for the programs of {opened.name}"
@@ -292,7 +310,7 @@ def attached_netns(netns: Netns = None, *, pid: int | None = None) -> list[Attac
     opened = _netns(netns, pid)
     with opened as fd:
         links: NetLinks | None = None
-        inode = os.fstat(fd).st_ino
+        number = inode(fd)
         for hook, kind in (("flow_dissector", lib.BPF_FLOW_DISSECTOR), ("sk_lookup", lib.BPF_SK_LOOKUP)):
             answer = query(fd, kind)
             if isinstance(answer, int):
@@ -301,7 +319,7 @@ def attached_netns(netns: Netns = None, *, pid: int | None = None) -> list[Attac
                 continue
             for prog_id in answer.prog_ids:
                 links = links or NetLinks()
-                link = links.find(lib.BPF_LINK_TYPE_NETNS, inode, kind, prog_id)
+                link = links.find(lib.BPF_LINK_TYPE_NETNS, number, kind, prog_id)
                 found.append(Attached(hook, prog_id, program_name(prog_id), link))
     return found
 

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
     Netns = str | os.PathLike[str] | int | None
 
-__all__ = ["Descriptors", "Opened", "cgroup", "cgroup_hint", "in_netns", "interface", "interface_name", "netns"]
+__all__ = [
+    "Descriptors",
+    "Opened",
+    "cgroup",
+    "cgroup_hint",
+    "in_netns",
+    "inode",
+    "interface",
+    "interface_name",
+    "netns",
+]
 
 NETNS_FOLDER = "/run/netns"
 """Where ``ip netns`` has a file for each namespace that it has made; /var/run is /run."""
@@ -148,6 +158,14 @@ class Descriptors:
         import fcntl
 
         return self.take(fcntl.fcntl, fd, fcntl.F_DUPFD_CLOEXEC, 3)
+
+
+def inode(fd: int) -> int:
+    """Give the number by which the kernel tells a control group or namespace; 0, which is none's, of no open file."""
+    try:
+        return os.fstat(fd).st_ino
+    except OSError:
+        return 0
 
 
 # Control groups

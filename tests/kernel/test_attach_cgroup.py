@@ -305,6 +305,8 @@ def test_a_descriptor_that_is_no_group_is_explained(only):
     program = only("attach_cgroup", "sock_create").programs["sock_create"]
     with open("/dev/null", "rb") as file, pytest.raises(bpf.LibbpfError, match="is not that of a control group"):
         program.attach_cgroup(file.fileno())
+    with pytest.raises(bpf.LibbpfError, match="is not that of a control group"):
+        net.attached_cgroup(999)
 
 
 def test_a_group_of_version_1_is_explained(only, private_mounts, tmp_path):
@@ -329,7 +331,7 @@ def test_a_group_that_is_not_there_is_explained(only, cgroup):
 
 def test_a_program_of_another_kind_is_told_its_method(only, cgroup):
     # As a number, the group's descriptor would be that of an interface.
-    with pytest.raises(bpf.LibbpfError, match=r"of type XDP, .*attach_xdp\(\) attaches it"):
+    with pytest.raises(bpf.LibbpfError, match=r"of type XDP, .*attach_xdp\(\), or net\.xdp_attach\(\), attaches it"):
         only("attach_net", "xdp_count").programs["xdp_count"].attach_cgroup(cgroup)
 
 

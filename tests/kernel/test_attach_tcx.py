@@ -181,6 +181,19 @@ def test_what_a_link_holds_is_not_detached_without(lab, abc_programs):
         net.prog_detach(b, "eth0", netns=lab.here)
 
 
+@pytest.mark.parametrize(
+    ("name", "target", "advice"),
+    [
+        ("xdp_count", "lo", r"attach_xdp\(\), or net\.xdp_attach\(\), makes it"),
+        ("lookup", None, r"attach_netns\(\) makes it"),
+    ],
+)
+def test_what_needs_a_link_is_told_its_method(root, only, name, target, advice):
+    with pytest.raises(bpf.LibbpfError, match=advice) as caught:
+        net.prog_attach(only("attach_net", name).programs[name], target)
+    assert caught.value.errno == errno.EINVAL
+
+
 @pytest.mark.needs("tcx")
 def test_every_descriptor_of_a_neighbour_is_closed(lab, abc_programs):
     # The leak check at the end sees them.
