@@ -110,7 +110,7 @@ _METHODS = {
     lib.BPF_PROG_TYPE_LWT_IN: "`ip route … encap bpf in pinned PATH`",
     lib.BPF_PROG_TYPE_LWT_OUT: "`ip route … encap bpf out pinned PATH`",
     lib.BPF_PROG_TYPE_LWT_XMIT: "`ip route … encap bpf xmit pinned PATH`",
-    lib.BPF_PROG_TYPE_LWT_SEG6LOCAL: "`ip -6 route … encap seg6local action End.BPF`",
+    lib.BPF_PROG_TYPE_LWT_SEG6LOCAL: "`ip -6 route … encap seg6local action End.BPF endpoint pinned PATH`",
 }
 
 _BY_ATTACH_TYPE = {

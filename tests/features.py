@@ -171,6 +171,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "perf_link_info": lambda: _function("bpf_perf_link_fill_link_info"),
     "overwriting_ring": _overwriting_ring,
     "raw_tracepoint_twice": _raw_tracepoint_twice,
+    "segment_routing": lambda: _function("bpf_lwt_seg6_action"),
     "sockmap_link": lambda: _function("sock_map_link_create"),
     "struct_ops_link": lambda: _function("bpf_struct_ops_link_create"),
     "snprintf": _snprintf,

@@ -264,6 +264,7 @@ int route_xmit(struct __sk_buff *skb)
 SEC("lwt_seg6local")
 int route_segment(struct __sk_buff *skb)
 {
+	__sync_fetch_and_add(&hits, 1);
 	return BPF_OK;
 }
 

@@ -6,7 +6,7 @@ import os
 import socket
 
 import pytest
-from lab import HERE
+from lab import HERE, PORT
 
 import libbpf_cffi as bpf
 from libbpf_cffi import net
@@ -187,6 +187,25 @@ def test_a_route_runs_a_program_that_was_pinned(lab, only, pins, name, where):
     hits = obj.variables["hits"]
     lab.exchange(2)
     assert obj.variables["hits"] == hits
+
+
+@pytest.mark.needs("segment_routing")
+def test_a_segment_of_a_route_runs_a_program_that_was_pinned(lab, only, pins):
+    obj = only("attach_net", "route_segment")
+    obj.programs["route_segment"].pin(pins / "route")
+    for namespace, address in ((lab.here, "fd99::1"), (lab.there, "fd99::2")):
+        lab.ip("-n", namespace, "address", "add", f"{address}/64", "dev", "eth0", "nodad")
+        lab.ip("netns", "exec", namespace, "sh", "-c", "echo 1 | tee /proc/sys/net/ipv6/conf/*/seg6_enabled")
+    # From there a packet for fdaa::1 goes by the segment fdbb::1, which is here.
+    lab.ip("-n", lab.there, "-6", "route", "add", "fdbb::/64", "via", "fd99::1")
+    segments = ["encap", "seg6", "mode", "encap", "segs", "fdbb::1,fdbb::2", "dev", "eth0"]
+    lab.ip("-n", lab.there, "-6", "route", "add", "fdaa::1", *segments)
+    action = ["encap", "seg6local", "action", "End.BPF", "endpoint", "pinned", str(pins / "route")]
+    lab.route(lab.here, "add", "fdbb::1", *action, "dev", "eth0", family="-6")
+    with lab.socket(lab.there, socket.AF_INET6, UDP) as sender:
+        for _ in range(3):
+            sender.sendto(b"x", ("fdaa::1", PORT))
+    lab.until(lambda: obj.variables["hits"] == 3, "the packets")
 
 
 def test_a_program_of_routes_is_told_the_command(only):

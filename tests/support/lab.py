@@ -86,9 +86,9 @@ class Lab:
         return done.stdout
 
     @staticmethod
-    def route(namespace: str, *arguments: str) -> None:
+    def route(namespace: str, *arguments: str, family: str = "-4") -> None:
         """Run `ip route` in a namespace, with the mounts of this process: `ip -n` has a /sys of its own."""
-        command = ["nsenter", f"--net=/run/netns/{namespace}", "ip", "route", *arguments]
+        command = ["nsenter", f"--net=/run/netns/{namespace}", "ip", family, "route", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
 
