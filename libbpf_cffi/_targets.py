@@ -276,6 +276,7 @@ def in_netns(value: Netns, function: Callable[..., Result], *arguments: Any, use
 
     results: list[Result] = []
     errors: list[BaseException] = []
+    given_up: list[bool] = []
 
     def body() -> None:
         try:
@@ -283,17 +284,31 @@ def in_netns(value: Netns, function: Callable[..., Result], *arguments: Any, use
             with opened as fd:
                 check(lib.lbc_enter_netns(fd), f"enter {opened.name}", _enter_hint)
             results.append(function(*arguments))
+            if given_up:
+                _close(results)
         except BaseException as error:  # noqa: BLE001 - the caller's
             errors.append(error)
 
     opened = netns(value)
     thread = threading.Thread(target=body, name="libbpf_cffi-netns")
-    thread.start()
-    thread.join()
+    try:
+        thread.start()
+        thread.join()
+    except BaseException:
+        # A Ctrl-C. What comes of the call is nobody's: it is closed by whoever sees both.
+        given_up.append(True)
+        _close(results)
+        raise
     if errors:
         # The traceback keeps the frames of that thread, and so this list, alive.
         raise errors.pop()
     return results[0]
+
+
+def _close(results: list[Any]) -> None:
+    for each in results:
+        if hasattr(each, "close"):
+            each.close()
 
 
 def _enter_hint(error: int) -> str | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import threading
 
 import pytest
 
 import libbpf_cffi as bpf
 from libbpf_cffi import net
+from libbpf_cffi._targets import in_netns
 
 # Links
 
@@ -152,6 +155,31 @@ def test_a_namespace_is_not_entered_in_the_middle_of_another_call(lab, only):
     obj = only("attach_net", "xdp_count")
     with bpf.pointer(obj), pytest.raises(bpf.StateError, match="cannot enter another network namespace"):
         obj.programs["xdp_count"].attach_xdp("eth0", netns=lab.here)
+
+
+def test_what_a_ctrl_c_comes_before_is_attached_to_nothing(lab):
+    interrupted, closed = threading.Event(), threading.Event()
+
+    class Made:
+        def close(self):
+            closed.set()
+
+    def make():
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert interrupted.wait(20)
+        return Made()
+
+    def handler(*_):
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            in_netns(lab.here, make)
+        assert closed.wait(20)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_namespace_is_given_by_its_path(lab, only):
