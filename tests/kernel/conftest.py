@@ -357,22 +357,3 @@ def perf(requires: Callable[..., None], loaded: Callable[..., bpf.Object]) -> Pe
     """Load perf.bpf.c, and give what has its programs send events."""
     requires("bpf_loop")
     return PerfProducer(loaded("perf"))
-@pytest.fixture
-def lab(private_mounts: None) -> Iterator[Lab]:
-    """Make two network namespaces with a cable between them."""
-    with Lab() as made:
-        yield made
-
-
-@pytest.fixture
-def only(opened: Callable[..., bpf.Object]) -> Callable[..., bpf.Object]:
-    """Load an object with some of its programs only: those of newer kernels stay out."""
-
-    def load(source: str, *names: str) -> bpf.Object:
-        obj = opened(source)
-        for program in obj.programs.values():
-            program.autoload = program.name in names
-        obj.load()
-        return obj
-
-    return load
