@@ -27,7 +27,19 @@ else:
 
     Decoder = getattr(_libbpf, "Decoder", None)
 
-__all__ = ["Decoder", "Options", "boolean", "c_string", "ffi", "lib", "path_bytes", "signed", "text", "unsigned", "wild"]
+__all__ = [
+    "Decoder",
+    "Options",
+    "boolean",
+    "c_string",
+    "ffi",
+    "lib",
+    "path_bytes",
+    "signed",
+    "text",
+    "unsigned",
+    "wild",
+]
 
 
 def text(pointer: CData) -> str:
