@@ -7,6 +7,8 @@
  * takes a ring buffer without a value only, and then refuses the type: libbpf has no call that takes it away. Both are
  * in structs of libbpf.c, so that file is compiled through this one.
  *
+ * libbpf's way to attach an XDP program takes no flags, so none of its modes; what it is made of does.
+ *
  * The map that those of a map of maps are like is made by libbpf without a pointer to its object, which each of its
  * setters follows.
  */
@@ -32,4 +34,11 @@ int lbc_map_adopt_inner(struct bpf_map *map)
 		return 0;
 	map->inner_map->obj = map->obj;
 	return 1;
+}
+
+struct bpf_link *lbc_attach_xdp(const struct bpf_program *prog, int ifindex, __u32 flags)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
+
+	return bpf_program_attach_fd(prog, ifindex, "xdp", &opts);
 }

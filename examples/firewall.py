@@ -6,23 +6,11 @@ python firewall.py [--seconds N] INTERFACE NETWORK [NETWORK ...]
 from __future__ import annotations
 
 import argparse
-import os
-import socket
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import libbpf_cffi as bpf
-from libbpf_cffi import ffi, lib
-
-XDP_FLAGS_SKB_MODE = 2
-
-
-def attach_xdp(interface: str, fd: int) -> None:
-    """Make a program the one XDP program of an interface, or take it away (-1): a call of `lib`."""
-    error = lib.bpf_xdp_attach(socket.if_nametoindex(interface), fd, XDP_FLAGS_SKB_MODE, ffi.NULL)
-    if error:
-        raise OSError(-error, os.strerror(-error), interface)
 
 
 def main() -> None:
@@ -37,13 +25,11 @@ def main() -> None:
         obj.load()
         blocked = obj.maps["blocked"]
         blocked.update(dict.fromkeys(options.networks, 0))
-        attach_xdp(options.interface, obj.programs["firewall"].fd)
-        try:
+        # On any interface; without a mode the driver's, where it has XDP.
+        with obj.programs["firewall"].attach_xdp(options.interface, mode="skb"):
             print(f"dropping {len(blocked)} networks on {options.interface}", flush=True)
             with suppress(KeyboardInterrupt):
                 time.sleep(options.seconds)
-        finally:
-            attach_xdp(options.interface, -1)
         for network, dropped in sorted(blocked.items()):
             print(f"{network}: {dropped} packets dropped")
 

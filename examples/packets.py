@@ -13,7 +13,6 @@ from pathlib import Path
 
 import libbpf_cffi as bpf
 
-SO_ATTACH_BPF = 50
 ETH_P_ALL = 3
 NAMES = {getattr(socket, name): name.removeprefix("IPPROTO_").lower() for name in dir(socket) if "IPPROTO_" in name}
 
@@ -28,7 +27,7 @@ def main() -> None:
     source = Path(__file__).with_name("packets.bpf.c")
     with bpf.Object.open(bpf.compile_object(source)) as obj, socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
         obj.load()
-        raw.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, obj.programs["count"].fd)
+        obj.programs["count"].attach_socket(raw)
         raw.bind((options.interface, ETH_P_ALL))
         print(f"counting on {options.interface} for {options.seconds:g} s", flush=True)
         with suppress(KeyboardInterrupt):

@@ -37,6 +37,7 @@ from .tracefs import TracefsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from . import net
     from ._batch import Batch
     from ._map_arena import Arena
     from ._map_array import ArrayMap
@@ -55,7 +56,9 @@ if TYPE_CHECKING:
     from ._map_stacks import StackFrame, StackTrace
     from ._map_storage import CgrpStorage, InodeStorage, SkStorage, Storage, TaskStorage
     from ._map_struct_ops import StructOps
+    from ._net_enums import AttachFlags, XdpFlags
     from ._record import Record, UnionValue, plain
+    from ._socket import SocketProgram
     from .btf import Btf, BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
     from .btf_ext import BtfExt, BtfFuncInfo, BtfLineInfo
     from .compile import CompileError, CompileWarning, compile_object, vmlinux_h
@@ -85,6 +88,7 @@ __all__ = [
     "Arena",
     "ArrayMap",
     "ArrayOfMaps",
+    "AttachFlags",
     "AttachType",
     "Batch",
     "BloomFilter",
@@ -156,6 +160,7 @@ __all__ = [
     "SkStorage",
     "SockHash",
     "SockMap",
+    "SocketProgram",
     "Stack",
     "StackFrame",
     "StackTrace",
@@ -176,10 +181,12 @@ __all__ = [
     "Variable",
     "Variables",
     "VerifierError",
+    "XdpFlags",
     "XskMap",
     "compile_object",
     "ffi",
     "lib",
+    "net",
     "num_possible_cpus",
     "plain",
     "pointer",
@@ -191,6 +198,7 @@ _LATER = {
     "Arena": "_map_arena",
     "ArrayMap": "_map_array",
     "ArrayOfMaps": "_map_of_maps",
+    "AttachFlags": "_net_enums",
     "AttachType": "enums",
     "Batch": "_batch",
     "BloomFilter": "_map_queues",
@@ -252,6 +260,7 @@ _LATER = {
     "SkStorage": "_map_storage",
     "SockHash": "_map_sockets",
     "SockMap": "_map_sockets",
+    "SocketProgram": "_socket",
     "Stack": "_map_queues",
     "StackFrame": "_map_stacks",
     "StackTrace": "_map_stacks",
@@ -269,6 +278,7 @@ _LATER = {
     "UserSample": "user_ringbuf",
     "Variable": "variables",
     "Variables": "variables",
+    "XdpFlags": "_net_enums",
     "XskMap": "_map_redirect",
     "compile_object": "compile",
     "num_possible_cpus": "_map_percpu",
@@ -279,7 +289,15 @@ _LATER = {
 """Names whose modules cost more to import than most programs want to pay: imported when first asked for."""
 
 
+_MODULES = ("net",)
+"""Modules that are parts of the public names as such."""
+
+
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
     if name == "__version__":
         from importlib.metadata import version
 

@@ -27,7 +27,19 @@ else:
 
     Decoder = getattr(_libbpf, "Decoder", None)
 
-__all__ = ["Decoder", "Options", "boolean", "c_string", "ffi", "lib", "path_bytes", "text", "unsigned", "wild"]
+__all__ = [
+    "Decoder",
+    "Options",
+    "boolean",
+    "c_string",
+    "ffi",
+    "lib",
+    "path_bytes",
+    "signed",
+    "text",
+    "unsigned",
+    "wild",
+]
 
 
 def text(pointer: CData) -> str:
@@ -65,6 +77,17 @@ def unsigned(value: int, bits: int, what: str) -> int:
     number = value.__index__()
     if not 0 <= number < 1 << bits:
         raise ValueError(f"{what} must be from 0 to {(1 << bits) - 1}, not {number}")
+    return number
+
+
+def signed(value: int, bits: int, what: str) -> int:
+    """Check that `value` is an integer that a signed C integer of `bits` bits can hold."""
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"{what} must be an integer, not {type(value).__name__}")
+    number = value.__index__()
+    limit = 1 << bits - 1
+    if not -limit <= number < limit:
+        raise ValueError(f"{what} must be from {-limit} to {limit - 1}, not {number}")
     return number
 
 

@@ -198,6 +198,7 @@ lbc_ring = NewType("lbc_ring", CData)
 lbc_ring_batch = NewType("lbc_ring_batch", CData)
 lbc_ring_reader = NewType("lbc_ring_reader", CData)
 lbc_ring_state = NewType("lbc_ring_state", CData)
+lbc_socket_program = NewType("lbc_socket_program", CData)
 lbc_syscall = NewType("lbc_syscall", CData)
 lbc_text = NewType("lbc_text", CData)
 lbc_trace_cpu = NewType("lbc_trace_cpu", CData)
@@ -2449,6 +2450,17 @@ class Lib:
     ) -> lbc_perf_event: ...
     def lbc_perf_event__close(self, event: lbc_perf_event, /) -> None: ...
     def lbc_program__attach_perf_event(self, prog: bpf_program, pfd: int, opts: CData, /) -> bpf_link: ...
+    def lbc_attach_xdp(self, prog: bpf_program, ifindex: int, flags: int, /) -> bpf_link: ...
+    def lbc_enter_netns(self, fd: int, /) -> int: ...
+    def lbc_socket_program__attach(
+        self,
+        made: lbc_socket_program,
+        fd: int,
+        prog_fd: int,
+        reuseport: bool,
+        /,
+    ) -> lbc_socket_program: ...
+    def lbc_socket_program__detach(self, made: lbc_socket_program, /) -> int: ...
 
 ffi: Final[FFI]
 lib: Final[Lib]

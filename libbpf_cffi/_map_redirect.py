@@ -6,11 +6,11 @@ import errno
 from collections import namedtuple
 from struct import Struct
 
-from ._check import failure
 from ._ffi import unsigned
 from ._map_elements import MISSING
 from ._map_lend import Lending, ProgramId
 from ._map_slots import LendingHash, PlainCodec, Slots, number_codec
+from ._targets import interface, interface_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,31 +106,7 @@ class _Devices(Lending):
 
 
 def _dev_entry(ifindex: int, prog_id: int = 0) -> DevEntry:
-    import socket
-
-    try:
-        name: str | None = socket.if_indextoname(ifindex)
-    except OSError:
-        # Of another network namespace.
-        name = None
-    return DevEntry(ifindex, name, ProgramId(prog_id) if prog_id else None)
-
-
-def interface(value: Any) -> int:
-    """Give a network device's number, of this namespace, by its name."""
-    if isinstance(value, str):
-        import socket
-
-        try:
-            return socket.if_nametoindex(value)
-        except OSError:
-            raise failure(errno.ENODEV, f"find the network device {value!r}") from None
-    if not hasattr(value, "__index__"):
-        raise TypeError(f"a device is named, or given by its number, not by {type(value).__name__}")
-    number = unsigned(value, 31, "the number of a device")
-    if not number:
-        raise ValueError("0 is the number of no device")
-    return number
+    return DevEntry(ifindex, interface_name(ifindex), ProgramId(prog_id) if prog_id else None)
 
 
 class DevMap(_Devices, Slots):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
+    from lab import Lab
+
     import libbpf_cffi as bpf
 
 TESTS = Path(__file__).resolve().parent
@@ -204,6 +206,29 @@ def one_program(opened: Callable[..., bpf.Object], tracefs: str) -> Callable[...
             obj.variables[variable] = value
         obj.load()
         return obj, obj.programs[name]
+
+    return load
+
+
+@pytest.fixture
+def lab(private_mounts: None) -> Iterator[Lab]:
+    """Make two network namespaces with a cable between them."""
+    from lab import Lab
+
+    with Lab() as made:
+        yield made
+
+
+@pytest.fixture
+def only(opened: Callable[..., bpf.Object]) -> Callable[..., bpf.Object]:
+    """Load an object with some of its programs only: those of newer kernels stay out."""
+
+    def load(source: str, *names: str) -> bpf.Object:
+        obj = opened(source)
+        for program in obj.programs.values():
+            program.autoload = program.name in names
+        obj.load()
+        return obj
 
     return load
 

@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from libbpf_cffi import ffi, lib
+from libbpf_cffi.tracefs import find_cgroup2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,12 +45,12 @@ def _percpu_flags() -> bool:
     return found
 
 
-def _program(kind: int, flags: int = 0) -> int:
-    """Load a program that returns 2, and give its descriptor, or a negative number."""
+def _program(kind: int, flags: int = 0, answer: int = 2) -> int:
+    """Load a program that returns a small number, and give its descriptor, or a negative number."""
     options = ffi.new("struct bpf_prog_load_opts *")
     options.sz = ffi.sizeof("struct bpf_prog_load_opts")
     options.prog_flags = flags
-    code = ffi.from_buffer(bytes.fromhex("b700000002000000 9500000000000000"))  # r0 = 2; exit
+    code = ffi.from_buffer(bytes.fromhex(f"b7000000{answer:02x}000000 9500000000000000"))  # r0 = 2; exit
     return int(lib.bpf_prog_load(kind, b"probe", b"GPL", ffi.cast("struct bpf_insn *", code), 2, options))
 
 
@@ -163,18 +164,47 @@ def _bpf_lsm() -> bool:
         return "bpf" in file.read().split(",")
 
 
+def _cgroup_order() -> bool:
+    """Tell whether the programs of a control group have a revision, and so an order."""
+    fd = os.open(find_cgroup2(), os.O_RDONLY | os.O_DIRECTORY)
+    options = ffi.new("struct bpf_prog_query_opts *")
+    options.sz = ffi.sizeof("struct bpf_prog_query_opts")
+    assert lib.bpf_prog_query_opts(fd, lib.BPF_CGROUP_INET_INGRESS, options) == 0
+    os.close(fd)
+    return bool(options.revision)
+
+
+def _cgroup_preorder() -> bool:
+    program = _program(lib.BPF_PROG_TYPE_CGROUP_SKB, answer=1)
+    assert program >= 0
+    options = ffi.new("struct bpf_link_create_opts *")
+    options.sz = ffi.sizeof("struct bpf_link_create_opts")
+    options.flags = lib.BPF_F_PREORDER
+    # Of a descriptor that is no group's: the flags are looked at before that.
+    result = lib.bpf_link_create(program, program, lib.BPF_CGROUP_INET_INGRESS, options)
+    os.close(program)
+    assert result in {-errno.EBADF, -errno.EINVAL}, os.strerror(-result)
+    return bool(result == -errno.EBADF)
+
+
 PROBES: dict[str, Callable[[], bool]] = {
     "attach_cookie": _attach_cookie,
     "bpf_loop": lambda: _function("bpf_loop"),
     "bpf_lsm": _bpf_lsm,
     "btf": _btf,
     "cgroup_iter": lambda: _function("bpf_iter_attach_cgroup"),
+    "cgroup_order": _cgroup_order,
+    "cgroup_preorder": _cgroup_preorder,
     "exclusive_map": _exclusive_map,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
     "kprobe": lambda: os.path.exists(f"{PMU}/kprobe/type"),
     # Without fprobes bpf_kprobe_multi_link_attach() is there, and refuses.
     "kprobe_multi": lambda: os.path.exists(f"{PMU}/kprobe/type") and _function("register_fprobe_ips"),
     "kprobe_session": lambda: _function("bpf_session_is_return"),
+    "lsm_cgroup": lambda: _program_type("LSM") and _function("bpf_trampoline_link_cgroup_shim"),
+    "lwt": lambda: _function("bpf_lwt_push_ip_encap"),
+    "netfilter_link": lambda: _function("bpf_nf_link_attach"),
+    "netkit": lambda: _function("netkit_link_attach"),
     "percpu_flags": _percpu_flags,
     "perf_link": lambda: _function("bpf_perf_link_release"),
     "perf_link_info": lambda: _function("bpf_perf_link_fill_link_info"),
@@ -182,16 +212,21 @@ PROBES: dict[str, Callable[[], bool]] = {
     "raw_tracepoint_cookie": _raw_tracepoint_cookie,
     "raw_tracepoint_twice": _raw_tracepoint_twice,
     "sched_ext": lambda: os.path.exists("/sys/kernel/sched_ext/state"),
+    "segment_routing": lambda: _function("bpf_lwt_seg6_action"),
+    "sockmap_link": lambda: _function("sock_map_link_create"),
     "struct_ops_link": lambda: _function("bpf_struct_ops_link_create"),
     "snprintf": _snprintf,
     # To ask for programs of the type TRACING, libbpf loads one for the entry of a function, which is more.
     "tp_btf": lambda: _btf() and _program_type("RAW_TRACEPOINT"),
     "task_iter_of_one": lambda: _function("bpf_iter_attach_task"),
     "trace_cookie": lambda: _function("bpf_get_attach_cookie_tracing"),
+    "tcx": lambda: _function("tcx_link_attach"),
+    "unix_hooks": lambda: _function("bpf_sock_addr_set_sun_path"),
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),
     "uprobe_multi": lambda: _function("bpf_uprobe_multi_link_attach"),
     "uprobe_session": lambda: _in_btf(b"BPF_TRACE_UPROBE_SESSION"),
     "verified_insns": _verified_insns,
+    "xdp_features": lambda: _function("xdp_set_features_flag"),
     "xdp_frags": _xdp_frags,
 }
 """Feature → whether this kernel has it."""

@@ -420,3 +420,20 @@ struct lbc_perf_event *lbc_perf_event__open(const void *attr, int pid, int cpu, 
 void lbc_perf_event__close(struct lbc_perf_event *event);
 struct bpf_link *lbc_program__attach_perf_event(const struct bpf_program *prog, int pfd,
     const struct bpf_perf_event_opts *opts);
+
+/* Attach an XDP program with flags: XDP_FLAGS_…_MODE (link_perf.c). */
+struct bpf_link *lbc_attach_xdp(const struct bpf_program *prog, int ifindex, __u32 flags);
+
+/* Let this thread be in the network namespace of a descriptor (network.c). */
+int lbc_enter_netns(int fd);
+
+/* A program on a socket (network.c). */
+struct lbc_socket_program {
+    int fd;
+    int detach;
+    __u64 cookie;
+};
+
+struct lbc_socket_program *lbc_socket_program__attach(struct lbc_socket_program *made, int fd, int prog_fd,
+    bool reuseport);
+int lbc_socket_program__detach(struct lbc_socket_program *made);

@@ -21,3 +21,11 @@ int lbc_map_adopt_inner(struct bpf_map *map)
 	(void)map;
 	return 0;
 }
+
+/* The kernel finds an interface, and the flags, where it finds those of TCX; only libbpf's message names that. */
+struct bpf_link *lbc_attach_xdp(const struct bpf_program *prog, int ifindex, __u32 flags)
+{
+	LIBBPF_OPTS(bpf_tcx_opts, opts, .flags = flags);
+
+	return bpf_program__attach_tcx(prog, ifindex, &opts);
+}

@@ -14,6 +14,7 @@ import libbpf_cffi as bpf
 from libbpf_cffi import ffi, lib
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
 
     from libbpf_cffi._libbpf import bpf_link, bpf_map, bpf_object, bpf_program
@@ -281,3 +282,36 @@ def system_calls() -> None:
     assert_type(calls[0].errno, int)
     assert_type(calls.dropped, int)
     bpf.record_syscalls(5)  # type: ignore[call-arg]
+def attach_to_the_network(program: bpf.Program, path: Path, sock: socket.socket, each: bpf.Map) -> None:
+    assert_type(program.attach_xdp("eth0", mode="skb", flags=bpf.XdpFlags.SKB_MODE, netns=path), bpf.Link)
+    program.attach_xdp(None)  # type: ignore[arg-type]
+    link = program.attach_tcx("eth0", before=program, expected_revision=3)
+    assert_type(link, bpf.Link)
+    program.attach_tcx(2, after=link, flags=bpf.AttachFlags.AFTER)
+    program.attach_tcx("eth0", before="first")  # type: ignore[arg-type]
+    assert_type(program.attach_netkit("nk0", before=17), bpf.Link)
+    assert_type(program.attach_cgroup(path, after=link), bpf.Link)
+    assert_type(program.attach_netns("blue"), bpf.Link)
+    program.attach_netns(pid=1)
+    assert_type(program.attach_sockmap(each), bpf.Link)
+    assert_type(program.attach_netfilter(pf="ipv4", hooknum=1, priority=-5), bpf.Link)
+    program.attach_netfilter("ipv4")  # type: ignore[call-arg]
+    with program.attach_socket(sock) as attached:
+        assert_type(attached, bpf.SocketProgram)
+
+
+def network(program: bpf.Program, path: Path, each: bpf.Map) -> None:
+    assert_type(bpf.net.attached("eth0"), list[bpf.net.Attached])
+    assert_type(bpf.net.attached_cgroup(path), list[bpf.net.Attached])
+    assert_type(bpf.net.attached_netns(pid=1), list[bpf.net.Attached])
+    bpf.net.xdp_attach("eth0", program, mode="drv", old_prog_fd=program)
+    assert_type(bpf.net.xdp_query("eth0").attach_mode, bpf.net.XdpAttachMode)
+    hook = bpf.net.TcHook("eth0", "egress")
+    assert_type(hook.create(), bool)
+    made = hook.attach(program, priority=1)
+    assert_type(made, bpf.net.TcFilter)
+    hook.detach(made)
+    assert_type(hook.query(handle=1, priority=1), bpf.net.TcFilter | None)
+    bpf.net.prog_attach(program, path, flags=bpf.AttachFlags.ALLOW_MULTI)
+    bpf.net.prog_detach(None, each, bpf.AttachType.SK_MSG_VERDICT)
+    assert_type(bpf.net.prog_query("eth0", bpf.AttachType.TCX_INGRESS).prog_ids, tuple[int, ...])

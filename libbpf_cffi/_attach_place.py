@@ -1,0 +1,149 @@
+"""Where a program goes among those that are on a hook already, and which method attaches which type of program."""
+
+from __future__ import annotations
+
+from ._ffi import lib, unsigned
+from ._targets import Descriptors
+from .links import Link
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from typing_extensions import Self
+
+    from ._program import LoadedProgram
+
+    Neighbour = LoadedProgram | Link | int | None
+
+__all__ = ["LinkId", "Place", "describe", "method_for", "wrong_type"]
+
+
+class LinkId(int):
+    """The kernel's number for a link, where a number is a program's."""
+
+    __slots__ = ()
+
+
+class Place(Descriptors):
+    """The fields of an option struct that say where: `flags`, `relative_fd`, `relative_id`, `expected_revision`.
+
+    A neighbour is a program, a link, or a program's id. Its descriptor is held for the block: two programs of two
+    objects may be attached crosswise, so that no two locks are held at a time.
+    """
+
+    __slots__ = ("_neighbour", "_word", "fields")
+
+    def __init__(
+        self,
+        flags: int,
+        relative_fd: int,
+        relative_id: int,
+        expected_revision: int,
+        before: Neighbour,
+        after: Neighbour,
+    ) -> None:
+        super().__init__()
+        self.fields = {
+            "flags": unsigned(flags, 32, "flags"),
+            "relative_fd": unsigned(relative_fd, 31, "relative_fd"),
+            "relative_id": unsigned(relative_id, 32, "relative_id"),
+            "expected_revision": unsigned(expected_revision, 64, "expected_revision"),
+        }
+        if relative_fd and relative_id:
+            raise ValueError("relative_fd and relative_id both name a neighbour: give one")
+        if before is not None and after is not None:
+            raise ValueError("a program is attached before another, or after one: give one of the two")
+        self._neighbour, self._word = (after, "after") if before is None else (before, "before")
+        if self._neighbour is not None and (relative_fd or relative_id):
+            raise ValueError(f"{self._word} names a neighbour, and so does relative_fd or relative_id: give one")
+
+    def __enter__(self) -> Self:
+        try:
+            if self._neighbour is not None:
+                self._put_beside(self._neighbour)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _put_beside(self, neighbour: Any) -> None:
+        fields = self.fields
+        fields["flags"] |= lib.BPF_F_BEFORE if self._word == "before" else lib.BPF_F_AFTER
+        if isinstance(neighbour, Link):
+            fields["flags"] |= lib.BPF_F_LINK
+            with neighbour._handle.lock:
+                fields["relative_fd"] = self.dup(neighbour.fd)
+        elif hasattr(neighbour, "_loaded"):
+            with neighbour._handle.lock:
+                fields["relative_fd"] = self.dup(neighbour._loaded(f"be {self._word} program {neighbour.name!r}"))
+        elif hasattr(neighbour, "__index__"):
+            fields["flags"] |= lib.BPF_F_LINK if isinstance(neighbour, LinkId) else 0
+            fields["relative_id"] = unsigned(neighbour, 32, f"the id of the program to be {self._word}")
+            if not fields["relative_id"]:
+                raise ValueError("0 is the id of no program")
+        else:
+            raise TypeError(f"{self._word} is a Program, a Link or a program's id, not {type(neighbour).__name__}")
+
+    def __bool__(self) -> bool:
+        return any(self.fields.values())
+
+
+_METHODS = {
+    lib.BPF_PROG_TYPE_XDP: "attach_xdp()",
+    lib.BPF_PROG_TYPE_SCHED_CLS: "attach_tcx(), or net.TcHook,",
+    lib.BPF_PROG_TYPE_SOCKET_FILTER: "attach_socket()",
+    lib.BPF_PROG_TYPE_SK_REUSEPORT: "attach_socket()",
+    lib.BPF_PROG_TYPE_SK_SKB: "attach_sockmap()",
+    lib.BPF_PROG_TYPE_SK_MSG: "attach_sockmap()",
+    lib.BPF_PROG_TYPE_SK_LOOKUP: "attach_netns()",
+    lib.BPF_PROG_TYPE_FLOW_DISSECTOR: "attach_netns()",
+    lib.BPF_PROG_TYPE_NETFILTER: "attach_netfilter()",
+    lib.BPF_PROG_TYPE_LIRC_MODE2: "net.prog_attach()",
+    lib.BPF_PROG_TYPE_CGROUP_SKB: "attach_cgroup()",
+    lib.BPF_PROG_TYPE_CGROUP_SOCK: "attach_cgroup()",
+    lib.BPF_PROG_TYPE_CGROUP_DEVICE: "attach_cgroup()",
+    lib.BPF_PROG_TYPE_CGROUP_SOCK_ADDR: "attach_cgroup()",
+    lib.BPF_PROG_TYPE_CGROUP_SYSCTL: "attach_cgroup()",
+    lib.BPF_PROG_TYPE_CGROUP_SOCKOPT: "attach_cgroup()",
+    lib.BPF_PROG_TYPE_SOCK_OPS: "attach_cgroup()",
+    lib.BPF_PROG_TYPE_LWT_IN: "`ip route … encap bpf in pinned PATH`",
+    lib.BPF_PROG_TYPE_LWT_OUT: "`ip route … encap bpf out pinned PATH`",
+    lib.BPF_PROG_TYPE_LWT_XMIT: "`ip route … encap bpf xmit pinned PATH`",
+    lib.BPF_PROG_TYPE_LWT_SEG6LOCAL: "`ip -6 route … encap seg6local action End.BPF endpoint pinned PATH`",
+}
+
+_BY_ATTACH_TYPE = {
+    lib.BPF_NETKIT_PRIMARY: "attach_netkit()",
+    lib.BPF_NETKIT_PEER: "attach_netkit()",
+    lib.BPF_LSM_CGROUP: "attach_cgroup()",
+    lib.BPF_NETFILTER: "attach_netfilter()",
+    lib.BPF_SK_LOOKUP: "attach_netns()",
+    lib.BPF_SK_REUSEPORT_SELECT: "attach_socket()",
+    lib.BPF_SK_REUSEPORT_SELECT_OR_MIGRATE: "attach_socket()",
+    lib.BPF_XDP: "attach_xdp(), or net.xdp_attach(),",
+    lib.BPF_XDP_DEVMAP: "a value of a devmap",
+    lib.BPF_XDP_CPUMAP: "a value of a cpumap",
+}
+"""Attach types that say more than the program's type."""
+
+
+def method_for(kind: int, attach_type: int) -> str | None:
+    """Say by what a program of the network is attached; ``None`` for the other types."""
+    return _BY_ATTACH_TYPE.get(attach_type) or _METHODS.get(kind)
+
+
+def describe(kind: int, attach_type: int) -> str:
+    """Say in words what a program is."""
+    from .enums import AttachType, ProgType
+
+    words = f"of type {ProgType(kind).name}"
+    # 0 is the attach type of a program without one, and CGROUP_INET_INGRESS.
+    return f"{words}, to be attached to {AttachType(attach_type).name}" if attach_type else words
+
+
+def wrong_type(kind: int, attach_type: int) -> str:
+    """Say that a method is not for a program of a kind, and which is."""
+    advice = method_for(kind, attach_type)
+    after = f": {advice} attaches it" if advice else ": attach() attaches what its section names"
+    return f"the program is {describe(kind, attach_type)}{after}"

@@ -1,0 +1,190 @@
+"""What to do about an attach to the network that failed. Imported when one has."""
+
+from __future__ import annotations
+
+import errno
+
+from ._ffi import Options, ffi, lib
+from ._targets import cgroup_hint, interface_name
+
+__all__ = [
+    "bpf_name",
+    "cgroup_attach_hint",
+    "has_query",
+    "mprog_hint",
+    "netfilter_hint",
+    "netkit_hint",
+    "netns_hint",
+    "socket_hint",
+    "sockmap_hint",
+    "xdp_hint",
+]
+
+
+def bpf_name(prog_id: int) -> str:
+    """Say which program has an id, with its name if the kernel lets us look."""
+    from ._net_links import program_name
+
+    name = program_name(prog_id)
+    return f"program {prog_id} ({name!r})" if name else f"program {prog_id}"
+
+
+def _attached_xdp(ifindex: int) -> str:
+    from ._net_links import xdp_link
+
+    options = Options("bpf_xdp_query_opts")
+    if lib.bpf_xdp_query(ifindex, 0, options.pointer) < 0:
+        return "another XDP program"
+    found = options.pointer
+    parts: list[str] = []
+    for mode, number in (
+        ("driver", found.drv_prog_id),
+        ("skb", found.skb_prog_id),
+        ("hw", found.hw_prog_id),
+        ("", found.prog_id),
+    ):
+        if number and not any(str(number) in part for part in parts):
+            link = xdp_link(ifindex, number)
+            by = f" by link {link}" if link else ""
+            parts.append(f"{bpf_name(number)}{f' in {mode} mode' if mode else ''}{by}")
+    return " and ".join(parts) or "another XDP program"
+
+
+def xdp_hint(error: int, ifindex: int, flags: int = 0) -> str | None:
+    """Say what to do about attaching XDP to an interface."""
+    if error in (errno.EBUSY, errno.EEXIST):
+        return f"{_attached_xdp(ifindex)} is attached there already"
+    if error == errno.EOPNOTSUPP:
+        if flags & lib.XDP_FLAGS_HW_MODE:
+            return "the driver takes no program into the hardware: mode='drv' or 'skb' runs it on the CPU"
+        return "the driver of this interface has no XDP: mode='skb' does without"
+    if error in (errno.ENODEV, errno.EINVAL) and interface_name(ifindex) is None:
+        return _NO_DEVICE
+    if error in (errno.EINVAL, errno.ERANGE):
+        if flags & lib.XDP_FLAGS_HW_MODE:
+            return "mode='hw' is for a program that was loaded for that interface (bpf_program__set_ifindex())"
+        return (
+            "the driver may not take this program on an interface with this MTU, or not without frags "
+            "(SEC('xdp.frags'), ProgFlags.XDP_HAS_FRAGS)"
+        )
+    return None
+
+
+_NO_DEVICE = "this network namespace has no interface of that number (netns= names another)"
+
+
+def has_query(target: int, attach_type: int) -> bool:
+    """Tell whether the kernel knows an attach type, by asking what is there."""
+    options = Options("bpf_prog_query_opts")
+    return lib.bpf_prog_query_opts(target, attach_type, options.pointer) == 0 or ffi.errno != errno.EINVAL
+
+
+def _revision(target: int, attach_type: int) -> int:
+    options = Options("bpf_prog_query_opts")
+    result = lib.bpf_prog_query_opts(target, attach_type, options.pointer)
+    return 0 if result < 0 else options.pointer.revision
+
+
+def mprog_hint(error: int, target: int, attach_type: int, lacking: str) -> str | None:
+    """Say what to do about a hook that keeps its programs in an order; `lacking` where there is no such hook."""
+    if error == errno.ESTALE:
+        return f"the programs there have changed: their revision is {_revision(target, attach_type)}"
+    if error == errno.EEXIST:
+        return "this program is on that hook already"
+    if error == errno.ENOENT:
+        return "the neighbour is not on that hook"
+    if error == errno.ERANGE:
+        return "that many programs are on that hook that it takes no more, or the neighbour is not there"
+    if error == errno.ENODEV:
+        return _NO_DEVICE
+    if error == errno.EINVAL and not has_query(target, attach_type):
+        return lacking
+    return None
+
+
+def netkit_hint(error: int, ifindex: int, attach_type: int) -> str | None:
+    """Say what to do about attaching to a netkit device."""
+    if error == errno.ENXIO:
+        return "that interface is no netkit device: attach_tcx() takes every kind"
+    if error == errno.EACCES:
+        return "both programs of a netkit pair are attached to its primary interface: name that"
+    return mprog_hint(error, ifindex, attach_type, "this kernel has no netkit devices (Linux 6.7, CONFIG_NETKIT)")
+
+
+def netns_hint(error: int) -> str | None:
+    """Say what is wrong with attaching to a network namespace."""
+    if error == errno.E2BIG:
+        return "a network namespace has one flow dissector, or 64 programs of sk_lookup, and has them"
+    if error == errno.EEXIST:
+        return (
+            "a network namespace has one flow dissector: another one is there, or the first namespace of the machine "
+            "has one for all of them"
+        )
+    if error in (errno.EINVAL, errno.EBADF):
+        return "that descriptor is not that of a network namespace"
+    return None
+
+
+def sockmap_hint(error: int, map_type: int) -> str | None:
+    """Say what to do about attaching to a map of sockets."""
+    if map_type not in (lib.BPF_MAP_TYPE_SOCKMAP, lib.BPF_MAP_TYPE_SOCKHASH):
+        return "a program of this type is attached to a SockMap or a SockHash"
+    if error == errno.EINVAL:
+        return (
+            "kernels before 6.10 have no links to maps of sockets: net.prog_attach(program, map) does it, and "
+            "net.prog_detach(program, map) undoes it"
+        )
+    if error == errno.EBUSY:
+        return "another program of this kind is on that map: net.prog_query(map, attach_type) tells which"
+    if error == errno.EOPNOTSUPP:
+        return "a map takes either a verdict, or a stream verdict with or without a parser"
+    return None
+
+
+def netfilter_hint(error: int, fields: dict[str, int]) -> str | None:
+    """Say what to do about attaching to netfilter."""
+    if error == errno.EAFNOSUPPORT:
+        return "pf is 'ipv4' or 'ipv6'; IPv6's defragmentation needs the module nf_defrag_ipv6"
+    if error == errno.EBUSY:
+        return "another program has that hook with that priority: choose another priority"
+    if error == errno.EPROTO:
+        return "a hook of netfilter is from 0 (pre_routing) to 4 (post_routing)"
+    if error == errno.ERANGE:
+        return "the smallest and the largest priority are reserved"
+    if error == errno.EINVAL:
+        return "this kernel may lack links to netfilter (Linux 6.4, CONFIG_NETFILTER_BPF_LINK)"
+    if error == errno.EOPNOTSUPP and fields["flags"]:
+        return "this kernel has no such flag"
+    return None
+
+
+def socket_hint(error: int, reuseport: bool) -> str | None:
+    """Say what to do about attaching to a socket."""
+    if error == errno.ENOTSOCK:
+        return "that descriptor is not a socket's"
+    if error == errno.EPERM:
+        return "the socket's filter is locked (SO_LOCK_FILTER)"
+    if reuseport and error in (errno.EINVAL, errno.ENOENT, errno.ESRCH, errno.EPROTONOSUPPORT):
+        return "the socket must have SO_REUSEPORT before it is bound, and be of TCP or UDP"
+    return None
+
+
+def cgroup_attach_hint(error: int, value: object, fd: int, attach_type: int, ordered: bool) -> str | None:
+    """Say what to do about attaching to a control group."""
+    if error in (errno.EBADF, errno.ENOENT) and not _has_cgroup(fd):
+        return cgroup_hint(value)
+    if error == errno.EPERM:
+        return (
+            "a program is there that takes no other beside it (attached without ALLOW_MULTI), here or in a group "
+            "above: net.prog_query() tells"
+        )
+    if error == errno.EINVAL and ordered and has_query(fd, attach_type):
+        if _revision(fd, attach_type):
+            return "in a control group a link is put beside a link, and a program without one beside such a one"
+        return "this kernel has no order of the programs of a control group (Linux 6.17), or no such flag"
+    return mprog_hint(error, fd, attach_type, "this kernel has no such hook of control groups")
+
+
+def _has_cgroup(fd: int) -> bool:
+    options = Options("bpf_prog_query_opts")
+    return bool(lib.bpf_prog_query_opts(fd, lib.BPF_CGROUP_INET_INGRESS, options.pointer) == 0)

@@ -1,0 +1,74 @@
+"""The kernel's links that attach programs to the network: which link holds what an interface or a group has."""
+
+from __future__ import annotations
+
+import os
+from itertools import starmap
+
+from ._ffi import ffi, lib, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ._libbpf import CData
+
+__all__ = ["NetLinks", "program_name", "xdp_link"]
+
+
+def _info(opener: Callable[[int], int], number: int, get: Callable[..., int], info: CData, size: int) -> bool:
+    """Fill the info of a thing by its id; tell whether the kernel lets us, and still has it."""
+    made: list[int] = []
+    try:
+        made.extend(starmap(opener, ((number,),)))
+        return made[0] >= 0 and get(made[0], info, ffi.new("__u32 *", size)) >= 0
+    finally:
+        if made and made[0] >= 0:
+            any(map(os.close, map(made.pop, (-1,))))
+
+
+def program_name(prog_id: int) -> str:
+    """Give a program's name by its id, as far as the kernel keeps it (15 bytes); empty if it may not be asked."""
+    info = ffi.new("struct bpf_prog_info *")
+    size = ffi.sizeof("struct bpf_prog_info")
+    if not _info(lib.bpf_prog_get_fd_by_id, prog_id, lib.bpf_prog_get_info_by_fd, info, size):
+        return ""
+    return text(info.name)
+
+
+class NetLinks:
+    """Every link of XDP, of a control group and of a network namespace, by what it attaches to what.
+
+    Empty where the kernel does not let us look (without CAP_SYS_ADMIN, and before Linux 5.8).
+    """
+
+    __slots__ = ("_ids",)
+
+    def __init__(self) -> None:
+        self._ids: dict[tuple[int, int, int, int], int] = dict(_all())
+
+    def find(self, kind: int, target: int, attach_type: int, prog_id: int) -> int | None:
+        """Give the id of the link of a type by which a target has a program, or ``None``."""
+        return self._ids.get((kind, target, attach_type, prog_id))
+
+
+def _all() -> Iterator[tuple[tuple[int, int, int, int], int]]:
+    following = ffi.new("__u32 *")
+    size = ffi.sizeof("struct bpf_link_info")
+    at = 0
+    while lib.bpf_link_get_next_id(at, following) == 0:
+        at = following[0]
+        info = ffi.new("struct bpf_link_info *")
+        if not _info(lib.bpf_link_get_fd_by_id, at, lib.bpf_link_get_info_by_fd, info, size):
+            continue
+        if info.type == lib.BPF_LINK_TYPE_XDP:
+            yield (info.type, info.xdp.ifindex, lib.BPF_XDP, info.prog_id), at
+        elif info.type == lib.BPF_LINK_TYPE_CGROUP:
+            yield (info.type, info.cgroup.cgroup_id, info.cgroup.attach_type, info.prog_id), at
+        elif info.type == lib.BPF_LINK_TYPE_NETNS:
+            yield (info.type, info.netns.netns_ino, info.netns.attach_type, info.prog_id), at
+
+
+def xdp_link(ifindex: int, prog_id: int) -> int | None:
+    """Give the id of the link by which an interface has an XDP program, or ``None``."""
+    return NetLinks().find(lib.BPF_LINK_TYPE_XDP, ifindex, lib.BPF_XDP, prog_id)

@@ -1,0 +1,327 @@
+"""Attaching without a link, and asking what is attached."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from . import _log
+from ._attach_place import Place, method_for
+from ._check import check, failure
+from ._ffi import Options, ffi, lib, unsigned
+from ._net_enums import AttachFlags, XdpAttachMode
+from ._net_hints import cgroup_attach_hint, mprog_hint, netkit_hint, netns_hint, sockmap_hint
+from ._net_links import NetLinks, program_name
+from ._net_records import Attached, ProgQuery, QueriedProg
+from ._net_target import CGROUP_TYPES, INTERFACE_TYPES, NETNS_TYPES, SOCKMAP_TYPES, Hook, prog_fd
+from ._net_xdp import xdp_query
+from ._targets import cgroup, in_netns, inode, netns
+from ._targets import interface as interface_number
+from .enums import AttachType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._attach_place import Neighbour
+    from ._net_target import SomeProgram, Target
+    from ._targets import Netns
+
+__all__ = ["attached", "attached_cgroup", "attached_netns", "prog_attach", "prog_detach", "prog_query"]
+
+ANY_INTERFACE_HOOKS = (
+    ("tcx/ingress", lib.BPF_TCX_INGRESS),
+    ("tcx/egress", lib.BPF_TCX_EGRESS),
+    ("netkit/primary", lib.BPF_NETKIT_PRIMARY),
+    ("netkit/peer", lib.BPF_NETKIT_PEER),
+)
+
+WITHOUT_LINK = (
+    *CGROUP_TYPES,
+    *INTERFACE_TYPES,
+    *SOCKMAP_TYPES,
+    lib.BPF_LSM_CGROUP,
+    lib.BPF_FLOW_DISSECTOR,
+    lib.BPF_LIRC_MODE2,
+)
+"""What ``bpf_prog_attach()`` of kernel/bpf/syscall.c takes."""
+
+
+def _hint(error: int, hook: Hook, value: Any, target: int, place: Place | None = None) -> str | None:
+    kind = hook.attach_type
+    if place is not None and error == errno.EINVAL and kind not in WITHOUT_LINK:
+        return _has_link(kind)
+    if kind in CGROUP_TYPES or kind == lib.BPF_LSM_CGROUP:
+        return cgroup_attach_hint(error, value, target, kind, bool(place))
+    if kind in INTERFACE_TYPES[:2]:
+        return mprog_hint(error, target, kind, "this kernel has no TCX (Linux 6.6)")
+    if kind in INTERFACE_TYPES:
+        return netkit_hint(error, target, kind)
+    if kind in NETNS_TYPES:
+        return netns_hint(error)
+    if kind in SOCKMAP_TYPES and hasattr(value, "_dup"):
+        return None if error == errno.EINVAL else sockmap_hint(error, int(value.type))
+    if kind == lib.BPF_LIRC_MODE2 and error in (errno.EINVAL, errno.ENOTTY):
+        return "the device must be one of infrared receivers in raw mode: /dev/lirc0 and the like"
+    return None
+
+
+def _has_link(kind: int) -> str:
+    return f"programs of this attach type have a link: {method_for(0, kind) or 'attach()'} makes it"
+
+
+def _attach_type(program: Any, attach_type: AttachType | int | None) -> int:
+    if attach_type is not None:
+        return unsigned(attach_type, 31, "attach_type")
+    if not hasattr(program, "expected_attach_type"):
+        raise TypeError("attach_type is missing: only a Program of an object says what it is to be attached to")
+    return int(program.expected_attach_type)
+
+
+def prog_attach(
+    program: SomeProgram,
+    target: Target,
+    attach_type: AttachType | int | None = None,
+    *,
+    flags: int = 0,
+    replace_fd: SomeProgram | None = None,
+    relative_fd: int = 0,
+    relative_id: int = 0,
+    expected_revision: int = 0,
+    before: Neighbour = None,
+    after: Neighbour = None,
+    netns: Netns = None,
+) -> None:
+    """Attach a program without a link: it stays, whatever becomes of this process, until `prog_detach`.
+
+    *Wraps* ``bpf_prog_attach_opts()``. What `target` is depends on `attach_type`, by default what the program says: a
+    control group (path or descriptor), an interface (name or number, of the namespace `netns`) for TCX and netkit, a
+    `Map` for SK_SKB and SK_MSG, a device such as ``"/dev/lirc0"`` for LIRC_MODE2, a network namespace for
+    FLOW_DISSECTOR (this thread's). `flags` are of `AttachFlags`: in a control group, 0 lets nobody below attach any,
+    ``ALLOW_OVERRIDE`` lets a group below have its own instead, ``ALLOW_MULTI`` lets all of them run. `replace_fd` is
+    the program (or its descriptor) whose place it takes, Linux 5.6 in control groups. The others are those of
+    `Program.attach_tcx`. Linux 4.10. A link is the better way where there is one.
+    """
+    kind = _attach_type(program, attach_type)
+    place = (flags, relative_fd, relative_id, expected_revision, before, after)
+    if kind in NETNS_TYPES and target is not None:
+        netns, target = target, None  # type: ignore[assignment]
+    uses = (program, target, replace_fd, before, after)
+    in_netns(netns, _attach, program, target, kind, replace_fd, place, uses=uses)
+
+
+def _attach(program: Any, target: Any, kind: int, replace: Any, place: tuple[Any, ...]) -> None:
+    if kind not in WITHOUT_LINK and isinstance(target, (str, os.PathLike)):
+        # It is no path.
+        action = f"attach program {getattr(program, 'name', program)!r} to {target!r}"
+        raise failure(errno.EINVAL, action, _has_link(kind))
+    hook = Hook(target, kind)
+    action = f"attach program {getattr(program, 'name', program)!r} to {hook.name}"
+    with hook as number, Place(*place) as where:
+        options = Options("bpf_prog_attach_opts", **where.fields)
+        fd = prog_fd(where, program, action)
+        if replace is not None:
+            options.set("replace_fd", prog_fd(where, replace, action))
+            options.pointer.flags |= lib.BPF_F_REPLACE
+        # The kernel wants 0 for the namespace that it takes from the thread.
+        at = 0 if kind in NETNS_TYPES else number
+        _log.listen()
+        result = lib.bpf_prog_attach_opts(fd, at, kind, options.pointer)
+        check(result, action, lambda error: _hint(error, hook, target, number, where))
+
+
+def prog_detach(
+    program: SomeProgram | None,
+    target: Target,
+    attach_type: AttachType | int | None = None,
+    *,
+    flags: int = 0,
+    relative_fd: int = 0,
+    relative_id: int = 0,
+    expected_revision: int = 0,
+    before: Neighbour = None,
+    after: Neighbour = None,
+    netns: Netns = None,
+) -> None:
+    """Take away a program that was attached without a link.
+
+    *Wraps* ``bpf_prog_detach_opts()``. `program` is ``None`` for the one that is there (of a hook that has one only)
+    or, with TCX and netkit, for the first (`flags` ``BEFORE``) or the last one (``AFTER``). ENOENT if it is not there.
+    """
+    kind = _attach_type(program, attach_type)
+    place = (flags, relative_fd, relative_id, expected_revision, before, after)
+    if kind in NETNS_TYPES and target is not None:
+        netns, target = target, None  # type: ignore[assignment]
+    in_netns(netns, _detach, program, target, kind, place, uses=(program, target, before, after))
+
+
+def _detach(program: Any, target: Any, kind: int, place: tuple[Any, ...]) -> None:
+    hook = Hook(target, kind)
+    action = f"detach program {getattr(program, 'name', program)!r} from {hook.name}"
+    if program is None:
+        action = f"detach the program of {hook.name}"
+    with hook as number, Place(*place) as where:
+        options = Options("bpf_prog_detach_opts", **where.fields)
+        fd = 0 if program is None else prog_fd(where, program, action)
+        at = 0 if kind in NETNS_TYPES else number
+        _log.listen()
+        result = lib.bpf_prog_detach_opts(fd, at, kind, options.pointer)
+        check(result, action, lambda error: _detach_hint(error, hook, target, number))
+
+
+def _detach_hint(error: int, hook: Hook, value: Any, target: int) -> str | None:
+    if error in (errno.ENOENT, errno.EPERM, errno.EBUSY):
+        return "it is not attached there, or by a link, which closing or Link.detach() takes away"
+    return _hint(error, hook, value, target)
+
+
+def prog_query(
+    target: Target, attach_type: AttachType | int, *, query_flags: int = 0, netns: Netns = None
+) -> ProgQuery:
+    """Say which programs of an attach type are on a target, in their order.
+
+    *Wraps* ``bpf_prog_query_opts()``. The target is as in `prog_attach`, a network namespace may be any. With
+    `query_flags` ``BPF_F_QUERY_EFFECTIVE`` (1) a control group tells those of the groups above it, too. Linux 4.15.
+    """
+    kind = unsigned(attach_type, 31, "attach_type")
+    return in_netns(netns, _query_target, target, kind, query_flags, uses=(target,))
+
+
+def _query_target(target: Any, kind: int, query_flags: int = 0) -> ProgQuery:
+    hook = Hook(target, kind)
+    with hook as number:
+        found = query(number, kind, query_flags)
+        action = f"ask for the programs of {hook.name}"
+        if isinstance(found, int):
+            check(-found, action, lambda error: _hint(error, hook, target, number))
+        assert isinstance(found, ProgQuery)
+        return found
+
+
+def query(target: int, kind: int, query_flags: int = 0) -> ProgQuery | int:
+    """Ask for the programs of a number or descriptor; an errno if the kernel refuses."""
+    unsigned(query_flags, 32, "query_flags")
+    room = 16
+    # The kernel tells no flags of what is inherited, and links only where it keeps an order.
+    effective = bool(query_flags & lib.BPF_F_QUERY_EFFECTIVE)
+    links = kind in INTERFACE_TYPES
+    # Flags of each in a control group, Linux 6.1; not of other hooks that have no order.
+    each = not effective and (links or kind in CGROUP_TYPES or kind == lib.BPF_LSM_CGROUP)
+    while True:
+        ids, flags, link_ids, link_flags = (ffi.new("__u32[]", room) for _ in range(4))
+        options = Options("bpf_prog_query_opts", query_flags=query_flags, prog_ids=ids, count=room)
+        if each:
+            options.set("prog_attach_flags", flags)
+        if links:
+            options.set("link_ids", link_ids)
+            options.set("link_attach_flags", link_flags)
+        result = lib.bpf_prog_query_opts(target, kind, options.pointer)
+        found = options.pointer
+        if result == 0:
+            break
+        if result == -errno.ENOSPC and found.count > room:
+            room = found.count
+        elif result in (-errno.E2BIG, -errno.EINVAL) and each and not links:
+            # An older kernel does not know the field.
+            each = False
+        else:
+            return -result
+    programs = tuple(
+        QueriedProg(ids[at], AttachFlags(flags[at]), link_ids[at], AttachFlags(link_flags[at]))
+        for at in range(found.count)
+    )
+    return ProgQuery(AttachType(kind), AttachFlags(found.attach_flags), found.revision, programs)
+
+
+def attached(interface: str | int, *, netns: Netns = None) -> list[Attached]:
+    """List the programs of an interface: XDP, TCX, netkit, and the classifiers of traffic control.
+
+    `netns` is the interface's network namespace, if it is another one. A kind that the kernel lacks has none.
+    """
+    return in_netns(netns, _attached, interface)
+
+
+def _attached(interface: str | int) -> list[Attached]:
+    from ._netlink import EGRESS, INGRESS, classifiers
+
+    ifindex = interface_number(interface)
+    found = []
+    xdp = xdp_query(ifindex)
+    alone = {XdpAttachMode.DRV: "drv", XdpAttachMode.SKB: "skb", XdpAttachMode.HW: "hw"}.get(xdp.attach_mode)
+    modes = (("drv", xdp.drv_prog_id), ("skb", xdp.skb_prog_id), ("hw", xdp.hw_prog_id))
+    links = NetLinks() if xdp.attach_mode else None
+    for mode, prog_id in modes if alone is None else ((alone, xdp.prog_id),):
+        if prog_id and links is not None:
+            link = links.find(lib.BPF_LINK_TYPE_XDP, ifindex, lib.BPF_XDP, prog_id)
+            found.append(Attached(f"xdp/{mode}", prog_id, program_name(prog_id), link))
+    for hook, kind in ANY_INTERFACE_HOOKS:
+        answer = query(ifindex, kind)
+        if isinstance(answer, ProgQuery):
+            found += [
+                Attached(hook, each.prog_id, program_name(each.prog_id), each.link_id or None)
+                for each in answer.programs
+            ]
+    directions = {INGRESS: "tc/ingress", EGRESS: "tc/egress"}
+    for each in classifiers(ifindex):
+        hook = directions.get(each.parent, f"tc/{each.parent >> 16:x}:{each.parent & 0xFFFF or ''}")
+        found.append(
+            Attached(hook, each.prog_id, program_name(each.prog_id), handle=each.handle, priority=each.priority)
+        )
+    return found
+
+
+def attached_cgroup(cgroup: str | os.PathLike[str] | int, *, query_flags: int = 0) -> list[Attached]:
+    """List the programs of a control group, of every attach type; `hook` is its name, such as "cgroup_inet_egress".
+
+    With `query_flags` ``BPF_F_QUERY_EFFECTIVE`` (1), those that run for its processes, from the groups above it too.
+    """
+    found = []
+    opened = _cgroup(cgroup)
+    with opened as fd:
+        links: NetLinks | None = None
+        number = inode(fd)
+        known = False
+        for kind in sorted((*CGROUP_TYPES, lib.BPF_LSM_CGROUP)):
+            answer = query(fd, kind, query_flags)
+            known = known or isinstance(answer, ProgQuery)
+            if not isinstance(answer, ProgQuery) or not answer.programs:
+                continue
+            links = links or NetLinks()
+            for prog_id in answer.prog_ids:
+                link = links.find(lib.BPF_LINK_TYPE_CGROUP, number, kind, prog_id)
+                found.append(Attached(AttachType(kind).name.lower(), prog_id, program_name(prog_id), link))
+        if not known:
+            action = f"ask for the programs of {opened.name}"
+            refused = query(fd, lib.BPF_CGROUP_INET_INGRESS)
+            assert isinstance(refused, int)
+            check(-refused, action, lambda error: cgroup_attach_hint(error, cgroup, fd, 0, ordered=False))
+    return found
+
+
+_cgroup = cgroup
+
+
+def attached_netns(netns: Netns = None, *, pid: int | None = None) -> list[Attached]:
+    """List the programs of a network namespace: of sk_lookup, and its flow dissector.
+
+    `netns` and `pid` are as in `Program.attach_netns`. What its interfaces have, `attached` tells of each.
+    """
+    found = []
+    opened = _netns(netns, pid)
+    with opened as fd:
+        links: NetLinks | None = None
+        number = inode(fd)
+        for hook, kind in (("flow_dissector", lib.BPF_FLOW_DISSECTOR), ("sk_lookup", lib.BPF_SK_LOOKUP)):
+            answer = query(fd, kind)
+            if isinstance(answer, int):
+                if kind == lib.BPF_FLOW_DISSECTOR:
+                    check(-answer, f"ask for the programs of {opened.name}", netns_hint)
+                continue
+            for prog_id in answer.prog_ids:
+                links = links or NetLinks()
+                link = links.find(lib.BPF_LINK_TYPE_NETNS, number, kind, prog_id)
+                found.append(Attached(hook, prog_id, program_name(prog_id), link))
+    return found
+
+
+_netns = netns

@@ -1,0 +1,315 @@
+"""What the network's programs are attached to, by the names that people use: interfaces, namespaces, control groups."""
+
+from __future__ import annotations
+
+import errno
+import os
+from itertools import starmap
+
+from ._check import check, failure
+from ._ffi import lib, path_bytes, unsigned
+from ._handle import Handle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    from typing_extensions import Self
+
+    Result = TypeVar("Result")
+    Netns = str | os.PathLike[str] | int | None
+
+__all__ = [
+    "Descriptors",
+    "Opened",
+    "cgroup",
+    "cgroup_hint",
+    "in_netns",
+    "inode",
+    "interface",
+    "interface_name",
+    "netns",
+]
+
+NETNS_FOLDER = "/run/netns"
+"""Where ``ip netns`` has a file for each namespace that it has made; /var/run is /run."""
+
+
+def interface(value: Any) -> int:
+    """Give a network device's number, of this thread's namespace, by its name."""
+    if isinstance(value, str):
+        import socket
+
+        try:
+            return socket.if_nametoindex(value)
+        except (OSError, ValueError):
+            raise failure(errno.ENODEV, f"find the network device {value!r}", _others(value)) from None
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"a device is named, or given by its number, not by {type(value).__name__}")
+    number = unsigned(value, 31, "the number of a device")
+    if not number:
+        raise ValueError("0 is the number of no device")
+    return number
+
+
+def interface_name(ifindex: int) -> str | None:
+    """Give the name of a device's number in this thread's namespace, or ``None``."""
+    import socket
+
+    try:
+        return socket.if_indextoname(ifindex)
+    except OSError:
+        return None
+
+
+def _others(name: str) -> str:
+    import socket
+
+    return _known(name, [each for _, each in socket.if_nameindex()], "this network namespace has")
+
+
+def _known(name: str, names: list[str], has: str) -> str:
+    """Say which names come close to one that is not there, or which there are."""
+    import difflib
+
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        return f"{has} {', '.join(map(repr, close))}"
+    if not names:
+        return f"{has} none"
+    return f"{has} {', '.join(map(repr, sorted(names)[:10]))}{', …' if len(names) > 10 else ''}"
+
+
+class Opened:
+    """A file, open for as long as the block takes: the caller's own descriptor, or one that is opened by a path.
+
+    `name` is what messages call it. `hint` is a function of the path and the errno of an open that failed.
+    """
+
+    __slots__ = ("_fd", "_flags", "_hint", "_made", "_path", "name")
+
+    def __init__(
+        self,
+        value: Any,
+        what: str,
+        flags: int = os.O_RDONLY,
+        hint: Callable[[str, int], str | None] | None = None,
+        *,
+        paths: bool = True,
+    ) -> None:
+        self._made: list[int] = []
+        self._flags = flags | os.O_CLOEXEC
+        self._hint = hint
+        self._path: bytes | None = None
+        self._fd = -1
+        if paths and (isinstance(value, (str, bytes)) or hasattr(value, "__fspath__")):
+            self._path = path_bytes(value, what)
+            self.name = f"{what} {os.fsdecode(value)!r}"
+        elif hasattr(value, "fileno"):
+            self._fd = value.fileno()
+            self.name = f"{what} {value!r}"
+            if self._fd < 0:
+                raise ValueError(f"{value!r} is closed")
+        elif hasattr(value, "__index__"):
+            self._fd = unsigned(value, 31, "a descriptor")
+            self.name = f"{what} of descriptor {self._fd}"
+        else:
+            ways = "by a path or a descriptor" if paths else "as an object with fileno() or by a descriptor"
+            raise TypeError(f"{what} is given {ways}, not by {type(value).__name__}")
+
+    def __enter__(self) -> int:
+        if self._path is None:
+            return self._fd
+        try:
+            # One step of Python's opens and stores: no Ctrl-C loses the descriptor.
+            self._made.extend(starmap(os.open, ((self._path, self._flags),)))
+        except OSError as error:
+            number = error.errno or errno.EIO
+            hint = self._hint and self._hint(os.fsdecode(self._path), number)
+            raise failure(number, f"open {self.name}", hint) from None
+        return self._made[0]
+
+    def __exit__(self, *exc: object) -> None:
+        any(map(os.close, map(self._made.pop, [-1] * len(self._made))))
+
+
+class Descriptors:
+    """Duplicates of descriptors, closed at the end of the block."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self) -> None:
+        self._made: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        any(map(os.close, map(self._made.pop, [-1] * len(self._made))))
+
+    def take(self, function: Callable[..., int], *arguments: Any) -> int:
+        """Call what makes a descriptor, and keep that for the block."""
+        self._made.extend(starmap(function, (arguments,)))
+        return self._made[-1]
+
+    def dup(self, fd: int) -> int:
+        """Duplicate a descriptor, for the block."""
+        import fcntl
+
+        return self.take(fcntl.fcntl, fd, fcntl.F_DUPFD_CLOEXEC, 3)
+
+
+def inode(fd: int) -> int:
+    """Give the number by which the kernel tells a control group or namespace; 0, which is none's, of no open file."""
+    try:
+        return os.fstat(fd).st_ino
+    except OSError:
+        return 0
+
+
+# Control groups
+
+
+def cgroup(value: Any) -> Opened:
+    """Give the folder of a control group, to be opened."""
+    return Opened(value, "control group", os.O_RDONLY | os.O_DIRECTORY, _cgroup_missing)
+
+
+def _cgroup_missing(_: str, error: int) -> str | None:
+    if error == errno.ENOENT:
+        return f"mkdir makes a control group, in {_cgroup2()}"
+    if error == errno.ENOTDIR:
+        return "a control group is a folder"
+    return None
+
+
+def _cgroup2() -> str:
+    from .tracefs import TracefsError, find_cgroup2
+
+    try:
+        return find_cgroup2()
+    except TracefsError as trouble:
+        return f"a mounted cgroup2 ({trouble})"
+
+
+def cgroup_hint(value: Any) -> str:
+    """Say why the kernel does not take a folder, or a descriptor, for that of a control group."""
+    path = os.fsdecode(value) if isinstance(value, (str, bytes)) or hasattr(value, "__fspath__") else None
+    kind = None if path is None else _file_system(path)
+    if kind == "cgroup":
+        why = f"{path!r} is of version 1 of control groups, on which no program can be"
+    elif path is not None:
+        why = f"{path!r} is no folder of a control group, but of a file system of type {kind}"
+    else:
+        why = "the descriptor is not that of a control group's folder"
+    return f"{why}: those of version 2 are in {_cgroup2()}"
+
+
+def _file_system(path: str) -> str | None:
+    """Give the type of the file system that a path is in, as /proc/self/mountinfo has it."""
+    real, best, kind = os.path.realpath(path), -1, None
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            for line in file:
+                where, _, rest = line.split(" ", 4)[4].partition(" ")
+                # A later mount on the same place hides an earlier one.
+                if (real == where or real.startswith(where.rstrip("/") + "/")) and len(where) >= best:
+                    best, kind = len(where), rest.partition(" - ")[2].split(" ", 1)[0]
+    except OSError:
+        return None
+    return kind
+
+
+# Network namespaces
+
+
+def netns(value: Netns, pid: int | None = None) -> Opened:
+    """Give a network namespace, to be opened: this thread's, one of ``ip netns``, a process's, a file's."""
+    if pid is not None:
+        if value is not None:
+            raise ValueError("a network namespace is given by pid or by netns, not by both")
+        pid = unsigned(pid, 31, "pid")
+        opened = Opened(f"/proc/{pid}/ns/net", "network namespace", hint=_no_process)
+        opened.name = f"the network namespace of process {pid}"
+        return opened
+    if value is None:
+        opened = Opened("/proc/thread-self/ns/net", "network namespace")
+        opened.name = "this network namespace"
+        return opened
+    if isinstance(value, str) and "/" not in value:
+        if value in ("", ".", ".."):
+            raise ValueError(f"{value!r} is not the name of a network namespace")
+        opened = Opened(f"{NETNS_FOLDER}/{value}", "network namespace", hint=_no_name)
+        opened.name = f"network namespace {value!r}"
+        return opened
+    return Opened(value, "network namespace")
+
+
+def _no_process(_: str, error: int) -> str | None:
+    return "there is no such process" if error == errno.ENOENT else None
+
+
+def _no_name(path: str, error: int) -> str | None:
+    if error != errno.ENOENT:
+        return None
+    try:
+        names = os.listdir(NETNS_FOLDER)
+    except OSError:
+        names = []
+    return _known(os.path.basename(path), names, "`ip netns` has")
+
+
+def in_netns(value: Netns, function: Callable[..., Result], *arguments: Any, uses: tuple[Any, ...] = ()) -> Result:
+    """Call a function in a network namespace; ``None`` is this thread's own.
+
+    In a thread of its own, which ends there: whatever comes in between, this thread never is in another namespace.
+    `uses` are the programs, links and maps whose locks the other thread will want: it would wait for ever for one that
+    this thread has.
+    """
+    if value is None:
+        return function(*arguments)
+    for each in uses:
+        if isinstance(handle := getattr(each, "_handle", None), Handle):
+            handle.refuse_reentry("enter another network namespace")
+    import threading
+
+    results: list[Result] = []
+    errors: list[BaseException] = []
+    given_up: list[bool] = []
+
+    def body() -> None:
+        try:
+            # A Ctrl-C ends the wait for this thread, not the thread.
+            with opened as fd:
+                check(lib.lbc_enter_netns(fd), f"enter {opened.name}", _enter_hint)
+            results.append(function(*arguments))
+            if given_up:
+                _close(results)
+        except BaseException as error:  # noqa: BLE001 - the caller's
+            errors.append(error)
+
+    opened = netns(value)
+    thread = threading.Thread(target=body, name="libbpf_cffi-netns")
+    try:
+        thread.start()
+        thread.join()
+    except BaseException:
+        # A Ctrl-C. What comes of the call is nobody's: it is closed by whoever sees both.
+        given_up.append(True)
+        _close(results)
+        raise
+    if errors:
+        # The traceback keeps the frames of that thread, and so this list, alive.
+        raise errors.pop()
+    return results[0]
+
+
+def _close(results: list[Any]) -> None:
+    for each in results:
+        if hasattr(each, "close"):
+            each.close()
+
+
+def _enter_hint(error: int) -> str | None:
+    return "that file is no network namespace" if error == errno.EINVAL else None
