@@ -9,8 +9,54 @@
  *
  * The map that those of a map of maps are like is made by libbpf without a pointer to its object, which each of its
  * setters follows.
+ *
+ * A link whose descriptor is known, such as one that was opened by its id, gets a struct of libbpf's here: libbpf makes
+ * one only of a pin.
  */
+#include <fcntl.h>
+
 #include "libbpf.c"
+
+static struct bpf_link *hold_link(int fd)
+{
+	struct bpf_link *link;
+
+	if (fd < 0) {
+		errno = -fd;
+		return NULL;
+	}
+	link = calloc(1, sizeof(*link));
+	if (!link) {
+		close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	link->detach = &bpf_link__detach_fd;
+	link->fd = fd;
+	return link;
+}
+
+struct bpf_link *lbc_link__from_fd(int fd)
+{
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return hold_link(fd < 0 ? -errno : fd);
+}
+
+struct bpf_link *lbc_link__from_id(__u32 id)
+{
+	return hold_link(bpf_link_get_fd_by_id(id));
+}
+
+struct bpf_link *lbc_link__create(int prog_fd, int target_fd, enum bpf_attach_type type,
+				  const struct bpf_link_create_opts *opts)
+{
+	return hold_link(bpf_link_create(prog_fd, target_fd, type, opts));
+}
+
+struct bpf_link *lbc_link__raw_tracepoint(int prog_fd, struct bpf_raw_tp_opts *opts)
+{
+	return hold_link(bpf_raw_tracepoint_open_opts(prog_fd, opts));
+}
 
 int lbc_link_perf_event_fd(const struct bpf_link *link)
 {

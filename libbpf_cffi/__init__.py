@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from .enums import AttachType, BpfCmd, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType, UpdateFlags
     from .infos import LinkInfo, MapInfo, ProgramInfo
     from .perfbuf import CpuBuffer, PerfBuffer
+    from .loaded import KernelProgram
     from .ringbuf import Ring, RingBuffer
     from .syscalls import Syscall, Syscalls, record_syscalls
     from .trace_pipe import LostEvents, TraceLine, TracePipe
@@ -106,6 +107,7 @@ __all__ = [
     "InodeStorage",
     "InsnArray",
     "InsnPlace",
+    "KernelProgram",
     "LibbpfError",
     "LibbpfPermissionError",
     "Link",
@@ -206,6 +208,7 @@ _LATER = {
     "InodeStorage": "_map_storage",
     "InsnArray": "_map_insns",
     "InsnPlace": "_map_insns",
+    "KernelProgram": "loaded",
     "LinkInfo": "infos",
     "LinkType": "enums",
     "LostEvents": "trace_pipe",

@@ -6,15 +6,15 @@ import errno
 import os
 
 from . import _log
-from ._check import check, not_null
-from ._ffi import ffi, lib, path_bytes, text
+from ._check import by_id_hint, check, failure, not_null
+from ._ffi import ffi, lib, path_bytes, text, unsigned
 from ._handle import Handle
 from ._pins import Folders, pin_path, pinning_hint
 from .errors import StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any, Protocol
 
     from typing_extensions import Self
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         def _loaded(self, action: str) -> int: ...
 
 
-__all__ = ["Link"]
+__all__ = ["Link", "ids"]
 
 
 class Link:
@@ -52,7 +52,7 @@ class Link:
     _owner: object
 
     def __init__(self, *_: object, **__: object) -> None:
-        raise TypeError("use Program.attach(), Object.attach() or Link.open()")
+        raise TypeError("use Program.attach(), Object.attach(), Link.open(), Link.from_id() or Link.from_fd()")
 
     @classmethod
     def _make(
@@ -95,6 +95,59 @@ class Link:
             link.close()
             check(-errno.EINVAL, action, "something other than a link is pinned there")
         return link
+
+    @classmethod
+    def from_id(cls, id: int) -> Link:
+        """Open the link with the kernel's number `id`: it stays attached for at least as long as this is open.
+
+        *Wraps* ``bpf_link_get_fd_by_id()``. Needs CAP_SYS_ADMIN. Linux 5.8.
+        """
+        number = unsigned(id, 32, "id")
+
+        def hint(error: int) -> str | None:
+            return f"no link has the id {number}" if error == errno.ENOENT else _by_descriptor_hint(error)
+
+        _log.listen()
+        return cls._make(
+            lib.lbc_link__from_id, number, action=f"open link {number}", name=f"link {number}", hint=hint
+        )
+
+    @classmethod
+    def from_fd(cls, fd: int) -> Link:
+        """Open the link of the descriptor `fd`, which is duplicated and stays the caller's."""
+        number = unsigned(fd, 31, "fd")
+        action = f"open the link of descriptor {number}"
+        _log.listen()
+        name = f"link of descriptor {number}"
+        link = cls._make(lib.lbc_link__from_fd, number, action=action, name=name, hint=_by_descriptor_hint)
+        if _own_descriptor(link._handle.pointer) < 0:
+            link.close()
+            check(-errno.EINVAL, action, "that is something other than a link")
+        return link
+
+    @classmethod
+    def find_all(cls, prog_id: int | None = None) -> list[Link]:
+        """Open all links of the kernel that attach the program with the number `prog_id`, or simply all.
+
+        Close each of them. Needs CAP_SYS_ADMIN. Linux 5.8.
+        """
+        found: list[Link] = []
+        try:
+            for number in ids():
+                try:
+                    link = cls.from_id(number)
+                except OSError as error:
+                    if error.errno == errno.ENOENT:
+                        continue  # gone meanwhile
+                    raise
+                found.append(link)
+                if prog_id is not None and link._raw_info().prog_id != prog_id:
+                    found.pop().close()
+        except BaseException:
+            for each in found:
+                each.close()
+            raise
+        return found
 
     @property
     def _pointer(self) -> bpf_link:
@@ -248,6 +301,27 @@ class Link:
 
     def __repr__(self) -> str:
         return f"<Link: {self._handle.name}{' (closed)' if self.closed else ''}>"
+
+
+def ids() -> Iterator[int]:
+    """Give the id of every link of the kernel."""
+    following = ffi.new("__u32 *")
+    at = 0
+    while True:
+        result = lib.bpf_link_get_next_id(at, following)
+        if result == -errno.ENOENT:
+            return
+        if result < 0:
+            raise failure(-result, "list the links of the kernel", by_id_hint)
+        at = following[0]
+        yield at
+
+
+def _by_descriptor_hint(error: int) -> str | None:
+    """Say why a link cannot be made of a descriptor."""
+    if error == errno.EOPNOTSUPP:
+        return "with the system's libbpf a link is opened by its pin only"
+    return by_id_hint(error)
 
 
 def _target(fd: int) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .btf_ext import BtfFuncInfo, BtfLineInfo
     from .enums import AttachType, ProgFlags, ProgType
     from .links import Link
+    from .loaded import KernelProgram
 
 __all__ = ["Program"]
 
@@ -30,11 +31,37 @@ __all__ = ["Program"]
 class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramRun):
     """A program of an object, borrowed from it: it keeps the object, and is as closed as the object is.
 
-    It may be configured between open and load; later that raises `StateError`. *Wraps* ``struct
-    bpf_program``.
+    It may be configured between open and load; later that raises `StateError`. *Wraps* ``struct bpf_program``.
+
+    What the kernel has of another origin, opened by id, name or pin, is a `KernelProgram`.
     """
 
     __slots__ = ()
+
+    @staticmethod
+    def from_id(id: int) -> KernelProgram:
+        """Open the program of the kernel with the number `id`, as `KernelProgram.from_id` does."""
+        return _kernel_program().from_id(id)
+
+    @staticmethod
+    def from_pin(path: str | os.PathLike[str]) -> KernelProgram:
+        """Open the program that is pinned at `path`, as `KernelProgram.from_pin` does."""
+        return _kernel_program().from_pin(path)
+
+    @staticmethod
+    def from_fd(fd: int) -> KernelProgram:
+        """Open the program of the descriptor `fd`, as `KernelProgram.from_fd` does."""
+        return _kernel_program().from_fd(fd)
+
+    @staticmethod
+    def find(name: str | None = None, *, tag: str | None = None) -> KernelProgram:
+        """Open the program of the kernel that has this `name` or `tag`, as `KernelProgram.find` does."""
+        return _kernel_program().find(name, tag=tag)
+
+    @staticmethod
+    def find_all(name: str | None = None, *, tag: str | None = None) -> list[KernelProgram]:
+        """Open all programs of the kernel that have this `name` and `tag`, as `KernelProgram.find_all` does."""
+        return _kernel_program().find_all(name, tag=tag)
 
     @property
     def type(self) -> ProgType:
@@ -227,3 +254,9 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramRun):
     def __repr__(self) -> str:
         closed = " (closed)" if self._handle.closed else ""
         return f"<Program {self.name!r} ({self.section_name}) of {self._handle.name}{closed}>"
+
+
+def _kernel_program() -> type[KernelProgram]:
+    from .loaded import KernelProgram
+
+    return KernelProgram

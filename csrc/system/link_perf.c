@@ -1,4 +1,7 @@
 /* Stands in for csrc/link_perf.c when the system's libbpf is linked: nothing is known of its structs. */
+#include <errno.h>
+#include <stddef.h>
+
 #include "bpf.h"
 #include "btf.h"
 #include "libbpf.h"
@@ -20,4 +23,39 @@ int lbc_map_adopt_inner(struct bpf_map *map)
 {
 	(void)map;
 	return 0;
+}
+
+static struct bpf_link *unknown(void)
+{
+	errno = EOPNOTSUPP;
+	return NULL;
+}
+
+struct bpf_link *lbc_link__from_fd(int fd)
+{
+	(void)fd;
+	return unknown();
+}
+
+struct bpf_link *lbc_link__from_id(__u32 id)
+{
+	(void)id;
+	return unknown();
+}
+
+struct bpf_link *lbc_link__create(int prog_fd, int target_fd, enum bpf_attach_type type,
+				  const struct bpf_link_create_opts *opts)
+{
+	(void)prog_fd;
+	(void)target_fd;
+	(void)type;
+	(void)opts;
+	return unknown();
+}
+
+struct bpf_link *lbc_link__raw_tracepoint(int prog_fd, struct bpf_raw_tp_opts *opts)
+{
+	(void)prog_fd;
+	(void)opts;
+	return unknown();
 }

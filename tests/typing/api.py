@@ -46,6 +46,18 @@ def programs(program: bpf.Program) -> None:
         link.update_program(link)  # type: ignore[arg-type]
 
 
+def programs_of_the_kernel(path: Path, table: bpf.Map) -> None:
+    assert_type(bpf.Program.from_id(7), bpf.KernelProgram)
+    assert_type(bpf.Program.find("x"), bpf.KernelProgram)
+    assert_type(bpf.Program.find_all(tag="0123456789abcdef"), list[bpf.KernelProgram])
+    with bpf.KernelProgram.load("xdp", bytes(8), name="x", fd_array=[table, 5]) as program:
+        assert_type(program.info, bpf.ProgramInfo)
+        program.pin(path)
+    bpf.KernelProgram.load(5.5, bytes(8))  # type: ignore[arg-type]
+    assert_type(bpf.Link.from_id(7), bpf.Link)
+    assert_type(bpf.Link.find_all(prog_id=7), list[bpf.Link])
+
+
 def maps(each: bpf.Map) -> None:
     each.type = bpf.MapType.HASH
     each.max_entries = "many"  # type: ignore[assignment]
