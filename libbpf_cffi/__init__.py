@@ -56,10 +56,12 @@ if TYPE_CHECKING:
     from ._map_storage import CgrpStorage, InodeStorage, SkStorage, Storage, TaskStorage
     from ._map_struct_ops import StructOps
     from ._record import Record, UnionValue, plain
+    from ._test_run import TestRun
     from .btf import Btf, BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
     from .btf_ext import BtfExt, BtfFuncInfo, BtfLineInfo
     from .compile import CompileError, CompileWarning, compile_object, vmlinux_h
-    from .enums import AttachType, BpfCmd, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType, UpdateFlags
+    from .enums import AttachType, BpfCmd, BtfKind, LinkType, MapFlags, MapType
+    from .enums import ProgFlags, ProgType, TestRunFlags, UpdateFlags
     from .infos import LinkInfo, MapInfo, ProgramInfo
     from .perfbuf import CpuBuffer, PerfBuffer
     from .loaded import KernelProgram
@@ -151,6 +153,8 @@ __all__ = [
     "Syscall",
     "Syscalls",
     "TaskStorage",
+    "TestRun",
+    "TestRunFlags",
     "TraceLine",
     "TracePipe",
     "TracefsError",
@@ -244,6 +248,8 @@ _LATER = {
     "Syscall": "syscalls",
     "Syscalls": "syscalls",
     "TaskStorage": "_map_storage",
+    "TestRun": "_test_run",
+    "TestRunFlags": "enums",
     "TraceLine": "trace_pipe",
     "TracePipe": "trace_pipe",
     "UnionValue": "_record",

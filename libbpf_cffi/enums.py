@@ -9,7 +9,18 @@ from enum import IntEnum, IntFlag
 
 from ._ffi import lib
 
-__all__ = ["AttachType", "BpfCmd", "BtfKind", "LinkType", "MapFlags", "MapType", "ProgFlags", "ProgType", "UpdateFlags"]
+__all__ = [
+    "AttachType",
+    "BpfCmd",
+    "BtfKind",
+    "LinkType",
+    "MapFlags",
+    "MapType",
+    "ProgFlags",
+    "ProgType",
+    "TestRunFlags",
+    "UpdateFlags",
+]
 
 
 class OpenEnum(IntEnum):
@@ -300,6 +311,18 @@ class ProgFlags(IntFlag):
     XDP_DEV_BOUND_ONLY = lib.BPF_F_XDP_DEV_BOUND_ONLY
     TEST_REG_INVARIANTS = lib.BPF_F_TEST_REG_INVARIANTS
     TOKEN_FD = lib.BPF_F_TOKEN_FD
+
+
+class TestRunFlags(IntFlag):
+    """Flags of a test run: ``BPF_F_TEST_…`` of linux/bpf.h."""
+
+    RUN_ON_CPU = lib.BPF_F_TEST_RUN_ON_CPU
+    XDP_LIVE_FRAMES = lib.BPF_F_TEST_XDP_LIVE_FRAMES
+    SKB_CHECKSUM_COMPLETE = lib.BPF_F_TEST_SKB_CHECKSUM_COMPLETE
+
+
+TestRunFlags.__test__ = False  # type: ignore[attr-defined]
+"""It is none of pytest's."""
 
 
 class UpdateFlags(IntFlag):

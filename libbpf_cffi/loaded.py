@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-from itertools import starmap
 
 from . import _log, _program_open
+from ._borrow import Descriptors
 from ._check import check, failure
 from ._ffi import ffi, lib, text, unsigned
 from ._pins import Folders, pin_path, pinning_hint
+from ._program import argument_type
 from ._program_run import ProgramRun
 
 TYPE_CHECKING = False
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from ._btf_type import BtfType
     from ._handle import Handle
     from ._libbpf import CData, lbc_prog
+    from .btf import Btf
     from .enums import AttachType, ProgType
 
 __all__ = ["KernelProgram"]
@@ -35,12 +37,13 @@ class KernelProgram(ProgramRun):
     anything holds it: a descriptor, a link, a pin, a map.
     """
 
-    __slots__ = ("__weakref__", "_facts", "_handle", "_log", "_pin")
+    __slots__ = ("__weakref__", "_btf", "_facts", "_handle", "_log", "_pin")
 
     _handle: Handle[lbc_prog]
     _facts: CData
     _log: str
     _pin: str | None
+    _btf: Btf | None
 
     def __init__(self, *_: object, **__: object) -> None:
         raise TypeError(
@@ -54,6 +57,7 @@ class KernelProgram(ProgramRun):
         self._handle, self._facts = made
         self._pin = pin
         self._log = log
+        self._btf = None
         return self
 
     @classmethod
@@ -117,8 +121,10 @@ class KernelProgram(ProgramRun):
                 memory = ffi.new("char[]", bytes(data))
                 fields |= {what: memory, f"{what}_cnt": len(data) // step, f"{what}_rec_size": step}
         level = unsigned(log_level, 32, "log_level")
-        with _Descriptors(fd_array) as array:
-            fields |= {"fd_array": array, "fd_array_cnt": fd_array_cnt}
+        with Descriptors() as borrowed:
+            if fd_array:
+                numbers = [borrowed.any(each, "fd_array", "maps or BTF") for each in fd_array]
+                fields |= {"fd_array": ffi.new("int[]", numbers), "fd_array_cnt": fd_array_cnt}
             made, log = _program_open.load(number, bytes(insns), license, name, fields, level)
         return cls._of(made, log=log)
 
@@ -224,6 +230,26 @@ class KernelProgram(ProgramRun):
         """Where the program was opened, or has been pinned; ``None`` for nowhere that is known."""
         return self._pin
 
+    @property
+    def btf(self) -> Btf | None:
+        """The types that the program was loaded with; ``None`` if it has none. Needs CAP_SYS_ADMIN. Linux 5.0."""
+        with self._handle.lock:
+            self._handle.check()
+            if self._btf is None and self._facts.btf_id:
+                from .btf import Btf
+
+                self._btf = Btf.from_id(self._facts.btf_id)
+            return self._btf
+
+    def _argument_type(self) -> BtfType | None:
+        btf = self.btf
+        if btf is None:
+            return None
+        from ._program_info import func_info
+
+        infos = func_info(self, btf)
+        return argument_type(infos[0].type) if infos else None
+
     def _loaded(self, action: str) -> int:  # noqa: ARG002 - it is always loaded
         return _program_open.descriptor(self._handle)
 
@@ -276,38 +302,6 @@ class KernelProgram(ProgramRun):
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
         return f"<KernelProgram{name} ({self.type.name}), id {self.id}{' (closed)' if self.closed else ''}>"
-
-
-class _Descriptors:
-    """Descriptors of maps, BTF and numbers, in an array that C can read until the end of the block."""
-
-    __slots__ = ("_made", "_values")
-
-    def __init__(self, values: Sequence[Any]) -> None:
-        self._values = values
-        self._made: list[int] = []
-
-    def __enter__(self) -> CData | None:
-        try:
-            return ffi.new("int[]", [self._descriptor(value) for value in self._values]) if self._values else None
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def _descriptor(self, value: Any) -> int:
-        if hasattr(value, "__index__"):
-            return unsigned(value, 31, "a descriptor")
-        if not hasattr(value, "_handle"):
-            raise TypeError(f"fd_array holds maps, BTF or descriptors, not {type(value).__name__}")
-        with value._handle.lock:
-            if value.fd is None:
-                raise ValueError(f"{value!r} has no descriptor: load() gives it one")
-            # One step of Python's, between whose making and keeping no Ctrl-C comes.
-            self._made.extend(starmap(fcntl.fcntl, ((value.fd, fcntl.F_DUPFD_CLOEXEC, 3),)))
-        return self._made[-1]
-
-    def __exit__(self, *exc: object) -> None:
-        any(map(os.close, map(self._made.pop, [-1] * len(self._made))))
 
 
 def _close_names(name: str) -> str:

@@ -12,7 +12,7 @@ from ._attach_user import UserAttach
 from ._check import check
 from ._ffi import boolean, ffi, lib, unsigned
 from ._pins import Folders, pin_path, pinning_hint
-from ._program import RELOCATED
+from ._program import RELOCATED, argument_type
 from ._program_code import ProgramCode
 from ._program_run import ProgramRun
 
@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ._btf_type import BtfType
     from .btf_ext import BtfFuncInfo, BtfLineInfo
     from .enums import AttachType, ProgFlags, ProgType
     from .links import Link
@@ -185,6 +186,10 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramRun):
         *Wraps* ``bpf_program__line_info()``.
         """
         return tuple(self._infos("line_info"))
+
+    def _argument_type(self) -> BtfType | None:
+        infos = self.func_info
+        return argument_type(infos[0].type) if infos else None
 
     def _infos(self, what: str) -> tuple[Any, ...]:
         from . import btf_ext

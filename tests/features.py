@@ -79,6 +79,19 @@ def _verified_insns() -> bool:
     return bool(info.verified_insns)
 
 
+def _live_frames() -> bool:
+    fd = _program(lib.BPF_PROG_TYPE_XDP)
+    assert fd >= 0
+    options = ffi.new("struct bpf_test_run_opts *")
+    options.sz = ffi.sizeof("struct bpf_test_run_opts")
+    packet = ffi.new("char[64]")
+    options.data_in, options.data_size_in, options.repeat = packet, 64, 1
+    options.flags = lib.BPF_F_TEST_XDP_LIVE_FRAMES
+    result = lib.bpf_prog_test_run_opts(fd, options)
+    os.close(fd)
+    return result == 0
+
+
 def _raw_tracepoint_twice() -> bool:
     fd = _program(lib.BPF_PROG_TYPE_RAW_TRACEPOINT)
     assert fd >= 0
@@ -136,11 +149,13 @@ PROBES: dict[str, Callable[[], bool]] = {
     "kprobe": lambda: os.path.exists(f"{PMU}/kprobe/type"),
     # Without fprobes bpf_kprobe_multi_link_attach() is there, and refuses.
     "kprobe_multi": lambda: os.path.exists(f"{PMU}/kprobe/type") and _function("register_fprobe_ips"),
+    "live_frames": _live_frames,
     "percpu_flags": _percpu_flags,
     "perf_link": lambda: _function("bpf_perf_link_release"),
     "perf_link_info": lambda: _function("bpf_perf_link_fill_link_info"),
     "overwriting_ring": _overwriting_ring,
     "raw_tracepoint_twice": _raw_tracepoint_twice,
+    "sk_lookup_run": lambda: _function("bpf_prog_test_run_sk_lookup"),
     "struct_ops_link": lambda: _function("bpf_struct_ops_link_create"),
     "snprintf": _snprintf,
     # To ask for programs of the type TRACING, libbpf loads one for the entry of a function, which is more.

@@ -58,6 +58,15 @@ def programs_of_the_kernel(path: Path, table: bpf.Map) -> None:
     assert_type(bpf.Link.find_all(prog_id=7), list[bpf.Link])
 
 
+def test_runs(program: bpf.Program, other: bpf.KernelProgram) -> None:
+    done = program.test_run(b"packet", ctx_in={"mark": 1}, flags=bpf.TestRunFlags.XDP_LIVE_FRAMES, cpu=None)
+    assert_type(done, bpf.TestRun)
+    assert_type(done.retval, int)
+    assert_type(done.data_out, bytes | None)
+    assert_type(other(a=1), bpf.TestRun)
+    program.test_run(repeat="x")  # type: ignore[arg-type]
+
+
 def maps(each: bpf.Map) -> None:
     each.type = bpf.MapType.HASH
     each.max_entries = "many"  # type: ignore[assignment]
