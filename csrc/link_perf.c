@@ -7,6 +7,9 @@
  * takes a ring buffer without a value only, and then refuses the type: libbpf has no call that takes it away. Both are
  * in structs of libbpf.c, so that file is compiled through this one.
  *
+ * The lines of a program whose instructions were replaced by fewer are refused by the kernel, and libbpf has no call that
+ * takes them away.
+ *
  * The map that those of a map of maps are like is made by libbpf without a pointer to its object, which each of its
  * setters follows.
  *
@@ -69,6 +72,14 @@ void lbc_map_forget_btf(struct bpf_map *map)
 {
 	map->btf_key_type_id = 0;
 	map->btf_value_type_id = 0;
+}
+
+void lbc_program_forget_infos(struct bpf_program *prog)
+{
+	zfree(&prog->func_info);
+	zfree(&prog->line_info);
+	prog->func_info_cnt = 0;
+	prog->line_info_cnt = 0;
 }
 
 /* Make the template of a map of maps one that can be set; tell whether it can. */

@@ -38,6 +38,7 @@ from .tracefs import TracefsError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._batch import Batch
+    from ._dump import JitedFunction, Xlated
     from ._map_arena import Arena
     from ._map_array import ArrayMap
     from ._map_groups import CgroupArray, CgroupStorage, CgroupStorageKey, PercpuCgroupStorage, PerfEventArray
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from .enums import ProgFlags, ProgType, TestRunFlags, UpdateFlags
     from .infos import LinkInfo, MapInfo, ProgramInfo
     from .perfbuf import CpuBuffer, PerfBuffer
+    from .insns import Insn
     from .loaded import KernelProgram
     from .ringbuf import Ring, RingBuffer
     from .syscalls import Syscall, Syscalls, record_syscalls
@@ -107,8 +109,10 @@ __all__ = [
     "HashMap",
     "HashOfMaps",
     "InodeStorage",
+    "Insn",
     "InsnArray",
     "InsnPlace",
+    "JitedFunction",
     "KernelProgram",
     "LibbpfError",
     "LibbpfPermissionError",
@@ -166,6 +170,7 @@ __all__ = [
     "Variable",
     "Variables",
     "VerifierError",
+    "Xlated",
     "XskMap",
     "compile_object",
     "ffi",
@@ -210,8 +215,10 @@ _LATER = {
     "HashMap": "_map_hash",
     "HashOfMaps": "_map_of_maps",
     "InodeStorage": "_map_storage",
+    "Insn": "insns",
     "InsnArray": "_map_insns",
     "InsnPlace": "_map_insns",
+    "JitedFunction": "_dump",
     "KernelProgram": "loaded",
     "LinkInfo": "infos",
     "LinkType": "enums",
@@ -259,6 +266,7 @@ _LATER = {
     "UserSample": "user_ringbuf",
     "Variable": "variables",
     "Variables": "variables",
+    "Xlated": "_dump",
     "XskMap": "_map_redirect",
     "compile_object": "compile",
     "num_possible_cpus": "_map_percpu",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._check import Hint
     from ._handle import Handle
     from ._libbpf import CData, bpf_link, bpf_program
+    from .btf import Btf
     from .enums import ProgType
     from .infos import ProgramInfo
     from .objects import Object
@@ -48,6 +49,10 @@ class LoadedProgram:
     @property
     def type(self) -> ProgType:
         """The type."""
+        raise NotImplementedError
+
+    def _program_btf(self) -> Btf | None:
+        """Give the types that the program was loaded with."""
         raise NotImplementedError
 
     def _argument_type(self) -> BtfType | None:

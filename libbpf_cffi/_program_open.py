@@ -108,9 +108,7 @@ def load(
     encoded = c_string(name, "name")
     if len(encoded) > NAME_MAX:
         raise ValueError(f"name has {len(encoded)} bytes, more than the {NAME_MAX} that the kernel keeps: {name!r}")
-    if not insns or len(insns) % INSN:
-        raise ValueError(f"a program has one instruction of {INSN} bytes or more: {len(insns)} bytes will not do")
-    action = f"load program {name!r}"
+    action = f"load program {name!r}" if name else "load a program without a name"
     opts = Options("bpf_prog_load_opts", **fields)
     opts.set("log_level", log_level)
     memory = ffi.new("struct bpf_insn[]", len(insns) // INSN)
@@ -130,7 +128,7 @@ def load(
                 len(insns) // INSN,
                 opts.pointer,
                 action=action,
-                name=name or "?",
+                name=name or "(no name)",
                 hint=lambda error: _hint(error, name),
                 log=log,
             )

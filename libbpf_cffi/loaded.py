@@ -11,11 +11,12 @@ from ._check import check, failure
 from ._ffi import ffi, lib, text, unsigned
 from ._pins import Folders, pin_path, pinning_hint
 from ._program import argument_type
+from ._program_dump import ProgramDump
 from ._program_run import ProgramRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from typing_extensions import Self
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
     from ._libbpf import CData, lbc_prog
     from .btf import Btf
     from .enums import AttachType, ProgType
+    from .insns import Insn
 
 __all__ = ["KernelProgram"]
 
 
-class KernelProgram(ProgramRun):
+class KernelProgram(ProgramDump, ProgramRun):
     """A program that the kernel has, by a descriptor of its own: it belongs to no object.
 
     It comes from `from_id`, `from_pin`, `from_fd`, `find` or `find_all`, which are methods of `Program` as well, or
@@ -64,7 +66,7 @@ class KernelProgram(ProgramRun):
     def load(
         cls,
         type: ProgType | str | int,
-        insns: bytes,
+        insns: bytes | Iterable[Insn],
         license: str = "GPL",
         *,
         name: str = "",
@@ -86,7 +88,7 @@ class KernelProgram(ProgramRun):
         token_fd: int | None = None,
         attempts: int = 0,
     ) -> Self:
-        """Load a program of instructions, 8 bytes each (``struct bpf_insn``).
+        """Load a program of instructions: `Insn` records, or their bytes, 8 each (``struct bpf_insn``).
 
         *Wraps* ``bpf_prog_load()``. `type` is a `ProgType`, or its name such as ``"socket_filter"``; `name` has at most
         15 bytes. The other keywords are the fields of ``struct bpf_prog_load_opts``: `fd_array` holds maps, BTF or
@@ -94,6 +96,9 @@ class KernelProgram(ProgramRun):
         itself, Linux 6.14); `func_info` and `line_info` are records as the kernel takes them. `VerifierError` if the
         verifier refuses it; what it told of an accepted program at a `log_level` is in `log`.
         """
+        from .insns import as_bytes
+
+        code = as_bytes(insns)
         number = _program_open.type_number(type)
         flags = unsigned(prog_flags, 32, "prog_flags") | (lib.BPF_F_TOKEN_FD if token_fd is not None else 0)
         fields: dict[str, Any] = {
@@ -125,7 +130,7 @@ class KernelProgram(ProgramRun):
             if fd_array:
                 numbers = [borrowed.any(each, "fd_array", "maps or BTF") for each in fd_array]
                 fields |= {"fd_array": ffi.new("int[]", numbers), "fd_array_cnt": fd_array_cnt}
-            made, log = _program_open.load(number, bytes(insns), license, name, fields, level)
+            made, log = _program_open.load(number, code, license, name, fields, level)
         return cls._of(made, log=log)
 
     @classmethod
@@ -241,8 +246,15 @@ class KernelProgram(ProgramRun):
                 self._btf = Btf.from_id(self._facts.btf_id)
             return self._btf
 
+    def _program_btf(self) -> Btf | None:
+        try:
+            return self.btf
+        except PermissionError:
+            # Without CAP_SYS_ADMIN what is known of the program is known without names.
+            return None
+
     def _argument_type(self) -> BtfType | None:
-        btf = self.btf
+        btf = self._program_btf()
         if btf is None:
             return None
         from ._program_info import func_info

@@ -10,18 +10,14 @@ from ._attach_net import NetAttach
 from ._attach_tracing import TracingAttach
 from ._attach_user import UserAttach
 from ._check import check
-from ._ffi import boolean, ffi, lib, unsigned
+from ._ffi import boolean, lib, unsigned
 from ._pins import Folders, pin_path, pinning_hint
-from ._program import RELOCATED, argument_type
 from ._program_code import ProgramCode
+from ._program_dump import ProgramDump
 from ._program_run import ProgramRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
-    from ._btf_type import BtfType
-    from .btf_ext import BtfFuncInfo, BtfLineInfo
     from .enums import AttachType, ProgFlags, ProgType
     from .links import Link
     from .loaded import KernelProgram
@@ -29,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Program"]
 
 
-class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramRun):
+class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, ProgramRun):
     """A program of an object, borrowed from it: it keeps the object, and is as closed as the object is.
 
     It may be configured between open and load; later that raises `StateError`. *Wraps* ``struct bpf_program``.
@@ -131,80 +127,6 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramRun):
     def autoattach(self, value: bool) -> None:
         with self._handle.lock:
             lib.bpf_program__set_autoattach(self._pointer, boolean(value, "autoattach"))
-
-    @property
-    def log_level(self) -> int:
-        """How much the verifier tells: 1 for branches, 2 for every instruction, 4 for statistics, added up;
-        settable before load.
-
-        What it told is in `log` afterwards. *Wraps* ``bpf_program__log_level()``,
-        ``bpf_program__set_log_level()``.
-        """
-        return int(self._get(lib.bpf_program__log_level))
-
-    @log_level.setter
-    def log_level(self, value: int) -> None:
-        self._set("log_level", lib.bpf_program__set_log_level, unsigned(value, 32, "log_level"))
-
-    @property
-    def log(self) -> str:
-        """The verifier's log of the load, whole; empty if `log_level` was 0 and the program was accepted."""
-        return self._logs.get(self.name, "")
-
-    @property
-    def insn_cnt(self) -> int:
-        """How many instructions the program has; load adds those of its subprograms.
-
-        *Wraps* ``bpf_program__insn_cnt()``.
-        """
-        return int(self._get(lib.bpf_program__insn_cnt))
-
-    @property
-    def insns(self) -> bytes:
-        """The instructions as they are now, 8 bytes each (``struct bpf_insn``); load relocates them.
-
-        *Wraps* ``bpf_program__insns()``.
-        """
-        with self._handle.lock:
-            pointer = self._pointer
-            insns = lib.bpf_program__insns(pointer)
-            count = lib.bpf_program__insn_cnt(pointer)
-            return ffi.buffer(insns, count * ffi.sizeof("struct bpf_insn"))[:] if insns else b""
-
-    @property
-    def func_info(self) -> tuple[BtfFuncInfo, ...]:
-        """The functions that the program is made of, after load; empty for an object without BTF.
-
-        *Wraps* ``bpf_program__func_info()``.
-        """
-        return tuple(self._infos("func_info"))
-
-    @property
-    def line_info(self) -> tuple[BtfLineInfo, ...]:
-        """The lines of the source that its instructions come from, after load; empty for an object without BTF.
-
-        *Wraps* ``bpf_program__line_info()``.
-        """
-        return tuple(self._infos("line_info"))
-
-    def _argument_type(self) -> BtfType | None:
-        infos = self.func_info
-        return argument_type(infos[0].type) if infos else None
-
-    def _infos(self, what: str) -> tuple[Any, ...]:
-        from . import btf_ext
-
-        with self._handle.lock:
-            pointer = self._pointer
-            self._handle.require(f"read the {what} of program {self.name!r}", *RELOCATED)
-            btf = self._owner.btf
-            if btf is None:
-                return ()
-            if what == "func_info":
-                funcs = lib.bpf_program__func_info(pointer)
-                return btf_ext.func_infos(btf, funcs, lib.bpf_program__func_info_cnt(pointer)) if funcs else ()
-            lines = lib.bpf_program__line_info(pointer)
-            return btf_ext.line_infos(btf, lines, lib.bpf_program__line_info_cnt(pointer)) if lines else ()
 
     def attach(self) -> Link:
         """Attach the program to what its section names, and return the link.

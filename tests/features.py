@@ -110,6 +110,14 @@ def _attach_cookie() -> bool:
 def _snprintf() -> bool:
     kind, helper = lib.BPF_PROG_TYPE_RAW_TRACEPOINT, lib.BPF_FUNC_snprintf
     return _answer(lib.libbpf_probe_bpf_helper(kind, helper, ffi.NULL), "helper snprintf")
+def _code(*insns: str) -> bool:
+    """Tell whether the kernel takes instructions, written in hexadecimal for a little-endian machine."""
+    code = ffi.from_buffer(bytes.fromhex(" ".join((*insns, "b700000000000000 9500000000000000"))))
+    kind = lib.BPF_PROG_TYPE_SOCKET_FILTER
+    fd = lib.bpf_prog_load(kind, b"probe", b"GPL", ffi.cast("struct bpf_insn *", code), len(code) // 8, ffi.NULL)
+    if fd >= 0:
+        os.close(fd)
+    return bool(fd >= 0)
 
 
 def _exclusive_map() -> bool:
@@ -146,10 +154,14 @@ PROBES: dict[str, Callable[[], bool]] = {
     "btf": _btf,
     "exclusive_map": _exclusive_map,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
+    "isa_v4": lambda: _code("b701000001000000", "bf11080000000000"),  # r1 = 1; r1 = (s8)r1
     "kprobe": lambda: os.path.exists(f"{PMU}/kprobe/type"),
     # Without fprobes bpf_kprobe_multi_link_attach() is there, and refuses.
     "kprobe_multi": lambda: os.path.exists(f"{PMU}/kprobe/type") and _function("register_fprobe_ips"),
+    # *(u64 *)(r10 -8) = 1; r1 = load_acquire((u64 *)(r10 -8))
+    "load_acquire": lambda: _code("7a0af8ff01000000", "dba1f8ff00010000"),
     "live_frames": _live_frames,
+    "may_goto": lambda: _code("e500000000000000"),
     "percpu_flags": _percpu_flags,
     "perf_link": lambda: _function("bpf_perf_link_release"),
     "perf_link_info": lambda: _function("bpf_perf_link_fill_link_info"),

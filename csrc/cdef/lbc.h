@@ -338,6 +338,9 @@ struct lbc_user_sample *lbc_user_sample__reserve(struct lbc_user_ring *ring, __u
 int lbc_user_sample__submit(struct lbc_user_sample *sample, const void *data);
 void lbc_user_sample__free(struct lbc_user_sample *sample);
 
+/* Forget a program's functions and lines (link_perf.c): they are of other instructions. */
+void lbc_program_forget_infos(struct bpf_program *prog);
+
 /* Forget what BTF says of the keys and values of an object's map (link_perf.c). */
 void lbc_map_forget_btf(struct bpf_map *map);
 

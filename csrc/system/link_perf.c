@@ -19,6 +19,12 @@ void lbc_map_forget_btf(struct bpf_map *map)
 	(void)map;
 }
 
+/* Load is then refused by the kernel if a line is of an instruction that is not there. */
+void lbc_program_forget_infos(struct bpf_program *prog)
+{
+	(void)prog;
+}
+
 int lbc_map_adopt_inner(struct bpf_map *map)
 {
 	(void)map;
