@@ -13,6 +13,9 @@
  * The map that those of a map of maps are like is made by libbpf without a pointer to its object, which each of its
  * setters follows.
  *
+ * bpf_link__update_map() reads what only links have that were made of a struct_ops map, and is not for one that was
+ * opened: what it does first, to fill the map, is here, and the update itself is a call of the kernel's.
+ *
  * A link whose descriptor is known, such as one that was opened by its id, gets a struct of libbpf's here: libbpf makes
  * one only of a pin.
  */
@@ -80,6 +83,18 @@ void lbc_program_forget_infos(struct bpf_program *prog)
 	zfree(&prog->line_info);
 	prog->func_info_cnt = 0;
 	prog->line_info_cnt = 0;
+}
+
+int lbc_map_fill_struct_ops(const struct bpf_map *map)
+{
+	__u32 zero = 0;
+	int err;
+
+	if (!bpf_map__is_struct_ops(map) || map->fd < 0)
+		return -EINVAL;
+	err = bpf_map_update_elem(map->fd, &zero, map->st_ops->kern_vdata, 0);
+	/* A table that is there already cannot be written again. */
+	return err == -EBUSY ? 0 : err;
 }
 
 /* Make the template of a map of maps one that can be set; tell whether it can. */

@@ -61,8 +61,19 @@ if TYPE_CHECKING:
     from .btf import Btf, BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
     from .btf_ext import BtfExt, BtfFuncInfo, BtfLineInfo
     from .compile import CompileError, CompileWarning, compile_object, vmlinux_h
-    from .enums import AttachType, BpfCmd, BtfKind, LinkType, MapFlags, MapType
-    from .enums import ProgFlags, ProgType, TestRunFlags, UpdateFlags
+    from .enums import (
+        AttachType,
+        BpfCmd,
+        BtfKind,
+        LinkType,
+        MapFlags,
+        MapType,
+        PerfEventType,
+        ProgFlags,
+        ProgType,
+        TestRunFlags,
+        UpdateFlags,
+    )
     from .infos import LinkInfo, MapInfo, ProgramInfo
     from .perfbuf import CpuBuffer, PerfBuffer
     from .insns import Insn
@@ -133,6 +144,7 @@ __all__ = [
     "PercpuHashMap",
     "PerfBuffer",
     "PerfEventArray",
+    "PerfEventType",
     "ProgArray",
     "ProgFlags",
     "ProgType",
@@ -233,6 +245,7 @@ _LATER = {
     "PercpuHashMap": "_map_percpu",
     "PerfBuffer": "perfbuf",
     "PerfEventArray": "_map_groups",
+    "PerfEventType": "enums",
     "ProgArray": "_map_programs",
     "ProgFlags": "enums",
     "ProgType": "enums",

@@ -11,20 +11,9 @@ from ._ffi import unsigned
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol
+    from typing import Any
 
     from typing_extensions import Self
-
-    from ._handle import Handle
-
-    class Held(Protocol):
-        """What has a handle, and a descriptor once it is in the kernel."""
-
-        @property
-        def _handle(self) -> Handle[Any]: ...
-        @property
-        def fd(self) -> int: ...
-
 
 __all__ = ["LEAST", "Descriptors"]
 
@@ -55,10 +44,11 @@ class Descriptors:
         self._made.extend(starmap(function, (arguments,)))
         return self._made[-1]
 
-    def of(self, thing: Held) -> int:
-        """Duplicate the descriptor of a program, a map, a link or BTF."""
+    def of(self, thing: Any, action: str = "") -> int:
+        """Duplicate the descriptor of a program, a map, a link or BTF; a program says what could not be done."""
         with thing._handle.lock:
-            return self.make(fcntl.fcntl, thing.fd, fcntl.F_DUPFD_CLOEXEC, LEAST)
+            fd = thing._loaded(action) if action and hasattr(thing, "_loaded") else thing.fd
+            return self.make(fcntl.fcntl, fd, fcntl.F_DUPFD_CLOEXEC, LEAST)
 
     def any(self, value: Any, what: str, wanted: str) -> int:
         """Give the descriptor that a thing has, or that a number is: that one stays the caller's."""

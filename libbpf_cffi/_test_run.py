@@ -80,9 +80,7 @@ def test_run(
     elif back and struct != _KEYS:
         context = _take(opts, "ctx", _room(ctx_size_out, "ctx_size_out", max(back, CONTEXT)))
     with Descriptors() as borrowed:
-        with program._handle.lock:
-            program._loaded(action)
-            fd = borrowed.of(program)
+        fd = borrowed.of(program, action)
         _log.listen()
         result = lib.bpf_prog_test_run_opts(fd, opts.pointer)
         check(result, action, lambda error: _hint(error, kind, program, opts.pointer, room))

@@ -16,6 +16,7 @@ __all__ = [
     "LinkType",
     "MapFlags",
     "MapType",
+    "PerfEventType",
     "ProgFlags",
     "ProgType",
     "TestRunFlags",
@@ -247,6 +248,18 @@ class BpfCmd(OpenEnum):
     TOKEN_CREATE = lib.BPF_TOKEN_CREATE
     PROG_STREAM_READ_BY_FD = lib.BPF_PROG_STREAM_READ_BY_FD
     PROG_ASSOC_STRUCT_OPS = lib.BPF_PROG_ASSOC_STRUCT_OPS
+
+
+class PerfEventType(OpenEnum):
+    """What the perf event of a link is: ``enum bpf_perf_event_type`` of linux/bpf.h."""
+
+    UNSPEC = lib.BPF_PERF_EVENT_UNSPEC
+    UPROBE = lib.BPF_PERF_EVENT_UPROBE
+    URETPROBE = lib.BPF_PERF_EVENT_URETPROBE
+    KPROBE = lib.BPF_PERF_EVENT_KPROBE
+    KRETPROBE = lib.BPF_PERF_EVENT_KRETPROBE
+    TRACEPOINT = lib.BPF_PERF_EVENT_TRACEPOINT
+    EVENT = lib.BPF_PERF_EVENT_EVENT
 
 
 class BtfKind(OpenEnum):

@@ -341,6 +341,9 @@ void lbc_user_sample__free(struct lbc_user_sample *sample);
 /* Forget a program's functions and lines (link_perf.c): they are of other instructions. */
 void lbc_program_forget_infos(struct bpf_program *prog);
 
+/* Write its table of functions into a struct_ops map, if that is not done yet (link_perf.c). */
+int lbc_map_fill_struct_ops(const struct bpf_map *map);
+
 /* Forget what BTF says of the keys and values of an object's map (link_perf.c). */
 void lbc_map_forget_btf(struct bpf_map *map);
 

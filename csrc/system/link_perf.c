@@ -25,6 +25,12 @@ void lbc_program_forget_infos(struct bpf_program *prog)
 	(void)prog;
 }
 
+int lbc_map_fill_struct_ops(const struct bpf_map *map)
+{
+	(void)map;
+	return -EOPNOTSUPP;
+}
+
 int lbc_map_adopt_inner(struct bpf_map *map)
 {
 	(void)map;
