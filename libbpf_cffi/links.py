@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ._handle import Handle
     from ._libbpf import CData, bpf_link
     from ._link_open import AttachedProgram
-    from .enums import MapType
+    from .enums import MapFlags, MapType
     from .infos import LinkInfo
 
     class UpdatingMap(Protocol):
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         def name(self) -> str: ...
         @property
         def type(self) -> MapType: ...
+        @property
+        def map_flags(self) -> MapFlags: ...
         @property
         def _handle(self) -> Handle[Any]: ...
         def _fill_struct_ops(self, action: str) -> None: ...
@@ -144,6 +146,9 @@ class Link(LinkOpening):
         action = f"update {self._handle.name} to map {map.name!r}"
         if map.type != lib.BPF_MAP_TYPE_STRUCT_OPS:
             raise ValueError(f"cannot {action}: it is of type {map.type.name}, not STRUCT_OPS")
+        if not map.map_flags & lib.BPF_F_LINK:
+            # Filling it would register it, until it is closed by hand or the machine is rebooted.
+            raise ValueError(f"cannot {action}: it is no map of the section .struct_ops.link")
         map._fill_struct_ops(action)
         self._update(f"map {map.name!r}", map, old, "old_map_fd")
 

@@ -92,6 +92,19 @@ def _live_frames() -> bool:
     return result == 0
 
 
+def _raw_tracepoint_cookie() -> bool:
+    fd = _program(lib.BPF_PROG_TYPE_RAW_TRACEPOINT)
+    assert fd >= 0
+    options = ffi.new("struct bpf_raw_tp_opts *")
+    name = ffi.new("char[]", b"sys_enter")
+    options.sz, options.tp_name, options.cookie = ffi.sizeof("struct bpf_raw_tp_opts"), name, 1
+    link = lib.bpf_raw_tracepoint_open_opts(fd, options)
+    for each in (fd, link):
+        if each >= 0:
+            os.close(each)
+    return bool(link >= 0)
+
+
 def _raw_tracepoint_twice() -> bool:
     fd = _program(lib.BPF_PROG_TYPE_RAW_TRACEPOINT)
     assert fd >= 0
@@ -155,6 +168,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "exclusive_map": _exclusive_map,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
     "isa_v4": lambda: _code("b701000001000000", "bf11080000000000"),  # r1 = 1; r1 = (s8)r1
+    "iter_task_pid": lambda: _function("bpf_iter_attach_task"),
     "kprobe": lambda: os.path.exists(f"{PMU}/kprobe/type"),
     # Without fprobes bpf_kprobe_multi_link_attach() is there, and refuses.
     "kprobe_multi": lambda: os.path.exists(f"{PMU}/kprobe/type") and _function("register_fprobe_ips"),
@@ -172,6 +186,12 @@ PROBES: dict[str, Callable[[], bool]] = {
     "snprintf": _snprintf,
     # To ask for programs of the type TRACING, libbpf loads one for the entry of a function, which is more.
     "tp_btf": lambda: _btf() and _program_type("RAW_TRACEPOINT"),
+    "raw_tracepoint_cookie": _raw_tracepoint_cookie,
+    "raw_tracepoint_twice": _raw_tracepoint_twice,
+    "sk_lookup_run": lambda: _function("bpf_prog_test_run_sk_lookup"),
+    "struct_ops_link": lambda: _function("bpf_struct_ops_link_create"),
+    "struct_ops_update": lambda: _function("bpf_struct_ops_map_link_update"),
+    "tcx": lambda: _function("tcx_link_attach"),
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),
     "uprobe_multi": lambda: _function("bpf_uprobe_multi_link_attach"),
     "verified_insns": _verified_insns,

@@ -67,6 +67,26 @@ def test_runs(program: bpf.Program, other: bpf.KernelProgram) -> None:
     program.test_run(repeat="x")  # type: ignore[arg-type]
 
 
+def links(program: bpf.Program, other: bpf.KernelProgram, table: bpf.StructOps) -> None:
+    link = bpf.Link.create(other, "lo", bpf.AttachType.TCX_INGRESS, tcx={"relative_fd": program})
+    assert_type(link, bpf.Link)
+    assert_type(bpf.Link.raw_tracepoint_open(other, "sys_enter", cookie=5), bpf.Link)
+    link.update_program(program, old=other)
+    link.update_map(table, old=table)
+    link.update_map(program)  # type: ignore[arg-type]
+    bpf.Link.create(other, tcx=5)  # type: ignore[arg-type]
+
+
+def instructions(program: bpf.Program, other: bpf.KernelProgram) -> None:
+    assert_type(program.insns, bytes)
+    program.insns = [bpf.Insn(0xB7), bpf.Insn(0x95)]
+    assert_type(program.disassemble(), str)
+    assert_type(other.xlated(), bpf.Xlated)
+    assert_type(other.xlated().insns, tuple[bpf.Insn, ...])
+    assert_type(program.jited()[0], bpf.JitedFunction)
+    assert_type(program.jited()[0].code, bytes)
+
+
 def maps(each: bpf.Map) -> None:
     each.type = bpf.MapType.HASH
     each.max_entries = "many"  # type: ignore[assignment]
