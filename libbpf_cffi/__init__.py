@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from ._map_stacks import StackFrame, StackTrace
     from ._map_storage import CgrpStorage, InodeStorage, SkStorage, Storage, TaskStorage
     from ._map_struct_ops import StructOps
+    from ._prog_handlers import ProgHandler, register_prog_handler
     from ._record import Record, UnionValue, plain
     from ._test_run import TestRun
     from .btf import Btf, BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from .insns import Insn
     from .loaded import KernelProgram
     from .ringbuf import Ring, RingBuffer
+    from .stats import Stats, enable_stats
     from .syscalls import Syscall, Syscalls, record_syscalls
     from .trace_pipe import LostEvents, TraceLine, TracePipe
     from .user_ringbuf import UserRingBuffer, UserSample
@@ -147,6 +149,7 @@ __all__ = [
     "PerfEventType",
     "ProgArray",
     "ProgFlags",
+    "ProgHandler",
     "ProgType",
     "Program",
     "ProgramId",
@@ -164,6 +167,7 @@ __all__ = [
     "StackFrame",
     "StackTrace",
     "StateError",
+    "Stats",
     "Storage",
     "StructOps",
     "Syscall",
@@ -185,12 +189,14 @@ __all__ = [
     "Xlated",
     "XskMap",
     "compile_object",
+    "enable_stats",
     "ffi",
     "lib",
     "num_possible_cpus",
     "plain",
     "pointer",
     "record_syscalls",
+    "register_prog_handler",
     "vmlinux_h",
 ]
 
@@ -248,6 +254,7 @@ _LATER = {
     "PerfEventType": "enums",
     "ProgArray": "_map_programs",
     "ProgFlags": "enums",
+    "ProgHandler": "_prog_handlers",
     "ProgType": "enums",
     "ProgramId": "_map_lend",
     "ProgramInfo": "infos",
@@ -263,6 +270,7 @@ _LATER = {
     "Stack": "_map_queues",
     "StackFrame": "_map_stacks",
     "StackTrace": "_map_stacks",
+    "Stats": "stats",
     "Storage": "_map_storage",
     "StructOps": "_map_struct_ops",
     "Syscall": "syscalls",
@@ -282,9 +290,11 @@ _LATER = {
     "Xlated": "_dump",
     "XskMap": "_map_redirect",
     "compile_object": "compile",
+    "enable_stats": "stats",
     "num_possible_cpus": "_map_percpu",
     "plain": "_record",
     "record_syscalls": "syscalls",
+    "register_prog_handler": "_prog_handlers",
     "vmlinux_h": "compile",
 }
 """Names whose modules cost more to import than most programs want to pay: imported when first asked for."""

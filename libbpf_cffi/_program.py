@@ -147,7 +147,7 @@ class ProgramBase(LoadedProgram):
         self._handle.require(action, ObjectHandle.LOADED)
         fd = lib.bpf_program__fd(pointer)
         if fd < 0:
-            why = "its autoload is False" if not lib.bpf_program__autoload(pointer) else "load left it out"
+            why = "its autoload is False" if not lib.bpf_program__autoload(pointer) else "or was unloaded again"
             raise StateError(f"cannot {action}: it was not loaded, {why}")
         return fd
 

@@ -12,6 +12,7 @@ from ._ffi import ffi, lib, text, unsigned
 from ._pins import Folders, pin_path, pinning_hint
 from ._program import argument_type
 from ._program_dump import ProgramDump
+from ._program_kernel import ProgramKernel
 from ._program_run import ProgramRun
 
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["KernelProgram"]
 
 
-class KernelProgram(ProgramDump, ProgramRun):
+class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
     """A program that the kernel has, by a descriptor of its own: it belongs to no object.
 
     It comes from `from_id`, `from_pin`, `from_fd`, `find` or `find_all`, which are methods of `Program` as well, or

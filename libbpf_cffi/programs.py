@@ -5,16 +5,20 @@ from __future__ import annotations
 import errno
 import os
 
-from . import _log, tracefs
+from . import _log, _prog_handlers, tracefs
 from ._attach_net import NetAttach
 from ._attach_tracing import TracingAttach
 from ._attach_user import UserAttach
 from ._check import check
 from ._ffi import boolean, lib, unsigned
+from ._handle import ObjectHandle
 from ._pins import Folders, pin_path, pinning_hint
+from ._program import UNLOADED
 from ._program_code import ProgramCode
 from ._program_dump import ProgramDump
+from ._program_kernel import ProgramKernel
 from ._program_run import ProgramRun
+from .errors import StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Program"]
 
 
-class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, ProgramRun):
+class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, ProgramKernel, ProgramRun):
     """A program of an object, borrowed from it: it keeps the object, and is as closed as the object is.
 
     It may be configured between open and load; later that raises `StateError`. *Wraps* ``struct bpf_program``.
@@ -133,8 +137,12 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
 
         *Wraps* ``bpf_program__attach()``. `NotSupportedError` if the section does not say enough, such as
         ``SEC("xdp")``: then the target goes to the ``bpf_program__attach_…()`` of that kind in `lib`. The object
-        keeps the link, so that the program stays attached until the link or the object is closed.
+        keeps the link, so that the program stays attached until the link or the object is closed. A section of one's
+        own is attached by what `register_prog_handler` says.
         """
+        by_handler = _prog_handlers.attach(self)
+        if by_handler is not None:
+            return by_handler
         return self._link(lib.bpf_program__attach, hint=self._attach_hint)
 
     def _attach_hint(self, error: int) -> str | None:
@@ -177,6 +185,36 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
             self._loaded(action)
             _log.listen()
             check(lib.bpf_program__unpin(self._pointer, encoded), action)
+
+    def unload(self) -> None:
+        """Let the kernel forget the program, unless a link, a pin or a map still holds it; the object stays loaded.
+
+        Afterwards it is as if its `autoload` had been ``False``: `StateError` for what needs it loaded, and
+        `Object.attach` leaves it out. `StateError` for a program of struct_ops, which its map names. Twice does
+        nothing. *Wraps* ``bpf_program__unload()``.
+        """
+        action = f"unload program {self.name!r}"
+        with self._handle.lock:
+            pointer = self._pointer
+            if self._handle.phase == ObjectHandle.LOADED and lib.bpf_program__fd(pointer) < 0:
+                return
+            self._loaded(action)
+            if lib.bpf_program__type(pointer) == lib.BPF_PROG_TYPE_STRUCT_OPS:
+                raise StateError(f"cannot {action}: its struct_ops map names it by its descriptor")
+            lib.bpf_program__unload(pointer)
+            lib.bpf_program__set_autoattach(pointer, False)
+
+    def set_ifindex(self, ifindex: int) -> None:
+        """Say for which network device load is to compile the program, by number: for hardware that runs BPF.
+
+        Settable before load. *Wraps* ``bpf_program__set_ifindex()``.
+        """
+        action = f"set the ifindex of program {self.name!r}"
+        number = unsigned(ifindex, 32, "ifindex")
+        with self._handle.lock:
+            pointer = self._pointer
+            self._handle.require(action, *UNLOADED)
+            lib.bpf_program__set_ifindex(pointer, number)
 
     def __repr__(self) -> str:
         closed = " (closed)" if self._handle.closed else ""

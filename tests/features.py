@@ -162,13 +162,15 @@ def _tracing() -> bool:
 
 
 PROBES: dict[str, Callable[[], bool]] = {
+    "assoc_struct_ops": lambda: _function("bpf_prog_assoc_struct_ops"),
     "attach_cookie": _attach_cookie,
     "bpf_loop": lambda: _function("bpf_loop"),
     "btf": _btf,
+    "dummy_ops": lambda: _function("bpf_struct_ops_test_run"),
     "exclusive_map": _exclusive_map,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
     "isa_v4": lambda: _code("b701000001000000", "bf11080000000000"),  # r1 = 1; r1 = (s8)r1
-    "iter_task_pid": lambda: _function("bpf_iter_attach_task"),
+    "task_iter_of_one": lambda: _function("bpf_iter_attach_task"),
     "kprobe": lambda: os.path.exists(f"{PMU}/kprobe/type"),
     # Without fprobes bpf_kprobe_multi_link_attach() is there, and refuses.
     "kprobe_multi": lambda: os.path.exists(f"{PMU}/kprobe/type") and _function("register_fprobe_ips"),
@@ -186,9 +188,11 @@ PROBES: dict[str, Callable[[], bool]] = {
     "snprintf": _snprintf,
     # To ask for programs of the type TRACING, libbpf loads one for the entry of a function, which is more.
     "tp_btf": lambda: _btf() and _program_type("RAW_TRACEPOINT"),
+    "prog_streams": lambda: _function("bpf_prog_stream_read"),
     "raw_tracepoint_cookie": _raw_tracepoint_cookie,
     "raw_tracepoint_twice": _raw_tracepoint_twice,
     "sk_lookup_run": lambda: _function("bpf_prog_test_run_sk_lookup"),
+    "stream_printk": lambda: _function("bpf_stream_vprintk_impl"),
     "struct_ops_link": lambda: _function("bpf_struct_ops_link_create"),
     "struct_ops_update": lambda: _function("bpf_struct_ops_map_link_update"),
     "tcx": lambda: _function("tcx_link_attach"),

@@ -184,7 +184,7 @@ def test_a_network_namespace_is_named_by_its_path(in_netns):
     assert in_netns(body) == "done"
 
 
-@pytest.mark.needs("iter_task_pid")
+@pytest.mark.needs("task_iter_of_one")
 def test_an_iterator_is_of_one_task(loaded):
     program = loaded("kinds").programs["of_iterator"]
     with bpf.Link.create(program, iter_info={"task": {"pid": os.getpid()}}) as link:
@@ -208,20 +208,6 @@ def test_many_probes_of_a_file_say_where_they_are(load, loaded):
             "offsets": (offset, offset + 4), "ref_ctr_offsets": (0, 0), "cookies": (7, 8), "count": 2, "flags": 0,
             "pid": os.getpid(),
         }  # fmt: skip
-
-
-@pytest.mark.needs("kprobe_multi")
-def test_many_probes_of_the_kernel_say_where_they_are(load):
-    kind = bpf.AttachType.TRACE_KPROBE_MULTI
-    program = load("kprobe", RETURN_0, expected_attach_type=kind)
-    names = ["bpf_link_get_from_fd", "bpf_prog_put"]
-    with bpf.Link.create(program, None, kind, kprobe_multi={"syms": names, "cookies": [7, 8]}) as link:
-        info = link.info
-        assert info.type is bpf.LinkType.KPROBE_MULTI
-        assert info.details["count"] == 2
-        assert len(info.details["addrs"]) == 2
-        assert min(info.details["addrs"]) > 1 << 63
-        assert sorted(info.details["cookies"]) in ([7, 8], [])
 
 
 @pytest.mark.needs("perf_link_info")
