@@ -196,6 +196,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "struct_ops_link": lambda: _function("bpf_struct_ops_link_create"),
     "struct_ops_update": lambda: _function("bpf_struct_ops_map_link_update"),
     "tcx": lambda: _function("tcx_link_attach"),
+    "token": lambda: _function("bpf_token_create"),
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),
     "uprobe_multi": lambda: _function("bpf_uprobe_multi_link_attach"),
     "verified_insns": _verified_insns,

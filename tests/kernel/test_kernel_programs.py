@@ -277,6 +277,17 @@ def test_a_wrong_fd_array_is_refused(root):
         bpf.KernelProgram.load("socket_filter", RETURN_2, fd_array=[closed])
 
 
+@pytest.mark.needs("token")
+def test_a_token_reaches_the_kernel(root):
+    with bpf.Map.create("array", "u32", "u64", 1) as no_token:
+        with pytest.raises(bpf.LibbpfError) as caught:
+            bpf.KernelProgram.load("socket_filter", RETURN_2, token_fd=no_token.fd)
+        assert caught.value.errno == errno.EINVAL
+    with pytest.raises(bpf.LibbpfError) as caught:
+        bpf.KernelProgram.load("socket_filter", RETURN_2, token_fd=100000)
+    assert caught.value.errno == errno.EBADF
+
+
 def test_a_wrong_length_of_function_records_is_a_value_error(root):
     with pytest.raises(ValueError, match="func_info_rec_size"):
         bpf.KernelProgram.load("socket_filter", RETURN_2, func_info=bytes(9))

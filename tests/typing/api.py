@@ -87,6 +87,19 @@ def instructions(program: bpf.Program, other: bpf.KernelProgram) -> None:
     assert_type(program.jited()[0].code, bytes)
 
 
+def uses_of_programs(program: bpf.Program, other: bpf.KernelProgram, table: bpf.Map) -> None:
+    with bpf.enable_stats() as stats:
+        assert_type(stats, bpf.Stats)
+    assert_type(other.read_stdout(), str)
+    assert_type(program.stream_read(2), bytes)
+    program.bind_map(table, flags=0)
+    program.unload()
+    other.unload()  # type: ignore[attr-defined]
+    with bpf.register_prog_handler("mine/", bpf.ProgType.XDP, attach=bpf.Program.attach) as handler:
+        assert_type(handler, bpf.ProgHandler)
+    bpf.register_prog_handler("mine/", 5.5)  # type: ignore[arg-type]
+
+
 def maps(each: bpf.Map) -> None:
     each.type = bpf.MapType.HASH
     each.max_entries = "many"  # type: ignore[assignment]
