@@ -243,7 +243,7 @@ def test_machine_code_has_its_functions_and_lines(add):
     functions = add.jited()
     assert [each.name for each in functions] == ["add", "twice", "thrice"]
     assert sum(len(each.code) for each in functions) == add.info.jited_prog_len
-    assert len({each.address for each in functions}) == 3
+    assert len({each.address for each in functions}) == len({each.code for each in functions}) == 3
     for each in functions:
         assert each.lines[0][0] >= 0
         assert all(0 <= at < len(each.code) for at, _ in each.lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import libbpf_cffi as bpf
+from libbpf_cffi import ffi
 
 RETURN_1 = bytes.fromhex("b700000001000000 9500000000000000")  # r0 = 1; exit
 FOR_EVER = bytes.fromhex("e500010000000000 0500feff00000000") + RETURN_1  # may_goto pc+1; goto pc-2
@@ -68,12 +69,13 @@ def test_a_changed_return_value_comes_with_a_count(loaded):
     obj = loaded("run_traced")
     with obj.programs["change"].attach():
         done = obj.programs["change"].test_run()
-    # The function itself, which the kernel calls with 1, was not run, so that there is no side effect.
     assert obj.variables["seen"] == 201
-    assert done.retval & 0xFFFF == 7
+    # Newer kernels call a second function, which is not changed, returns 29 and has a side effect.
+    assert (done.retval & 0xFFFF, done.retval >> 16) in {(7, 0), (7 + 29, 1)}
 
 
 @pytest.mark.needs("dummy_ops")
 def test_a_function_of_a_table_is_run_with_its_arguments(loaded):
-    done = loaded("dummy_ops").programs["test_2"].test_run(ctx_in=[0, 1, 2, 3, 4])
-    assert done.retval == 10
+    state = ffi.new("int *", 5)
+    arguments = [int(ffi.cast("uintptr_t", state)), 1, 2, 3, 4]
+    assert loaded("dummy_ops").programs["test_2"].test_run(ctx_in=arguments).retval == 10
