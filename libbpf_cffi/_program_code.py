@@ -72,6 +72,7 @@ class ProgramCode(ProgramBase):
     def insns(self, value: bytes | Iterable[Insn]) -> None:
         from .insns import as_bytes
 
+        self._handle.check()
         action = f"replace the instructions of program {self.name!r}"
         data = as_bytes(value, "insns")
         count = len(data) // ffi.sizeof("struct bpf_insn")

@@ -31,6 +31,7 @@ class ProgramKernel(LoadedProgram):
         *Wraps* ``bpf_prog_bind_map()``. For a map that tells something of the program. Twice does nothing. Linux 5.10.
         """
         opts = Options("bpf_prog_bind_opts", flags=unsigned(flags, 32, "flags"))
+        self._handle.check()
         action = f"bind {_named(map)} to program {self.name!r}"
         self._with_map(map, action, lib.bpf_prog_bind_map, opts)
 
@@ -40,6 +41,7 @@ class ProgramKernel(LoadedProgram):
         *Wraps* ``bpf_program__assoc_struct_ops()``, ``bpf_prog_assoc_struct_ops()``. Linux 7.0.
         """
         opts = Options("bpf_prog_assoc_struct_ops_opts", flags=unsigned(flags, 32, "flags"))
+        self._handle.check()
         action = f"associate program {self.name!r} with {_named(map)}"
         if getattr(map, "type", None) != lib.BPF_MAP_TYPE_STRUCT_OPS:
             raise TypeError(f"cannot {action}: it must be a struct_ops Map")

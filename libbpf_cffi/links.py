@@ -138,6 +138,7 @@ class Link(LinkOpening):
         ``.struct_ops.link``, and of the same table of functions as that of the link. With `old` nothing is done, and an
         error raised, unless that is the map which is attached. Linux 6.4.
         """
+        self._handle.check()
         for each in (map, old):
             if each is not None and not hasattr(each, "_dup"):
                 raise TypeError(f"map must be a struct_ops Map, not {type(each).__name__}")

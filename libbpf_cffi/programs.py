@@ -39,28 +39,28 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
 
     __slots__ = ()
 
-    @staticmethod
-    def from_id(id: int) -> KernelProgram:
+    @classmethod
+    def from_id(cls, id: int) -> KernelProgram:
         """Open the program of the kernel with the number `id`, as `KernelProgram.from_id` does."""
         return _kernel_program().from_id(id)
 
-    @staticmethod
-    def from_pin(path: str | os.PathLike[str]) -> KernelProgram:
+    @classmethod
+    def from_pin(cls, path: str | os.PathLike[str]) -> KernelProgram:
         """Open the program that is pinned at `path`, as `KernelProgram.from_pin` does."""
         return _kernel_program().from_pin(path)
 
-    @staticmethod
-    def from_fd(fd: int) -> KernelProgram:
+    @classmethod
+    def from_fd(cls, fd: int) -> KernelProgram:
         """Open the program of the descriptor `fd`, as `KernelProgram.from_fd` does."""
         return _kernel_program().from_fd(fd)
 
-    @staticmethod
-    def find(name: str | None = None, *, tag: str | None = None) -> KernelProgram:
+    @classmethod
+    def find(cls, name: str | None = None, *, tag: str | None = None) -> KernelProgram:
         """Open the program of the kernel that has this `name` or `tag`, as `KernelProgram.find` does."""
         return _kernel_program().find(name, tag=tag)
 
-    @staticmethod
-    def find_all(name: str | None = None, *, tag: str | None = None) -> list[KernelProgram]:
+    @classmethod
+    def find_all(cls, name: str | None = None, *, tag: str | None = None) -> list[KernelProgram]:
         """Open all programs of the kernel that have this `name` and `tag`, as `KernelProgram.find_all` does."""
         return _kernel_program().find_all(name, tag=tag)
 
