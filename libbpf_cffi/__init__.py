@@ -76,9 +76,9 @@ if TYPE_CHECKING:
         UpdateFlags,
     )
     from .infos import LinkInfo, MapInfo, ProgramInfo
-    from .perfbuf import CpuBuffer, PerfBuffer
     from .insns import Insn
     from .loaded import KernelProgram
+    from .perfbuf import CpuBuffer, PerfBuffer
     from .ringbuf import Ring, RingBuffer
     from .stats import Stats, enable_stats
     from .syscalls import Syscall, Syscalls, record_syscalls

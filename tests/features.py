@@ -182,9 +182,6 @@ PROBES: dict[str, Callable[[], bool]] = {
     "perf_link": lambda: _function("bpf_perf_link_release"),
     "perf_link_info": lambda: _function("bpf_perf_link_fill_link_info"),
     "overwriting_ring": _overwriting_ring,
-    "raw_tracepoint_twice": _raw_tracepoint_twice,
-    "sk_lookup_run": lambda: _function("bpf_prog_test_run_sk_lookup"),
-    "struct_ops_link": lambda: _function("bpf_struct_ops_link_create"),
     "snprintf": _snprintf,
     # To ask for programs of the type TRACING, libbpf loads one for the entry of a function, which is more.
     "tp_btf": lambda: _btf() and _program_type("RAW_TRACEPOINT"),

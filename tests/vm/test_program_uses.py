@@ -13,7 +13,7 @@ FOR_EVER = bytes.fromhex("e500010000000000 0500feff00000000") + RETURN_1  # may_
 
 @pytest.mark.needs("stream_printk")
 def test_what_a_program_prints_is_read_once(loaded):
-    program = loaded("streams").programs["print"]
+    program = loaded("prog_streams").programs["print"]
     assert program.read_stdout() == ""
     assert program().retval == 0
     assert program().retval == 0
