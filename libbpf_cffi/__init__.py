@@ -66,10 +66,12 @@ if TYPE_CHECKING:
         AttachType,
         BpfCmd,
         BtfKind,
+        CgroupIterOrder,
         LinkType,
         MapFlags,
         MapType,
         PerfEventType,
+        ProbeAttachMode,
         ProgFlags,
         ProgType,
         TestRunFlags,
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
     from .infos import LinkInfo, MapInfo, ProgramInfo
     from .insns import Insn
     from .loaded import KernelProgram
+    from .perf_events import PerfEvent
     from .perfbuf import CpuBuffer, PerfBuffer
     from .ringbuf import Ring, RingBuffer
     from .stats import Stats, enable_stats
@@ -105,6 +108,7 @@ __all__ = [
     "BtfType",
     "BtfVariable",
     "CgroupArray",
+    "CgroupIterOrder",
     "CgroupStorage",
     "CgroupStorageKey",
     "CgrpStorage",
@@ -145,8 +149,10 @@ __all__ = [
     "PercpuCgroupStorage",
     "PercpuHashMap",
     "PerfBuffer",
+    "PerfEvent",
     "PerfEventArray",
     "PerfEventType",
+    "ProbeAttachMode",
     "ProgArray",
     "ProgFlags",
     "ProgHandler",
@@ -219,6 +225,7 @@ _LATER = {
     "BtfType": "btf",
     "BtfVariable": "btf",
     "CgroupArray": "_map_groups",
+    "CgroupIterOrder": "enums",
     "CgroupStorage": "_map_groups",
     "CgroupStorageKey": "_map_groups",
     "CgrpStorage": "_map_storage",
@@ -250,8 +257,10 @@ _LATER = {
     "PercpuCgroupStorage": "_map_groups",
     "PercpuHashMap": "_map_percpu",
     "PerfBuffer": "perfbuf",
+    "PerfEvent": "perf_events",
     "PerfEventArray": "_map_groups",
     "PerfEventType": "enums",
+    "ProbeAttachMode": "enums",
     "ProgArray": "_map_programs",
     "ProgFlags": "enums",
     "ProgHandler": "_prog_handlers",

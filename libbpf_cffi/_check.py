@@ -29,6 +29,8 @@ __all__ = ["by_id_hint", "check", "failure", "load_logs", "not_null", "strerror"
 ENOTSUPP = 524
 """The kernel's own "not supported" (include/linux/errno.h), which is in no header of user space."""
 
+_NO_BTF = ("kernel BTF is missing", "find valid kernel BTF", "loading vmlinux BTF", "vmlinux BTF is not found")
+
 _BEGIN = ": -- BEGIN PROG LOAD LOG --\n"
 _END = "-- END PROG LOAD LOG --"
 
@@ -122,7 +124,8 @@ def _hint(error: int, texts: list[str]) -> str | None:
         return "the process is out of file descriptors: raise `ulimit -n` (RLIMIT_NOFILE) or close some"
     if "failed to parse target BTF" in said:
         return "the file that btf_custom_path names cannot be read, or has no BTF"
-    if "vmlinux BTF" in said or "kernel BTF" in said:
+    # Not what libbpf says of a name that the kernel's BTF has not.
+    if any(each in said for each in _NO_BTF):
         return (
             "the kernel gives no BTF (CONFIG_DEBUG_INFO_BTF, /sys/kernel/btf/vmlinux): "
             "name a file that has it with btf_custom_path="

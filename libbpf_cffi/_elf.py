@@ -7,13 +7,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Literal
 
-__all__ = ["section", "source", "symbols"]
+__all__ = ["DYNSYM", "SYMTAB", "functions", "has_symbol_table", "section", "source", "symbols", "usdts"]
 
 _CLASS64, _LITTLE = 2, 1
-_SYMTAB, _NOBITS = 2, 8
+SYMTAB, _NOBITS, DYNSYM = 2, 8, 11
 _EXTENDED_INDEX = 0xFFFF
 _SYMBOL_SIZE = 24
-_OBJECT, _FILE = 1, 4
+_OBJECT, _FUNC, _FILE = 1, 2, 4
 
 
 class _Sections:
@@ -88,7 +88,7 @@ def symbols(data: bytes, name: str) -> list[tuple[str, int, int]]:
     sections = _Sections(data)
     wanted = {index for index, _ in sections.named(name)}
     found = []
-    for header in sections.of_kind(_SYMTAB):
+    for header in sections.of_kind(SYMTAB):
         strings_header = sections.at(sections.number(header + 40, 4))
         if strings_header is None:
             continue
@@ -110,7 +110,7 @@ def symbols(data: bytes, name: str) -> list[tuple[str, int, int]]:
 def source(data: bytes) -> str:
     """Give the name of the file that the first symbol of that kind names as the source, or an empty one."""
     sections = _Sections(data)
-    for header in sections.of_kind(_SYMTAB):
+    for header in sections.of_kind(SYMTAB):
         strings_header = sections.at(sections.number(header + 40, 4))
         table = sections.content(header)
         for at in range(0, len(table) - _SYMBOL_SIZE + 1, _SYMBOL_SIZE):
@@ -119,3 +119,53 @@ def source(data: bytes) -> str:
                 start = int.from_bytes(table[at : at + 4], sections.order)
                 return strings[start : max(strings.find(b"\0", start), start)].decode("utf-8", "surrogateescape")
     return ""
+
+
+def functions(data: bytes, *kinds: int) -> dict[str, int]:
+    """Give the functions that a 64-bit ELF file defines, with where they are in the file.
+
+    That is of the dynamic symbols and all others, or of tables of certain `kinds`.
+    """
+    sections = _Sections(data)
+    found: dict[str, int] = {}
+    for header in (each for kind in kinds or (SYMTAB, DYNSYM) for each in sections.of_kind(kind)):
+        strings_header = sections.at(sections.number(header + 40, 4))
+        if strings_header is None:
+            continue
+        strings = sections.content(strings_header)
+        table = sections.content(header)
+        order = sections.order
+        for at in range(0, len(table) - _SYMBOL_SIZE + 1, _SYMBOL_SIZE):
+            home = sections.at(int.from_bytes(table[at + 6 : at + 8], order))
+            if table[at + 4] & 0xF != _FUNC or table[at + 6 : at + 8] == b"\0\0" or home is None:
+                continue
+            start = int.from_bytes(table[at : at + 4], order)
+            name = strings[start : max(strings.find(b"\0", start), start)].decode("utf-8", "surrogateescape")
+            address = int.from_bytes(table[at + 8 : at + 16], order)
+            found[name] = address - sections.number(home + 16, 8) + sections.number(home + 24, 8)
+    return found
+
+
+def has_symbol_table(data: bytes) -> bool:
+    """Tell whether an ELF file has not been stripped of its symbol table."""
+    return any(True for _ in _Sections(data).of_kind(SYMTAB))
+
+
+def usdts(data: bytes) -> list[tuple[str, str]]:
+    """Give provider and name of each USDT probe of a 64-bit ELF file, in the order of its notes.
+
+    The format is that of systemtap's wiki, UserSpaceProbeImplementation.
+    """
+    notes = section(data, ".note.stapsdt") or b""
+    order = _Sections(data).order
+    found = []
+    at = 0
+    while at + 12 <= len(notes):
+        name_size, size = (int.from_bytes(notes[place : place + 4], order) for place in (at, at + 4))
+        start = at + 12 + (name_size + 3) // 4 * 4
+        # Three addresses, then three strings.
+        strings = notes[start + 24 : start + size].split(b"\0")
+        if len(strings) > 2:
+            found.append((strings[0].decode("utf-8", "replace"), strings[1].decode("utf-8", "replace")))
+        at = start + (size + 3) // 4 * 4
+    return found

@@ -189,6 +189,7 @@ lbc_cursor = NewType("lbc_cursor", CData)
 lbc_elements = NewType("lbc_elements", CData)
 lbc_map = NewType("lbc_map", CData)
 lbc_message = NewType("lbc_message", CData)
+lbc_perf_event = NewType("lbc_perf_event", CData)
 lbc_perf_reader = NewType("lbc_perf_reader", CData)
 lbc_perf_ring = NewType("lbc_perf_ring", CData)
 lbc_perf_state = NewType("lbc_perf_state", CData)
@@ -200,6 +201,11 @@ lbc_ring_reader = NewType("lbc_ring_reader", CData)
 lbc_ring_state = NewType("lbc_ring_state", CData)
 lbc_syscall = NewType("lbc_syscall", CData)
 lbc_text = NewType("lbc_text", CData)
+lbc_trace_cpu = NewType("lbc_trace_cpu", CData)
+lbc_trace_format = NewType("lbc_trace_format", CData)
+lbc_trace_head = NewType("lbc_trace_head", CData)
+lbc_trace_loss = NewType("lbc_trace_loss", CData)
+lbc_trace_reader = NewType("lbc_trace_reader", CData)
 lbc_user_ring = NewType("lbc_user_ring", CData)
 lbc_user_sample = NewType("lbc_user_sample", CData)
 libbpf_print_fn_t = NewType("libbpf_print_fn_t", CData)
@@ -2436,8 +2442,34 @@ class Lib:
     def lbc_user_sample__free(self, sample: lbc_user_sample, /) -> None: ...
     def lbc_program_forget_infos(self, prog: bpf_program, /) -> None: ...
     def lbc_map_fill_struct_ops(self, map: bpf_map, /) -> int: ...
+    def lbc_trace_reader__new(
+        self,
+        format: lbc_trace_format,
+        fds: CData,
+        cpus: CData,
+        count: int,
+        /,
+    ) -> lbc_trace_reader: ...
+    def lbc_trace_reader__free(self, reader: lbc_trace_reader, /) -> None: ...
+    def lbc_trace_read(self, reader: lbc_trace_reader, /) -> int: ...
+    def lbc_trace_symbol(self, address: int, name: CData, size: int, /) -> None: ...
+    def lbc_trace_feed(self, reader: lbc_trace_reader, index: int, data: Bytes, size: int, /) -> int: ...
     def lbc_map_forget_btf(self, map: bpf_map, /) -> None: ...
     def lbc_map_adopt_inner(self, map: bpf_map, /) -> int: ...
+    def lbc_target_open(self, root_fd: int, path: Bytes, /) -> int: ...
+    def lbc_target_check(self, fd: int, why: CData, why_size: int, /) -> int: ...
+    def lbc_target_symbol(self, path: Bytes, name: Bytes, /) -> int: ...
+    def lbc_perf_event__open(
+        self,
+        attr: Bytes,
+        pid: int,
+        cpu: int,
+        group_fd: int,
+        flags: int,
+        /,
+    ) -> lbc_perf_event: ...
+    def lbc_perf_event__close(self, event: lbc_perf_event, /) -> None: ...
+    def lbc_program__attach_perf_event(self, prog: bpf_program, pfd: int, opts: CData, /) -> bpf_link: ...
 
 ffi: Final[FFI]
 lib: Final[Lib]

@@ -104,6 +104,7 @@ class Options:
         self.pid: list[int] = []
         self.task: list[str] = []
         self.instance = False
+        self.raw = False
         self.backlog = False
         self.duration: float | None = None
         self.lines: int | None = None
@@ -117,7 +118,7 @@ class Options:
     @property
     def about_trace(self) -> list[str]:
         """The options given that speak of the trace alone."""
-        tracing = {"--task": self.task, "--instance": self.instance, "--backlog": self.backlog}
+        tracing = {"--task": self.task, "--raw": self.raw, "--instance": self.instance, "--backlog": self.backlog}
         return [name for name, asked in tracing.items() if asked]
 
     @property
@@ -169,6 +170,7 @@ def parse(arguments: Sequence[str]) -> Options:
     elif options.verifier_log:
         options.log_level = 1
     options.load_only = options.load_only or options.variables
+    options.instance = options.instance or options.raw
     problem = _contradiction(options)
     if problem:
         parser.error(problem)
@@ -204,7 +206,7 @@ def _contradiction(options: Options) -> str | None:
         return f"{alone} attaches nothing, so there is nothing to run a COMMAND for"
     if options.backlog and (options.instance or options.filtered):
         return (
-            "--backlog is about the common trace; a private buffer (--instance, --pid, COMMAND) starts empty"
+            "--backlog is about the common trace; a private buffer (--instance, --raw, --pid, COMMAND) starts empty"
         )
     return None
 
@@ -318,6 +320,8 @@ def _parser() -> ArgumentParser:
     add("-t", "--task", action="append", metavar="NAME", help=text)
     text = "use a private trace buffer: nobody else's reader is in the way"
     add("-i", "--instance", action=flag, help=text)
+    text = "for floods: read a private trace buffer as it is, without the kernel's slow text"
+    add("-r", "--raw", action=flag, help=text)
     text = "also those that were in the buffer before"
     add("-b", "--backlog", action=flag, help=text)
 

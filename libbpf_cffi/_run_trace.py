@@ -37,7 +37,8 @@ class Trace:
         self._as_text = self._format is None and self._wanted is None and options.lines is None
         if options.filtered:
             check_namespace()
-        self.pipe = bpf.TracePipe(instance=options.instance or options.filtered, backlog=options.backlog)
+        private = options.instance or options.filtered
+        self.pipe = bpf.TracePipe(instance=private, backlog=options.backlog, raw=options.raw)
 
     def ready(self, child: Child | None) -> None:
         """Set the kernel's filter, and say what may keep the lines away."""

@@ -69,6 +69,21 @@ class Held:
                 failure.hint = f"{who}; a pipe has one reader; TracePipe(instance=True) makes one of its own"
             raise failure from None
 
+    def open_cpus(self, folder: str) -> list[tuple[int, int]]:
+        """Open the ring buffer of each CPU; give the CPUs' numbers with the descriptors."""
+        found = []
+        for cpu in tracefs.cpus(folder):
+            path = os.path.join(folder, "per_cpu", f"cpu{cpu}", "trace_pipe_raw")
+            found.append((cpu, self.open_file(path)))
+        return found
+
+    def open_file(self, path: str) -> int:
+        """Open a file of tracefs, and keep it open."""
+        try:
+            return self._hold(os.open, path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise tracefs.failure(error, f"open {path!r}", path) from None
+
     def _hold(self, function: Callable[..., int], *arguments: object) -> int:
         self.descriptors.extend(map(function, *((argument,) for argument in arguments)))
         return self.descriptors[-1]

@@ -13,10 +13,12 @@ __all__ = [
     "AttachType",
     "BpfCmd",
     "BtfKind",
+    "CgroupIterOrder",
     "LinkType",
     "MapFlags",
     "MapType",
     "PerfEventType",
+    "ProbeAttachMode",
     "ProgFlags",
     "ProgType",
     "TestRunFlags",
@@ -345,3 +347,22 @@ class UpdateFlags(IntFlag):
     NOEXIST = lib.BPF_NOEXIST
     EXIST = lib.BPF_EXIST
     LOCK = lib.BPF_F_LOCK
+
+
+class ProbeAttachMode(OpenEnum):
+    """How a kprobe or uprobe is made: ``enum probe_attach_mode`` of libbpf.h."""
+
+    DEFAULT = lib.PROBE_ATTACH_MODE_DEFAULT
+    LEGACY = lib.PROBE_ATTACH_MODE_LEGACY
+    PERF = lib.PROBE_ATTACH_MODE_PERF
+    LINK = lib.PROBE_ATTACH_MODE_LINK
+
+
+class CgroupIterOrder(OpenEnum):
+    """Which relatives of a cgroup an iterator walks: ``enum bpf_cgroup_iter_order`` of linux/bpf.h."""
+
+    SELF_ONLY = lib.BPF_CGROUP_ITER_SELF_ONLY
+    DESCENDANTS_PRE = lib.BPF_CGROUP_ITER_DESCENDANTS_PRE
+    DESCENDANTS_POST = lib.BPF_CGROUP_ITER_DESCENDANTS_POST
+    ANCESTORS_UP = lib.BPF_CGROUP_ITER_ANCESTORS_UP
+    CHILDREN = lib.BPF_CGROUP_ITER_CHILDREN

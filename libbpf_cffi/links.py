@@ -8,6 +8,7 @@ import os
 from . import _log
 from ._check import check
 from ._ffi import ffi, lib, text
+from ._link_kinds import KindsOfLinks
 from ._link_open import LinkOpening, own_descriptor
 from ._pins import Folders, pin_path, pinning_hint
 from .errors import StateError
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Link"]
 
 
-class Link(LinkOpening):
+class Link(LinkOpening, KindsOfLinks):
     """A program that is attached to something.
 
     Four words, four meanings: `close` detaches and frees, `detach` takes the program off its hook and leaves

@@ -444,7 +444,15 @@ class Object:
                 if result[0]:
                     # What failed may have been libbpf's probe of a feature, for want of a descriptor or a privilege.
                     lib.lbc_features_forget_missing()
-                    raise failure(-result[0], action, user_log=self.kernel_log, messages=messages)
+                    hint = self._load_hint(messages)
+                    raise failure(-result[0], action, hint, user_log=self.kernel_log, messages=messages)
+
+    def _load_hint(self, messages: list[tuple[int, str]]) -> str | None:
+        """Say what is wrong with the target of a program that libbpf has not found in the kernel's BTF."""
+        from ._close_names import missing_btf_target
+
+        sections = {name: text(lib.bpf_program__section_name(each)) for name, each in self._programs.items()}
+        return missing_btf_target((said for _, said in messages), sections)
 
     def _pin_by_name(self, action: str) -> Folders:
         """Check the way to where load pins maps, or takes pinned ones from."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 
-from . import _log, _prog_handlers, tracefs
+from . import _log, _prog_handlers
+from ._attach_methods import method_of
 from ._attach_net import NetAttach
-from ._attach_tracing import TracingAttach
+from ._attach_tracing import TracingAttach, function_hint, tracepoint_hint
 from ._attach_user import UserAttach
 from ._check import check
 from ._ffi import boolean, lib, unsigned
@@ -136,31 +137,30 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
         """Attach the program to what its section names, and return the link.
 
         *Wraps* ``bpf_program__attach()``. `NotSupportedError` if the section does not say enough, such as
-        ``SEC("xdp")``: then the target goes to the ``bpf_program__attach_…()`` of that kind in `lib`. The object
+        ``SEC("xdp")``: then the target goes to the method of that kind, which the hint names. The object
         keeps the link, so that the program stays attached until the link or the object is closed. A section of one's
         own is attached by what `register_prog_handler` says.
         """
         by_handler = _prog_handlers.attach(self)
         if by_handler is not None:
             return by_handler
-        return self._link(lib.bpf_program__attach, hint=self._attach_hint)
+        with self._handle.lock:
+            self._loaded(f"attach program {self.name!r} (section {self.section_name!r})")
+        link = self._by_section()
+        return self._link(lib.bpf_program__attach, hint=self._attach_hint) if link is None else link
 
     def _attach_hint(self, error: int) -> str | None:
         kind, _, target = self.section_name.partition("/")
+        kind = kind.lstrip("?")
         if error == errno.EOPNOTSUPP:
-            what = f"section {self.section_name!r} does not say what to attach to"
-            return f"{what}; a call of lib such as bpf_program__attach_xdp() takes the target (see pointer())"
+            method = method_of(self.type, self.expected_attach_type, self.section_name)
+            use = f"{method}()" if hasattr(self, method or "") else "the function of lib for that kind"
+            return f"section {self.section_name!r} does not say what to attach to: {use} takes the target"
         if error == errno.EEXIST:
             return "this program is attached there already: close that link first"
-        if kind.lstrip("?") not in ("tp", "tracepoint") or error not in (errno.ENOENT, errno.EACCES):
-            return None
-        try:
-            folder = tracefs.find_tracefs()
-        except tracefs.TracefsError as trouble:
-            return str(trouble)
-        if error == errno.ENOENT and not os.path.isdir(os.path.join(folder, "events", target)):
-            return f"this kernel has no tracepoint {target!r}: {folder}/available_events lists them"
-        return None
+        if kind in ("kprobe", "kretprobe"):
+            return self._no_kprobes() or function_hint(error, target.partition("+")[0])
+        return tracepoint_hint(error, target) if kind in ("tp", "tracepoint") else None
 
     def pin(self, path: str | os.PathLike[str]) -> None:
         """Pin the program at `path`: it outlives the process until the pin is removed.

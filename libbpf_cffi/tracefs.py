@@ -355,6 +355,12 @@ def buffered_entries(folder: PathLike) -> list[int]:
     return found
 
 
+def cpus(folder: PathLike) -> list[int]:
+    """Give the numbers of the CPUs that the trace buffer in `folder` has a part for."""
+    names = [os.path.basename(path) for path in _cpu_folders(os.fspath(folder))]
+    return sorted(int(name[3:]) for name in names if name[:3] == "cpu" and name[3:].isdigit())
+
+
 def _cpu_folders(folder: str) -> list[str]:
     try:
         return [entry.path for entry in os.scandir(os.path.join(folder, "per_cpu"))]

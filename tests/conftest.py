@@ -197,6 +197,22 @@ def loaded(opened: Callable[..., bpf.Object], tracefs: str) -> Callable[..., bpf
     return load_object
 
 
+@pytest.fixture
+def one_program(opened: Callable[..., bpf.Object], tracefs: str) -> Callable[..., tuple[bpf.Object, bpf.Program]]:
+    """Load one program of a source's, with variables set, and give its object and itself."""
+
+    def load(source: str, name: str, **variables: object) -> tuple[bpf.Object, bpf.Program]:
+        obj = opened(source)
+        for each in obj.programs.values():
+            each.autoload = each.name == name
+        for variable, value in variables.items():
+            obj.variables[variable] = value
+        obj.load()
+        return obj, obj.programs[name]
+
+    return load
+
+
 def descriptors() -> dict[int, str]:
     """What this process has open."""
     found = {}

@@ -161,12 +161,37 @@ def _tracing() -> bool:
     return _btf() and _program_type("TRACING") and _function("bpf_trampoline_link_prog")
 
 
+def _in_btf(name: bytes) -> bool:
+    """Tell whether the kernel's BTF has a name: an enumerator tells of what has no function of its own."""
+    if not _btf():
+        return False
+    with open("/sys/kernel/btf/vmlinux", "rb") as file:
+        return b"\0" + name + b"\0" in file.read()
+
+
+def _bpf_lsm() -> bool:
+    """Tell whether the kernel was started with BPF among its LSMs; securityfs, which says it, may not be mounted."""
+    if not (_tracing() and _program_type("LSM") and _function("bpf_lsm_task_getpgid")):
+        return False
+    with open("/proc/cmdline", encoding="utf-8") as file:
+        chosen = [word for word in file.read().split() if word.startswith("lsm=")]
+    if chosen:
+        return "bpf" in chosen[-1].removeprefix("lsm=").split(",")
+    path = "/sys/kernel/security/lsm"
+    if not os.path.exists(path):
+        return True
+    with open(path, encoding="ascii") as file:
+        return "bpf" in file.read().split(",")
+
+
 PROBES: dict[str, Callable[[], bool]] = {
     "assoc_struct_ops": lambda: _function("bpf_prog_assoc_struct_ops"),
     "attach_cookie": _attach_cookie,
     "bpf_loop": lambda: _function("bpf_loop"),
+    "bpf_lsm": _bpf_lsm,
     "btf": _btf,
     "dummy_ops": lambda: _function("bpf_struct_ops_test_run"),
+    "cgroup_iter": lambda: _function("bpf_iter_attach_cgroup"),
     "exclusive_map": _exclusive_map,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
     "isa_v4": lambda: _code("b701000001000000", "bf11080000000000"),  # r1 = 1; r1 = (s8)r1
@@ -178,6 +203,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "load_acquire": lambda: _code("7a0af8ff01000000", "dba1f8ff00010000"),
     "live_frames": _live_frames,
     "may_goto": lambda: _code("e500000000000000"),
+    "kprobe_session": lambda: _function("bpf_session_is_return"),
     "percpu_flags": _percpu_flags,
     "perf_link": lambda: _function("bpf_perf_link_release"),
     "perf_link_info": lambda: _function("bpf_perf_link_fill_link_info"),
@@ -194,8 +220,11 @@ PROBES: dict[str, Callable[[], bool]] = {
     "struct_ops_update": lambda: _function("bpf_struct_ops_map_link_update"),
     "tcx": lambda: _function("tcx_link_attach"),
     "token": lambda: _function("bpf_token_create"),
+    "sched_ext": lambda: os.path.exists("/sys/kernel/sched_ext/state"),
+    "trace_cookie": lambda: _function("bpf_get_attach_cookie_tracing"),
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),
     "uprobe_multi": lambda: _function("bpf_uprobe_multi_link_attach"),
+    "uprobe_session": lambda: _in_btf(b"BPF_TRACE_UPROBE_SESSION"),
     "verified_insns": _verified_insns,
     "xdp_frags": _xdp_frags,
 }

@@ -344,8 +344,104 @@ void lbc_program_forget_infos(struct bpf_program *prog);
 /* Write its table of functions into a struct_ops map, if that is not done yet (link_perf.c). */
 int lbc_map_fill_struct_ops(const struct bpf_map *map);
 
+/* What the files of tracefs say of sub-buffers, of events in them, and of the events that are text (trace_raw.c). */
+struct lbc_trace_format {
+    __u32 commit_offset;
+    __u32 commit_size;
+    __u32 data_offset;
+    __u32 data_max;
+    __u32 padding;
+    __u32 time_extend;
+    __u32 time_stamp;
+    __u32 common_size;
+    __u32 type_offset;
+    __u32 flags_offset;
+    __u32 preempt_count_offset;
+    __u32 pid_offset;
+    __u32 printk_id;
+    __u32 printk_text;
+    __u32 printk_relative;
+    __u32 print_id;
+    __u32 print_ip;
+    __u32 print_ip_size;
+    __u32 print_text;
+    __u32 in_ns;
+};
+
+/* What many lines have in common. */
+struct lbc_trace_head {
+    __u64 ip;
+    __s32 pid;
+    __u32 event;
+    __u32 cpu;
+    __u8 flags;
+    __u8 preempt_count;
+};
+
+struct lbc_trace_loss {
+    __u64 count;
+    __u32 uncounted;
+    __u32 before;
+    __u32 cpu;
+};
+
+struct lbc_trace_cpu;
+
+/* A batch has `count` lines: times (double, or __u64 with clocks that do not count seconds), heads by number, texts with a
+ * NUL after each. `others` of them are no text but an event in hexadecimal digits. `mixed`: there are several heads. `pending`: more have been read. While
+ * `generation` is the same, so are the heads behind their numbers. With `closed` set, nothing more is read. */
+struct lbc_trace_reader {
+    struct lbc_trace_format format;
+    struct lbc_trace_cpu *cpus;
+    char *scratch;
+    char *text;
+    __u64 *times;
+    __u32 *numbers;
+    struct lbc_trace_loss *losses;
+    struct lbc_trace_head *heads;
+    __u16 *places;
+    __u64 pages;
+    size_t page_size;
+    size_t text_len;
+    size_t text_room;
+    __u32 cpu_count;
+    __u32 count;
+    __u32 loss_count;
+    __u32 head_count;
+    __u32 last_head;
+    __u32 mixed;
+    __u32 others;
+    __u32 generation;
+    __u32 pending;
+    __u32 closed;
+};
+
+struct lbc_trace_reader *lbc_trace_reader__new(const struct lbc_trace_format *format, const int *fds,
+    const __u32 *cpus, __u32 count);
+void lbc_trace_reader__free(struct lbc_trace_reader *reader);
+int lbc_trace_read(struct lbc_trace_reader *reader);
+void lbc_trace_symbol(__u64 address, char *name, size_t size);
+int lbc_trace_feed(struct lbc_trace_reader *reader, __u32 index, const char *data, size_t size);
+
 /* Forget what BTF says of the keys and values of an object's map (link_perf.c). */
 void lbc_map_forget_btf(struct bpf_map *map);
 
 /* Whether the template of a map of maps can be set; libbpf crashes at that before this (link_perf.c). */
 int lbc_map_adopt_inner(struct bpf_map *map);
+
+/* Files that probes go into (target.c): opened below another root, and checked; what is wrong goes to `why`. */
+int lbc_target_open(int root_fd, const char *path);
+int lbc_target_check(int fd, char *why, size_t why_size);
+
+/* Where a function is in an ELF file that was checked (link_usdt.c); -EOPNOTSUPP: not known. */
+long lbc_target_symbol(const char *path, const char *name);
+
+/* A perf event (perf_event.c): its descriptor. A link gets a duplicate of it. */
+struct lbc_perf_event {
+    int fd;
+};
+
+struct lbc_perf_event *lbc_perf_event__open(const void *attr, int pid, int cpu, int group_fd, unsigned long flags);
+void lbc_perf_event__close(struct lbc_perf_event *event);
+struct bpf_link *lbc_program__attach_perf_event(const struct bpf_program *prog, int pfd,
+    const struct bpf_perf_event_opts *opts);

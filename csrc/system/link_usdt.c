@@ -1,4 +1,6 @@
 /* Stands in for csrc/link_usdt.c when the system's libbpf is linked: nothing is known of its structs. */
+#include <errno.h>
+
 #include "bpf.h"
 #include "btf.h"
 #include "libbpf.h"
@@ -10,4 +12,11 @@ int lbc_link_usdt_parts(const struct bpf_link *link, struct bpf_link **parts, in
 	(void)parts;
 	(void)capacity;
 	return -1;
+}
+
+long lbc_target_symbol(const char *path, const char *name)
+{
+	(void)path;
+	(void)name;
+	return -EOPNOTSUPP;
 }

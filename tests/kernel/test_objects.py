@@ -777,6 +777,10 @@ ARGUMENTS = {
     "unpin_programs": ("/sys/fs/bpf/never",), "pin_maps": (), "unpin_maps": (),
     "lookup_elem": (b"",), "lookup_and_delete_elem": (b"",), "update_elem": (b"", b""), "delete_elem": (b"",),
     "reuse": (None,), "bind_map": (None,), "assoc_struct_ops": (None,), "set_ifindex": (0,), "update_map": (None,),
+    "attach_kprobe": ("f",), "attach_kprobe_multi": ("f",), "attach_ksyscall": ("f",),
+    "attach_tracepoint": ("a", "b"), "attach_raw_tracepoint": ("a",), "attach_perf_event": (0,),
+    "attach_uprobe": ("libc", "f"), "attach_uprobe_multi": ("libc", "f"), "attach_usdt": ("libc", "a", "b"),
+    "set_attach_target": (None, "f"),
 }  # fmt: skip
 
 
@@ -789,6 +793,8 @@ def use(thing, name):
             arguments = ()
         if name == "update_program":
             arguments = (thing._owner.programs["on_raw"],)
+        if name == "update_map":
+            arguments = (thing._owner.maps["events"],)
         value(*arguments)
 
 

@@ -753,6 +753,14 @@ def test_two_commands_trace_at_once_with_instances(start, printing):
     assert (first.end(signal.SIGINT), second.end(signal.SIGTERM)) == (0, -signal.SIGTERM)
 
 
+@pytest.mark.parametrize("options", [["-r"], ["-r", "--json"], ["-r", "-t", "*"]])
+def test_a_trace_is_shown_raw(start, printing, options):
+    command = start(printing, *options).ready()
+    os.getppid()
+    command.until(OURS, "out")
+    assert command.end(signal.SIGINT) == 0
+
+
 def test_a_trace_that_somebody_else_reads_is_an_error_that_says_who_and_what_to_do(run, printing, tracefs):
     with bpf.TracePipe():
         command = run(printing)

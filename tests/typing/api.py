@@ -100,6 +100,37 @@ def uses_of_programs(program: bpf.Program, other: bpf.KernelProgram, table: bpf.
     bpf.register_prog_handler("mine/", 5.5)  # type: ignore[arg-type]
 
 
+def attaching(program: bpf.Program, path: Path, event: bpf.PerfEvent, each: bpf.Map) -> None:
+    assert_type(program.attach_kprobe("f", offset=4, attach_mode=bpf.ProbeAttachMode.PERF), bpf.Link)
+    assert_type(program.attach_kprobe_multi(syms=["f"], cookies=(1,), session=True), bpf.Link)
+    assert_type(program.attach_ksyscall("openat", retprobe=True), bpf.Link)
+    assert_type(program.attach_tracepoint("a", "b", bpf_cookie=1), bpf.Link)
+    program.attach_tracepoint("a", "b", cookie=1)  # type: ignore[call-arg]
+    assert_type(program.attach_raw_tracepoint("a", cookie=1), bpf.Link)
+    program.set_attach_target(program, "f")
+    assert_type(program.attach_trace(cookie=1), bpf.Link)
+    assert_type(program.attach_lsm(), bpf.Link)
+    assert_type(program.attach_freplace(program, "f"), bpf.Link)
+    assert_type(program.attach_perf_event(event, dont_enable=True), bpf.Link)
+    assert_type(program.attach_uprobe(path, "f", pid=0), bpf.Link)
+    program.attach_uprobe(b"path")  # type: ignore[arg-type]
+    assert_type(program.attach_uprobe_multi("libc", offsets=[1]), bpf.Link)
+    assert_type(program.attach_usdt(path, "a", "b", usdt_cookie=1), bpf.Link)
+    link = program.attach_iter(map=each)
+    program.attach_iter(cgroup=path, order=bpf.CgroupIterOrder.SELF_ONLY)
+    assert_type(link.read(), str)
+    assert_type(link.iter_create().readall(), bytes)
+    link.update_map(each)
+
+
+def perf_events() -> None:
+    with bpf.PerfEvent.software("cpu_clock", cpu=0, sample_freq=99) as event:
+        assert_type(event, bpf.PerfEvent)
+        assert_type(event.count, int)
+    bpf.PerfEvent.hardware("cycles", pid="1")  # type: ignore[arg-type]
+    bpf.PerfEvent.breakpoint(0x1000, "rw", 4, pid=0)
+
+
 def maps(each: bpf.Map) -> None:
     each.type = bpf.MapType.HASH
     each.max_entries = "many"  # type: ignore[assignment]
@@ -192,6 +223,8 @@ def trace() -> None:
         for line in pipe:
             assert_type(line, bpf.TraceLine)
             assert_type(line.timestamp, float)
+    with bpf.TracePipe(raw=True, buffer_size_kb=4096) as pipe:
+        assert_type(pipe.read(0), list[bpf.TraceLine])
 
 
 async def trace_async(pipe: bpf.TracePipe) -> None:

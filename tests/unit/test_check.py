@@ -151,5 +151,19 @@ def test_a_hint_that_the_caller_gives_comes_first(says):
     assert "ulimit" in failure(errno.EMFILE, "do it").hint
 
 
+def test_a_name_that_btf_has_not_is_no_want_of_btf(says):
+    says((WARN, "prog 'a': failed to find kernel BTF type ID of 'b': -ESRCH"))
+    assert failure(errno.ESRCH, "load").hint is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["kernel BTF is missing at '/sys', was CONFIG_DEBUG_INFO_BTF enabled?", "Error loading vmlinux BTF: -ESRCH"],
+)
+def test_a_kernel_without_btf_is_said_to_be(says, text):
+    says((WARN, text))
+    assert "CONFIG_DEBUG_INFO_BTF" in (failure(errno.ESRCH, "load").hint or "")
+
+
 def test_the_kernels_own_not_supported_has_a_text():
     assert "not supported (ENOTSUPP)" in str(_check.failure(524, "do it"))

@@ -37,12 +37,12 @@ def test_an_option_changes_nothing_else():
 def test_long_and_short_options_are_the_same():
     short = (
         "-e r:t -c x,y -f x=1 -T x "
-        "-s v=1 -M m -H h=2 -P x -m a=1 -I d -D N=1 -p 1 -t sh -i -d 2 -n 3 -j -o f -q -v a.o"
+        "-s v=1 -M m -H h=2 -P x -m a=1 -I d -D N=1 -p 1 -t sh -i -r -d 2 -n 3 -j -o f -q -v a.o"
     )
     long = (
         "--events r:t --columns x,y --filter x=1 --time x "
         "--set v=1 --map m --hist h=2 --program x --max-entries a=1 --include d --define N=1 --pid 1 --task sh "
-        "--instance --duration 2 "
+        "--instance --raw --duration 2 "
         "--lines 3 --json --output f --quiet --verbose a.o"
     )
     assert vars(parse(short.split())) == vars(parse(long.split()))
@@ -149,6 +149,7 @@ def test_what_is_no_positive_number_is_refused(capsys, option, text):
         ["--csv", "--task", "a"],
         ["--backlog", "--instance"],
         ["--backlog", "--pid", "1"],
+        ["--backlog", "--raw"],
     ],
 )
 def test_options_that_contradict_each_other_are_refused(capsys, arguments):

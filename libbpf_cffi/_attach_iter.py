@@ -1,0 +1,191 @@
+"""Attaching iterators; and, for what BTF names, telling load the target."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from . import _log
+from ._attach_methods import method_of
+from ._attach_options import duplicate, flag
+from ._check import check, not_null
+from ._ffi import Options, c_string, ffi, lib, path_bytes, unsigned
+from ._handle import Handle
+from ._program import UNLOADED, ProgramBase
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._libbpf import lbc_map
+    from ._map import Map
+    from ._program import LoadedProgram
+    from .enums import CgroupIterOrder
+    from .links import Link
+
+__all__ = ["IterAttach"]
+
+
+class IterAttach(ProgramBase):
+    """Iterators, the targets of what load resolves by BTF, and what a method asks of a program."""
+
+    __slots__ = ()
+
+    def _require_kind(self, method: str, *types: int) -> None:
+        """Raise `ValueError` if the program's type is none of `types`, with the method that fits."""
+        kind = self._get(lib.bpf_program__type)
+        if kind in types:
+            return
+        from .enums import ProgType
+
+        fitting = method_of(kind, self._get(lib.bpf_program__expected_attach_type), self.section_name)
+        use = f": use {fitting}()" if hasattr(self, fitting or "") and fitting != method else ""
+        raise ValueError(
+            f"{method}() attaches no program of type {ProgType(kind).name}, which {self.name!r} "
+            f"(section {self.section_name!r}) is{use}"
+        )
+
+    def _is_return(self, given: bool | None) -> bool:
+        kind = self.section_name.partition("/")[0]
+        return flag(given, kind.startswith(("kret", "uret")), "retprobe")
+
+    def _is_session(self, given: bool | None, attach_type: int) -> bool:
+        return flag(given, self._get(lib.bpf_program__expected_attach_type) == attach_type, "session")
+
+    def _expects(self, what: str) -> bool:
+        expected = self._get(lib.bpf_program__expected_attach_type)
+        return expected in (getattr(lib, f"BPF_TRACE_{what}_MULTI"), getattr(lib, f"BPF_TRACE_{what}_SESSION"))
+
+    def attach_iter(
+        self,
+        *,
+        map: Map | int | None = None,
+        cgroup: str | os.PathLike[str] | int | None = None,
+        cgroup_id: int = 0,
+        order: CgroupIterOrder | int = 0,
+        tid: int = 0,
+        pid: int = 0,
+        pid_fd: int = 0,
+    ) -> Link:
+        """Attach an iterator (``iter/…``): `Link.read` then gives its text.
+
+        *Wraps* ``bpf_program__attach_iter()``. What it walks: the elements of a `map` (or its descriptor); a `cgroup`
+        (path, descriptor or `cgroup_id`) and its relatives in an `order` (Linux 6.1); the tasks of one thread `tid`,
+        or process `pid` or `pid_fd` (Linux 6.1). Without: all that there is. Linux 5.8.
+        """
+        self._require_kind("attach_iter", lib.BPF_PROG_TYPE_TRACING)
+        info = ffi.new("union bpf_iter_link_info *")
+        given = [
+            what
+            for what, there in (
+                ("map", map is not None),
+                ("cgroup", cgroup is not None or bool(cgroup_id) or bool(order)),
+                ("tasks", bool(tid or pid or pid_fd)),
+            )
+            if there
+        ]
+        if len(given) > 1:
+            raise TypeError(f"an iterator walks one kind of thing, not {' and '.join(given)}")
+        action = f"attach program {self.name!r}"
+        opened: list[int] = []
+        try:
+            if map is not None:
+                opened.append(map._dup(action) if hasattr(map, "_dup") else os.dup(unsigned(map, 31, "map")))
+                info.map.map_fd = opened[-1]
+            if cgroup is not None:
+                _open_cgroup(cgroup, opened, action)
+                info.cgroup.cgroup_fd = opened[-1]
+            if "cgroup" in given:
+                info.cgroup.cgroup_id = unsigned(cgroup_id, 64, "cgroup_id")
+                # 0 is no order, and refused: the kernel's default would be a guess.
+                info.cgroup.order = unsigned(order, 31, "order") or lib.BPF_CGROUP_ITER_SELF_ONLY
+            if "tasks" in given:
+                info.task.tid = unsigned(tid, 32, "tid")
+                info.task.pid = unsigned(pid, 32, "pid")
+                info.task.pid_fd = unsigned(pid_fd, 31, "pid_fd")
+            options = Options("bpf_iter_attach_opts")
+            if given:
+                options.set("link_info", info)
+                options.set("link_info_len", ffi.sizeof("union bpf_iter_link_info"))
+            target = self.section_name.partition("/")[2] or "what the program iterates over"
+            return self._link(
+                lib.bpf_program__attach_iter,
+                options.pointer if given else ffi.NULL,
+                to=f"iterator {target!r}",
+                hint=lambda error: _iter_hint(error, target, given),
+            )
+        finally:
+            while opened:
+                os.close(opened.pop())
+
+    def set_attach_target(
+        self, target: LoadedProgram | int | None = None, attach_func_name: str | None = None
+    ) -> None:
+        """Say before load what to attach to: a function of the kernel, or of a program that is loaded.
+
+        *Wraps* ``bpf_program__set_attach_target()``. For ``fentry``, ``fexit``, ``fmod_ret``, ``tp_btf``, ``lsm``,
+        ``iter``: the name of the function (or tracepoint, hook, kind) in the kernel's BTF. With a `target`, also for
+        ``freplace``: a function of that program; without a name it is the one in the section.
+        """
+        name = None if attach_func_name is None else c_string(attach_func_name, "attach_func_name")
+        if target is None and name is None:
+            raise TypeError("set_attach_target() takes a program, the name of a function, or both")
+        self._require_kind(
+            "set_attach_target", lib.BPF_PROG_TYPE_TRACING, lib.BPF_PROG_TYPE_LSM, lib.BPF_PROG_TYPE_EXT
+        )
+        what = f"function {attach_func_name!r}" if attach_func_name is not None else "a program"
+        action = f"set the attach target of program {self.name!r} to {what}"
+        fd = 0 if target is None else duplicate(target, action)
+        try:
+            with self._handle.lock:
+                pointer = self._pointer
+                self._handle.require(action, *UNLOADED)
+                kept: Handle[lbc_map] | None = None
+                try:
+                    if fd:
+                        # libbpf remembers the number, and uses it at load.
+                        kept = Handle(lib.lbc_map__close, self._handle, name=action, fds=lambda each: (each.fd,))
+                        not_null(kept.make(lib.lbc_map__from_fd, fd), action, None, kept.errno)
+                    _log.listen()
+                    number = kept.pointer.fd if kept is not None else 0
+                    check(
+                        lib.bpf_program__set_attach_target(pointer, number, name or ffi.NULL),
+                        action,
+                        lambda error: self._target_hint(error, attach_func_name, in_program=bool(fd)),
+                    )
+                except BaseException:
+                    if kept is not None:
+                        kept._close()
+                    raise
+        finally:
+            if fd:
+                os.close(fd)
+
+    def _target_hint(self, error: int, name: str | None, *, in_program: bool) -> str | None:
+        if error not in (errno.ENOENT, errno.ESRCH) or name is None:
+            return None
+        if in_program:
+            return f"that program has no function {name!r}"
+        from ._close_names import missing_btf_target
+
+        said = f"prog '{self.name}': failed to find kernel BTF type ID of '{name}'"
+        return missing_btf_target((said,), {self.name: self.section_name})
+
+
+def _open_cgroup(cgroup: str | os.PathLike[str] | int, opened: list[int], action: str) -> None:
+    try:
+        if isinstance(cgroup, int):
+            opened.append(os.dup(unsigned(cgroup, 31, "cgroup")))
+        else:
+            path = path_bytes(cgroup, "cgroup")
+            opened.extend(map(os.open, (path,), (os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC,)))
+    except OSError as error:
+        check(-(error.errno or errno.EIO), action, "a cgroup is a folder of the control groups' file system")
+
+
+def _iter_hint(error: int, target: str, given: list[str]) -> str | None:
+    if error not in (errno.EINVAL, errno.EBADF):
+        return None
+    if given and error == errno.EINVAL:
+        return f"an iterator of {target!r} cannot be told {given[0]}, or not by this kernel"
+    if target in ("bpf_map_elem", "bpf_sk_storage_map", "sockmap"):
+        return f"an iterator of {target!r} needs map="
+    return None

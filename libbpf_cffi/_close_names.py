@@ -1,0 +1,126 @@
+"""What comes close to a name that the kernel, its BTF, or an ELF file does not have: for hints."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "missing_btf_target",
+    "missing_function",
+    "missing_in_btf",
+    "missing_raw_tracepoint",
+    "missing_symbol",
+    "missing_usdt",
+]
+
+_FEW = 2000
+"""More names than that take seconds to compare."""
+
+_TRACED = "available_filter_functions"
+
+
+def _like(name: str, names: Iterable[str]) -> str:
+    """Say which names come close, as the end of a sentence."""
+    import difflib
+
+    wanted = name.strip("_").lower()
+    near: list[str] = []
+    rest: list[str] = []
+    for each in names:
+        low = each.lower()
+        (near if wanted and wanted in low else rest).append(each)
+    begins = wanted[:3]
+    near = sorted(near, key=len)[:_FEW]
+    holding = list(dict.fromkeys(near[:3]))
+    near += [each for each in rest if begins and begins in each.lower()][:_FEW]
+    close = difflib.get_close_matches(name, dict.fromkeys(near), n=3, cutoff=0.6) or holding
+    return f"; close names: {', '.join(map(repr, close))}" if close else ""
+
+
+def _kernel_functions() -> list[str]:
+    """Give the names of the kernel's functions, as far as this process may see them."""
+    try:
+        with open("/proc/kallsyms", encoding="ascii", errors="replace") as file:
+            fields = (line.split() for line in file)
+            return [field[2] for field in fields if len(field) > 2 and field[1] in "tTwW"]
+    except OSError:
+        return []
+
+
+def missing_function(name: str) -> str | None:
+    """Say that the kernel has no function of that name, or that this one cannot be probed; ``None``: it seems fine."""
+    functions = _kernel_functions()
+    if not functions:
+        return None
+    if name in functions:
+        return f"the kernel has {name!r}, but lets nobody probe it there: see /sys/kernel/tracing/{_TRACED}"
+    return f"this kernel has no function {name!r} (it may have been inlined){_like(name, functions)}"
+
+
+def missing_in_btf(name: str, prefix: str = "") -> str:
+    """Say what the kernel's BTF has instead of a function (or of what begins with `prefix`) of that name."""
+    from .btf import Btf
+    from .enums import BtfKind
+
+    kind = BtfKind.TYPEDEF if prefix == "btf_trace_" else BtfKind.FUNC
+    what = {"btf_trace_": "tracepoint", "bpf_lsm_": "LSM hook", "bpf_iter_": "iterator"}.get(prefix, "function")
+    try:
+        names = [
+            each.name.removeprefix(prefix)
+            for each in Btf.kernel()
+            if each.kind is kind and each.name.startswith(prefix)
+        ]
+    except OSError:
+        return "the kernel gives no BTF (CONFIG_DEBUG_INFO_BTF, /sys/kernel/btf/vmlinux), which this program needs"
+    reason = " (it may have been inlined, or be a module's)" if what == "function" else ""
+    return f"the kernel's BTF has no {what} {name!r}{reason}{_like(name, names)}"
+
+
+_PREFIXES = {
+    "tp_btf": "btf_trace_",
+    "lsm": "bpf_lsm_",
+    "lsm.s": "bpf_lsm_",
+    "lsm_cgroup": "bpf_lsm_",
+    "iter": "bpf_iter_",
+    "iter.s": "bpf_iter_",
+}
+"""What libbpf puts before the name in these sections (libbpf.c, btf_get_kernel_prefix_kind())."""
+
+_NOT_FOUND = "failed to find kernel BTF type ID of '"
+
+
+def missing_btf_target(messages: Iterable[str], sections: dict[str, str]) -> str | None:
+    """Say what is wrong with the target that libbpf did not find for a program; sections by the program's name."""
+    for text in messages:
+        head, found, rest = text.partition(_NOT_FOUND)
+        if found and head.startswith("prog '"):
+            section = sections.get(head[len("prog '") :].partition("'")[0], "")
+            return missing_in_btf(rest.partition("'")[0], _PREFIXES.get(section.partition("/")[0], ""))
+    return None
+
+
+def missing_raw_tracepoint(name: str) -> str:
+    """Say which tracepoints come close."""
+    return missing_in_btf(name, "btf_trace_")
+
+
+def missing_symbol(data: bytes, name: str, where: str | os.PathLike[str]) -> str:
+    """Say which functions of an ELF file come close."""
+    from ._elf import functions
+
+    return f"{os.fspath(where)!r} has no function {name!r}{_like(name, functions(data))}"
+
+
+def missing_usdt(data: bytes, provider: str, name: str, where: str | os.PathLike[str]) -> str:
+    """Say which USDT probes an ELF file has."""
+    from ._elf import usdts
+
+    found = sorted({f"{each}:{other}" for each, other in usdts(data)})
+    if not found:
+        return f"{os.fspath(where)!r} has no USDT probes"
+    close = _like(f"{provider}:{name}", found) or f"; it has: {', '.join(map(repr, found[:10]))}"
+    return f"{os.fspath(where)!r} has no USDT probe '{provider}:{name}'{close}"

@@ -1,0 +1,174 @@
+"""Files that user space probes go into: found as libbpf finds them, opened once, checked before libbpf reads them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from . import _log
+from ._check import check
+from ._ffi import c_string, ffi, lib, path_bytes, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+__all__ = ["Target", "find_binary"]
+
+_LIBRARY_FOLDERS = "/usr/lib64:/usr/lib"
+_READ_AT_MOST = 1 << 29
+_PROGRAM_FOLDERS = "/usr/bin:/usr/sbin"
+
+
+class Target:
+    """A file that is open for as long as the block takes; `path` leads to it, whatever takes its name meanwhile.
+
+    With a `pid` its name is that process's: in its mount namespace, below its root.
+    """
+
+    def __init__(self, binary_path: str | os.PathLike[str], pid: int, action: str) -> None:
+        self.named = binary_path
+        """As it was given."""
+        self._pid = pid
+        self._action = action
+        self._fds: list[int] = []
+        self._found = b""
+        self._elsewhere = False
+
+    def __enter__(self) -> Self:
+        try:
+            self._open()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        while self._fds:
+            # Out of the list first: a Ctrl-C between the two leaks a descriptor, and closes no other's.
+            fd = self._fds.pop()
+            # A negative one is an error that nobody came to look at.
+            if fd >= 0:
+                os.close(fd)
+
+    def _open(self) -> None:
+        encoded = path_bytes(self.named, "binary_path")
+        root = self._other_root() if self._pid > 0 else -1
+        if b"/" not in encoded:
+            encoded = os.fsencode(find_binary(os.fsdecode(encoded), self._action, self._exists_below(root)))
+        elif root >= 0 and not os.path.isabs(encoded):
+            raise ValueError(
+                f"cannot {self._action}: process {self._pid} has another root, in which the path must begin with /"
+            )
+        self._found, self._elsewhere = encoded, root >= 0
+        self._fds.extend(map(lib.lbc_target_open, (root,), (encoded,)))
+        if self._fds[-1] < 0:
+            check(self._fds.pop(), self._action, f"{os.fsdecode(encoded)!r} is to be probed")
+        if not stat.S_ISREG(os.fstat(self._fds[-1]).st_mode):
+            check(-errno.EINVAL, self._action, f"{os.fsdecode(encoded)!r} is not a regular file")
+
+    def _other_root(self) -> int:
+        """Open the root of the process, unless it is ours as well: then -1."""
+        ours, theirs = "/proc/self", f"/proc/{self._pid}"
+        try:
+            same_mounts = os.stat(f"{ours}/ns/mnt").st_ino == os.stat(f"{theirs}/ns/mnt").st_ino
+            if same_mounts and os.readlink(f"{theirs}/root") == os.readlink(f"{ours}/root"):
+                return -1
+            self._fds.extend(map(os.open, (f"{theirs}/root",), (os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC,)))
+        except FileNotFoundError:
+            check(-errno.ESRCH, self._action, f"there is no process {self._pid}")
+        except OSError as error:
+            check(-(error.errno or errno.EIO), self._action, f"this process may not look at process {self._pid}")
+        return self._fds[-1]
+
+    def _exists_below(self, root: int) -> str:
+        return "" if root < 0 else f"/proc/self/fd/{root}"
+
+    @property
+    def path(self) -> bytes:
+        """What leads to the open file."""
+        return b"/proc/self/fd/%d" % self._fds[-1]
+
+    @property
+    def lasting_path(self) -> bytes:
+        """The file's own path, if it still leads there from here: the kernel shows it to everybody."""
+        if not self._elsewhere:
+            try:
+                if os.path.samestat(os.stat(self._found), os.fstat(self._fds[-1])):
+                    return self._found
+            except OSError:
+                pass
+        return self.path
+
+    def symbol(self, name: bytes, hint: Callable[[int], str | None]) -> int | None:
+        """Find where a function is in the file; ``None``: libbpf must look for it itself."""
+        _log.listen()
+        offset: int = lib.lbc_target_symbol(self.path, name)
+        if offset == -errno.EOPNOTSUPP:
+            _log.take()
+            return None
+        return check(offset, self._action, hint)
+
+    def check_elf(self) -> None:
+        """Raise `LibbpfError` if the file is no ELF file, or one that libbpf could not be trusted to read."""
+        why = ffi.new("char[]", 256)
+        error = lib.lbc_target_check(self._fds[-1], why, len(why))
+        check(error, self._action, text(why) or None)
+
+    def read(self) -> bytes:
+        """Read the file, up to a size that no program has, to say what is in it."""
+        return os.pread(self._fds[-1], min(os.fstat(self._fds[-1]).st_size, _READ_AT_MOST), 0)
+
+
+def find_binary(name: str, action: str, root: str = "") -> str:
+    """Find a program or library by its name alone, as libbpf does: a library in the folders of libraries.
+
+    ``libc`` is ``libc.so.6`` or whatever its number is: libbpf itself wants the number. Below another `root` the paths
+    that are given begin there.
+    """
+    c_string(name, "binary_path")
+    is_library = name.endswith(".so") or ".so." in name
+    if not is_library:
+        for folder in _folders(os.environ.get("PATH"), _PROGRAM_FOLDERS):
+            if os.access(f"{root}{folder}/{name}", os.R_OK | os.X_OK) and not os.path.isdir(f"{root}{folder}/{name}"):
+                return f"{folder}/{name}"
+    folders = _folders(os.environ.get("LD_LIBRARY_PATH"), _LIBRARY_FOLDERS, *_own_library_folders())
+    for folder in folders:
+        if is_library and os.access(f"{root}{folder}/{name}", os.R_OK):
+            return f"{folder}/{name}"
+        if not is_library and name.startswith("lib") and (found := _numbered(f"{root}{folder}", name)):
+            return f"{folder}/{found}"
+    kind = "library in the folders of libraries" if is_library else "program in PATH"
+    check(-errno.ENOENT, action, f"there is no {kind} called {name!r}: a path has a / in it")
+    raise AssertionError
+
+
+def _folders(*lists: str | None) -> list[str]:
+    return [folder for each in lists if each for folder in each.split(":") if folder]
+
+
+def _own_library_folders() -> list[str]:
+    """Give the folder of this machine's architecture, on a distribution that has one (Debian's multiarch)."""
+    import sys
+
+    triplet = getattr(sys.implementation, "_multiarch", "")
+    return [f"/lib/{triplet}", f"/usr/lib/{triplet}"] if triplet else ["/lib"]
+
+
+def _numbered(folder: str, name: str) -> str | None:
+    """Find ``name.so`` or the highest ``name.so.N`` that is an ELF file: some are scripts of the linker."""
+    try:
+        names = [each for each in os.listdir(folder) if each == f"{name}.so" or each.startswith(f"{name}.so.")]
+    except OSError:
+        return None
+    for each in sorted(names, key=lambda each: [int(part) for part in each.split(".") if part.isdigit()], reverse=True):
+        try:
+            with open(f"{folder}/{each}", "rb", buffering=0) as file:
+                if file.read(4) == b"\x7fELF":
+                    return each
+        except OSError:
+            continue
+    return None

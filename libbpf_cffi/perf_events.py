@@ -1,0 +1,297 @@
+"""Perf events: counters of the processor and the kernel, to which programs are attached.
+
+::
+
+    with PerfEvent.software("cpu_clock", cpu=0, sample_freq=99) as event:
+        program.attach_perf_event(event)
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from ._check import check, not_null
+from ._ffi import c_string, ffi, lib, unsigned
+from ._handle import Handle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ._libbpf import lbc_perf_event
+
+__all__ = ["PerfEvent"]
+
+_PMUS = "/sys/bus/event_source/devices"
+
+_ACCESS = {"x": 4, "w": 2, "r": 1, "rw": 3}
+"""``HW_BREAKPOINT_…`` of linux/hw_breakpoint.h."""
+
+_SOFTWARE = (
+    "cpu_clock",
+    "task_clock",
+    "page_faults",
+    "context_switches",
+    "cpu_migrations",
+    "page_faults_min",
+    "page_faults_maj",
+    "alignment_faults",
+    "emulation_faults",
+    "dummy",
+    "bpf_output",
+    "cgroup_switches",
+)
+_HARDWARE = (
+    "cpu_cycles",
+    "instructions",
+    "cache_references",
+    "cache_misses",
+    "branch_instructions",
+    "branch_misses",
+    "bus_cycles",
+    "stalled_cycles_frontend",
+    "stalled_cycles_backend",
+    "ref_cpu_cycles",
+)
+_CACHES = ("l1d", "l1i", "ll", "dtlb", "itlb", "bpu", "node")
+
+_OWN = ("type", "size", "config")
+
+
+class PerfEvent:
+    """An event that the kernel counts, by ``perf_event_open(2)``, and that programs of ``SEC("perf_event")`` sample.
+
+    `type` and `config` say which, as linux/perf_event.h has them; `software`, `hardware`, `cache`, `raw`, `tracepoint`,
+    `breakpoint` and `dynamic` make one by names. It counts on one `cpu` for all processes, or for one process `pid` (0
+    is this one) on all CPUs or one. `group` is the event that leads it. A `cgroup` (a descriptor) narrows what is
+    counted on a `cpu`. Further keywords are the fields of ``struct perf_event_attr``: `sample_period` (every so many
+    events) or `sample_freq` (so often a second), `exclude_kernel`, `inherit` and so on.
+
+    It counts from `enable` on, or from when a program is attached. Closing it leaves the links of programs alone.
+    """
+
+    __slots__ = ("__weakref__", "_handle", "_what")
+
+    def __init__(
+        self,
+        type: int,
+        config: int = 0,
+        *,
+        cpu: int = -1,
+        pid: int = -1,
+        group: PerfEvent | int = -1,
+        cgroup: int | None = None,
+        what: str = "",
+        **attr: int,
+    ) -> None:
+        self._what = what or f"perf event {type}:{config:#x}"
+        self._what += "".join(f", {name} {value}" for name, value in (("CPU", cpu), ("process", pid)) if value >= 0)
+        attributes = _attributes(type, config, attr)
+        leader = group if isinstance(group, int) else group.fd
+        flags = 0
+        if cgroup is not None:
+            if pid != -1:
+                raise TypeError("a perf event counts a cgroup or a process, not both")
+            pid, flags = unsigned(cgroup, 31, "cgroup"), lib.PERF_FLAG_PID_CGROUP
+        elif cpu == pid == -1:
+            raise TypeError("a perf event needs a cpu (and counts all processes there) or a pid")
+        self._handle: Handle[lbc_perf_event] = Handle(
+            lib.lbc_perf_event__close, name=self._what, fds=lambda event: (event.fd,)
+        )
+        self._handle.close_with(self)
+        try:
+            not_null(
+                self._handle.make(lib.lbc_perf_event__open, attributes, pid, cpu, leader, flags),
+                f"open {self._what}",
+                _hint,
+                self._handle.errno,
+            )
+        except BaseException:
+            self._handle._close()
+            raise
+
+    @classmethod
+    def software(cls, name: str, *, cpu: int = -1, pid: int = -1, group: PerfEvent | int = -1, **attr: int) -> Self:
+        """Open what the kernel counts itself: ``"cpu_clock"``, ``"page_faults"``, ``"context_switches"``.
+
+        The names are those of ``PERF_COUNT_SW_…``; times count in nanoseconds.
+        """
+        config = _number("PERF_COUNT_SW_", name, _SOFTWARE)
+        return cls(lib.PERF_TYPE_SOFTWARE, config, cpu=cpu, pid=pid, group=group, what=f"perf event {name!r}", **attr)
+
+    @classmethod
+    def hardware(cls, name: str, *, cpu: int = -1, pid: int = -1, group: PerfEvent | int = -1, **attr: int) -> Self:
+        """Open what every processor counts: ``"cpu_cycles"``, ``"instructions"``, ``"cache_misses"``.
+
+        The names are those of ``PERF_COUNT_HW_…``. Virtual machines often have none: `NotSupportedError` or ENOENT.
+        """
+        config = _number("PERF_COUNT_HW_", name, _HARDWARE)
+        return cls(lib.PERF_TYPE_HARDWARE, config, cpu=cpu, pid=pid, group=group, what=f"perf event {name!r}", **attr)
+
+    @classmethod
+    def cache(
+        cls, cache: str, op: str, result: str, *, cpu: int = -1, pid: int = -1, group: PerfEvent | int = -1, **attr: int
+    ) -> Self:
+        """Open a counter of a cache, such as ``"ll", "read", "miss"``: names of ``PERF_COUNT_HW_CACHE_…``."""
+        config = _number("PERF_COUNT_HW_CACHE_", cache, _CACHES)
+        config |= _number("PERF_COUNT_HW_CACHE_OP_", op, ("read", "write", "prefetch")) << 8
+        config |= _number("PERF_COUNT_HW_CACHE_RESULT_", result, ("access", "miss")) << 16
+        what = f"perf event '{cache}-{op}-{result}'"
+        return cls(lib.PERF_TYPE_HW_CACHE, config, cpu=cpu, pid=pid, group=group, what=what, **attr)
+
+    @classmethod
+    def raw(cls, config: int, *, cpu: int = -1, pid: int = -1, group: PerfEvent | int = -1, **attr: int) -> Self:
+        """Open an event by the number that the processor's manual gives it."""
+        return cls(lib.PERF_TYPE_RAW, config, cpu=cpu, pid=pid, group=group, what=f"raw event {config:#x}", **attr)
+
+    @classmethod
+    def tracepoint(
+        cls, category: str, name: str, *, cpu: int = -1, pid: int = -1, group: PerfEvent | int = -1, **attr: int
+    ) -> Self:
+        """Open a tracepoint as an event; a program of ``SEC("tracepoint")`` that is attached runs on every CPU."""
+        from .tracepoints import tracepoint_id
+
+        config = tracepoint_id(category, name)
+        what = f"tracepoint '{category}/{name}'"
+        return cls(lib.PERF_TYPE_TRACEPOINT, config, cpu=cpu, pid=pid, group=group, what=what, **attr)
+
+    @classmethod
+    def breakpoint(
+        cls, address: int, access: str = "w", length: int = 8, *, cpu: int = -1, pid: int = -1, **attr: int
+    ) -> Self:
+        """Open a watch on memory: `length` bytes at an `address` that are read, written (``"w"``, ``"rw"``) or run
+        (``"x"``).
+        """
+        if access not in _ACCESS:
+            raise ValueError(f"access must be one of {', '.join(map(repr, _ACCESS))}, not {access!r}")
+        attr |= {"bp_type": _ACCESS[access], "bp_addr": address, "bp_len": length}
+        what = f"breakpoint at {address:#x}"
+        return cls(lib.PERF_TYPE_BREAKPOINT, 0, cpu=cpu, pid=pid, what=what, **attr)
+
+    @classmethod
+    def dynamic(
+        cls, pmu: str, config: int, *, cpu: int = -1, pid: int = -1, group: PerfEvent | int = -1, **attr: int
+    ) -> Self:
+        """Open an event of a unit that /sys/bus/event_source/devices lists, such as ``"msr"``."""
+        c_string(pmu, "pmu")
+        if "/" in pmu:
+            raise ValueError(f"pmu must be a name, not {pmu!r}")
+        action = f"find the unit {pmu!r} of perf events"
+        try:
+            with open(f"{_PMUS}/{pmu}/type", encoding="ascii") as file:
+                kind = int(file.read())
+        except OSError as error:
+            check(-(error.errno or errno.EIO), action, f"{_PMUS} has {', '.join(_listed(_PMUS))}")
+            raise
+        return cls(kind, config, cpu=cpu, pid=pid, group=group, what=f"event {config:#x} of {pmu!r}", **attr)
+
+    @property
+    def fd(self) -> int:
+        """The descriptor, which stays the event's own."""
+        with self._handle.lock:
+            return int(self._handle.pointer.fd)
+
+    def _loaded(self, _action: str) -> int:
+        """Give the descriptor to what attaches; hold the lock."""
+        return int(self._handle.pointer.fd)
+
+    def enable(self) -> None:
+        """Start to count."""
+        self._control("enable", lib.PERF_EVENT_IOC_ENABLE)
+
+    def disable(self) -> None:
+        """Stop counting."""
+        self._control("disable", lib.PERF_EVENT_IOC_DISABLE)
+
+    def reset(self) -> None:
+        """Set the count to 0."""
+        self._control("reset", lib.PERF_EVENT_IOC_RESET)
+
+    def _control(self, verb: str, request: int) -> None:
+        from fcntl import ioctl
+
+        try:
+            with self._handle.lock:
+                ioctl(self._handle.pointer.fd, request, 0)
+        except OSError as error:
+            check(-(error.errno or errno.EIO), f"{verb} {self._what}")
+
+    @property
+    def count(self) -> int:
+        """How many there have been, while it was enabled."""
+        try:
+            with self._handle.lock:
+                return int.from_bytes(os.read(self._handle.pointer.fd, 256)[:8], sys.byteorder)
+        except OSError as error:
+            check(-(error.errno or errno.EIO), f"read {self._what}")
+            raise
+
+    @property
+    def closed(self) -> bool:
+        """Whether the event has been closed."""
+        return self._handle.closed
+
+    def close(self) -> None:
+        """Close the descriptor; twice does nothing."""
+        self._handle.close()
+
+    def __enter__(self) -> Self:
+        self._handle.check()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __str__(self) -> str:
+        return self._what
+
+    def __repr__(self) -> str:
+        return f"<PerfEvent: {self._what}{' (closed)' if self.closed else ''}>"
+
+
+def _attributes(type: int, config: int, given: dict[str, int]) -> object:
+    struct = ffi.new("struct perf_event_attr *")
+    struct.size = ffi.sizeof("struct perf_event_attr")
+    struct.type = unsigned(type, 32, "type")
+    struct.config = unsigned(config, 64, "config")
+    struct.disabled = 1
+    if "sample_freq" in given and "sample_period" in given:
+        raise TypeError("a perf event has a sample_period or a sample_freq")
+    for name, value in given.items():
+        if name in _OWN or not hasattr(struct, name):
+            raise TypeError(f"struct perf_event_attr has no field {name!r} to set")
+        try:
+            setattr(struct, name, value)
+        except OverflowError as error:
+            raise ValueError(f"{name} cannot be {value}: {error}") from None
+    if "sample_freq" in given:
+        struct.freq = 1
+    return struct
+
+
+def _number(prefix: str, name: str, names: tuple[str, ...]) -> int:
+    wanted = c_string(name, "name").decode().lower().replace("-", "_")
+    if wanted not in names:
+        raise ValueError(f"{name!r} is none of {', '.join(names)}")
+    return int(getattr(lib, prefix + wanted.upper()))
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder)) or ["nothing"]
+    except OSError:
+        return ["nothing"]
+
+
+def _hint(error: int) -> str | None:
+    if error in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV):
+        return "this processor, or this virtual machine, does not count that: a software event such as cpu_clock may do"
+    if error == errno.ESRCH:
+        return "there is no such process"
+    if error == errno.EACCES:
+        return "/proc/sys/kernel/perf_event_paranoid says what may be counted without CAP_PERFMON"
+    if error == errno.EINVAL:
+        return "an attribute or the CPU does not suit that event"
+    return None

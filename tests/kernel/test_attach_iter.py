@@ -1,0 +1,181 @@
+"""Iterators: over tasks, a map's elements, control groups; read as text."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+import libbpf_cffi as bpf
+
+
+@pytest.fixture
+def only(one_program):
+    def load(name):
+        return one_program("attach_iter", name)
+
+    return load
+
+
+def test_an_iterator_walks_over_all_tasks(only):
+    _, program = only("tasks")
+    with program.attach_iter() as link:
+        pids = {int(line.split()[1]) for line in link.read().splitlines()}
+    assert os.getpid() in pids
+
+
+def test_each_read_is_an_iteration_of_its_own(only):
+    obj, program = only("elements")
+    with program.attach_iter(map=obj.maps["numbers"]) as link:
+        assert link.read() == "0=0\n1=0\n2=0\n"
+        obj.maps["numbers"][1] = 7
+        assert link.read() == "0=0\n1=7\n2=0\n"
+
+
+def test_a_map_is_given_by_its_descriptor_as_well(only):
+    obj, program = only("elements")
+    with program.attach_iter(map=obj.maps["numbers"].fd) as link:
+        assert len(link.read().splitlines()) == 3
+
+
+def test_an_iterator_of_elements_needs_a_map(only):
+    _, program = only("elements")
+    with pytest.raises(bpf.LibbpfError, match="needs map="):
+        program.attach_iter()
+
+
+@pytest.fixture
+def second_thread():
+    """Start a thread, and give its number."""
+    number: list[int] = []
+    started, over = threading.Event(), threading.Event()
+
+    def body():
+        number.append(threading.get_native_id())
+        started.set()
+        over.wait()
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    started.wait()
+    yield number[0]
+    over.set()
+    thread.join()
+
+
+@pytest.mark.needs("task_iter_of_one")
+def test_an_iterator_walks_over_the_tasks_of_a_process(only, second_thread):
+    _, program = only("tasks")
+    with program.attach_iter(pid=os.getpid()) as link:
+        found = {tuple(map(int, line.split())) for line in link.read().splitlines()}
+    assert {(os.getpid(), os.getpid()), (os.getpid(), second_thread)} <= found
+    assert {process for process, _ in found} == {os.getpid()}
+
+
+@pytest.mark.needs("task_iter_of_one")
+def test_an_iterator_walks_over_one_thread(only, second_thread):
+    _, program = only("tasks")
+    with program.attach_iter(tid=second_thread) as link:
+        assert link.read() == f"{os.getpid()} {second_thread}\n"
+
+
+@pytest.mark.needs("task_iter_of_one")
+def test_an_iterator_walks_over_the_process_of_a_descriptor(only):
+    _, program = only("tasks")
+    pid_fd = os.pidfd_open(os.getpid())
+    try:
+        with program.attach_iter(pid_fd=pid_fd) as link:
+            assert {int(line.split()[0]) for line in link.read().splitlines()} == {os.getpid()}
+    finally:
+        os.close(pid_fd)
+
+
+@pytest.mark.needs("cgroup_iter")
+def test_an_iterator_walks_over_a_control_group_and_its_relatives(only, cgroup):
+    _, program = only("cgroups")
+    child = os.path.join(cgroup, "child")
+    os.mkdir(child)
+    try:
+        own, inner, outer = (os.stat(each).st_ino for each in (cgroup, child, os.path.dirname(cgroup)))
+
+        def walk(**options):
+            with program.attach_iter(**options) as link:
+                return [int(line) for line in link.read().splitlines()]
+
+        order = bpf.CgroupIterOrder
+        assert walk(cgroup=cgroup) == [own]
+        assert walk(cgroup=cgroup, order=order.DESCENDANTS_PRE) == [own, inner]
+        assert walk(cgroup=cgroup, order=order.DESCENDANTS_POST) == [inner, own]
+        assert walk(cgroup_id=own, order=order.SELF_ONLY) == [own]
+        assert walk(cgroup=child, order=order.ANCESTORS_UP)[:3] == [inner, own, outer]
+        fd = os.open(cgroup, os.O_RDONLY)
+        try:
+            assert walk(cgroup=fd) == [own]
+        finally:
+            os.close(fd)
+    finally:
+        os.rmdir(child)
+
+
+def test_a_folder_that_is_no_control_group_is_refused(only, tmp_path):
+    _, program = only("tasks")
+    with pytest.raises(bpf.LibbpfError, match="control groups"):
+        program.attach_iter(cgroup=tmp_path / "nothing")
+
+
+def test_an_iterator_walks_over_one_kind_of_thing(only):
+    obj, program = only("elements")
+    with pytest.raises(TypeError, match="map and tasks"):
+        program.attach_iter(map=obj.maps["numbers"], pid=1)
+
+
+def test_what_an_iterator_cannot_be_told_is_an_error(only):
+    obj, program = only("tasks")
+    with pytest.raises(bpf.LibbpfError) as caught:
+        program.attach_iter(map=obj.maps["numbers"])
+        program.attach_iter(pid=1, tid=1)
+    assert caught.value.action.startswith("attach program 'tasks'")
+
+
+def test_a_program_that_writes_nothing_gives_no_text(only):
+    _, program = only("quiet")
+    with program.attach_iter() as link:
+        assert link.read() == ""
+
+
+def test_an_iteration_is_a_file(only):
+    _, program = only("tasks")
+    with program.attach_iter() as link:
+        file = link.iter_create()
+    # It holds the program itself.
+    with file:
+        assert b"%d %d\n" % (os.getpid(), os.getpid()) in file.readall()
+
+
+def test_only_an_iterator_is_read(loaded):
+    with loaded("basic").programs["on_raw"].attach() as link, pytest.raises(bpf.LibbpfError, match="iterator"):
+        link.read()
+
+
+def test_a_closed_link_is_not_read(only):
+    _, program = only("tasks")
+    link = program.attach_iter()
+    link.close()
+    for use in (link.read, link.iter_create):
+        with pytest.raises(bpf.ClosedError):
+            use()
+
+
+def test_a_pinned_iterator_is_read(only, pins):
+    _, program = only("quiet")
+    program.attach_iter().pin(pins / "tasks")
+    with bpf.Link.open(pins / "tasks") as link:
+        assert link.read() == ""
+
+
+@pytest.mark.parametrize("value", [-1, "1", 1.0, 1 << 40])
+def test_a_thread_is_a_number(only, value):
+    _, program = only("tasks")
+    with pytest.raises((TypeError, ValueError)):
+        program.attach_iter(tid=value)

@@ -1,0 +1,446 @@
+"""Attaching to tracepoints and perf events, what is refused, and the hints: what each kernel has."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import time
+
+import pytest
+
+import libbpf_cffi as bpf
+from libbpf_cffi import lib
+
+COOKIE = 0x1122334455667788
+
+GETPGID = 121
+"""The number of that system call on x86-64."""
+
+
+@pytest.fixture
+def only(one_program):
+    """Load one program of attach_kernel.bpf.c, which counts what this process does."""
+
+    def load(name, **variables):
+        return one_program("attach_kernel", name, tgid=os.getpid(), number=GETPGID, **variables)
+
+    return load
+
+
+def fires(obj, link, times=3):
+    """Give how often the program runs in so many calls, and check that it does not after the link is closed."""
+    before = obj.variables["hits"]
+    for _ in range(times):
+        os.getpgid(0)
+    found = obj.variables["hits"] - before
+    link.close()
+    os.getpgid(0)
+    assert obj.variables["hits"] - before == found
+    return found
+
+
+def burn(seconds=0.05):
+    """Keep the processor busy, so that its clock ticks for this process."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
+PAGES = 64
+
+
+def touch_new_pages():
+    """Let the kernel find pages, small ones, for memory that has none."""
+    size = os.sysconf("SC_PAGESIZE")
+    with mmap.mmap(-1, PAGES * size) as memory:
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+        for at in range(0, PAGES * size, size):
+            memory[at] = 1
+
+
+# Tracepoints
+
+
+@pytest.mark.needs("perf_link", "attach_cookie")
+def test_a_tracepoint_fires_with_its_cookie(only):
+    obj, program = only("by_tracepoint")
+    assert fires(obj, program.attach_tracepoint("syscalls", "sys_enter_getpgid", bpf_cookie=COOKIE)) == 3
+    assert obj.variables["cookie"] == COOKIE
+
+
+def test_a_raw_tracepoint_fires(only, x86):
+    obj, program = only("by_plain_raw_tracepoint")
+    assert fires(obj, program.attach_raw_tracepoint("sys_enter")) == 3
+
+
+@pytest.mark.needs("raw_tracepoint_cookie")
+def test_a_raw_tracepoint_has_its_cookie(only, x86):
+    obj, program = only("by_raw_tracepoint")
+    assert fires(obj, program.attach_raw_tracepoint("sys_enter", cookie=COOKIE)) == 3
+    assert obj.variables["cookie"] == COOKIE
+
+
+@pytest.mark.needs("raw_tracepoint_cookie", "trace_cookie")
+def test_a_btf_tracepoint_has_its_cookie(only, x86):
+    obj, program = only("by_tp_btf")
+    assert fires(obj, program.attach_trace(cookie=COOKIE)) == 3
+    assert obj.variables["cookie"] == COOKIE
+
+
+@pytest.mark.needs("btf")
+def test_a_btf_tracepoint_fires_that_was_set_before_load(opened, x86):
+    obj = opened("attach_kernel")
+    program = obj.programs["by_tp_btf_later"]
+    program.autoload = True
+    program.set_attach_target(attach_func_name="sys_enter")
+    obj.variables["tgid"], obj.variables["number"] = os.getpid(), GETPGID
+    obj.load()
+    assert fires(obj, program.attach_trace()) == 3
+
+
+def test_a_missing_tracepoint_is_named_with_what_comes_close(only):
+    _, program = only("by_plain_tracepoint")
+    with pytest.raises(bpf.LibbpfError, match=r"no tracepoint 'syscalls/.*getpgdi'.*enter_getpgid") as caught:
+        program.attach_tracepoint("syscalls", "sys_enter_getpgdi")
+    assert caught.value.errno == errno.ENOENT
+
+
+@pytest.mark.needs("btf")
+def test_a_missing_raw_tracepoint_is_named_with_what_comes_close(only):
+    _, program = only("by_plain_raw_tracepoint")
+    with pytest.raises(bpf.LibbpfError, match=r"no tracepoint 'sys_entr'.*'sys_enter'"):
+        program.attach_raw_tracepoint("sys_entr")
+
+
+@pytest.mark.parametrize("names", [("", "x"), ("..", "x"), ("syscalls", "../sched/sched_switch"), ("a/b", "c")])
+def test_a_tracepoints_name_leads_nowhere_else(only, names):
+    _, program = only("by_plain_tracepoint")
+    with pytest.raises(ValueError, match="tracepoint"):
+        program.attach_tracepoint(*names)
+
+
+# What is missing
+
+
+@pytest.mark.needs("btf")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("misspelt", "the kernel's BTF has no function 'vfs_raed'.*'vfs_read'"),
+        ("misspelt_hook", "the kernel's BTF has no LSM hook 'file_opne'.*'file_open'"),
+    ],
+)
+def test_a_target_that_is_not_in_btf_is_named_with_what_comes_close(opened, name, said):
+    obj = opened("attach_kernel")
+    obj.programs[name].autoload = True
+    with pytest.raises(bpf.LibbpfError, match=said) as caught:
+        obj.load()
+    assert "CONFIG_DEBUG_INFO_BTF" not in str(caught.value)
+
+
+@pytest.mark.needs("btf")
+def test_a_target_that_is_set_must_be_in_btf(opened):
+    program = opened("attach_kernel").programs["by_fentry"]
+    with pytest.raises(bpf.LibbpfError, match=r"no function 'vfs_raed'.*'vfs_read'"):
+        program.set_attach_target(attach_func_name="vfs_raed")
+
+
+@pytest.mark.needs("btf")
+def test_a_target_is_set_before_load(loaded):
+    with pytest.raises(bpf.StateError, match="attach target"):
+        loaded("kinds").programs["of_tp_btf"].set_attach_target(attach_func_name="sys_exit")
+
+
+def test_a_kernel_without_kprobes_is_not_supported_and_says_so(only, monkeypatch):
+    _, program = only("by_plain_tracepoint")
+    monkeypatch.setattr("libbpf_cffi._attach_tracing._PMU", "/nowhere")
+    monkeypatch.setattr("libbpf_cffi._attach_tracing._EVENTS", ())
+    monkeypatch.setattr("libbpf_cffi._attach_iter.IterAttach._require_kind", lambda *_: None)
+    for attach in (program.attach_kprobe, program.attach_kprobe_multi, program.attach_ksyscall):
+        with pytest.raises(bpf.NotSupportedError, match="no kprobes"):
+            attach("vfs_read")
+
+
+# The wrong kind
+
+
+WRONG = [
+    ("network", "pass", "attach_tracepoint", ("a", "b"), "type XDP"),
+    ("attach_kernel", "by_plain_tracepoint", "attach_kprobe", ("f",), "use attach_tracepoint"),
+    ("attach_kernel", "by_plain_tracepoint", "attach_uprobe", ("libc.so.6", "f"), "use attach_tracepoint"),
+    ("attach_kernel", "by_plain_tracepoint", "attach_usdt", ("libc.so.6", "f", "g"), "use attach_tracepoint"),
+    ("attach_kernel", "by_plain_tracepoint", "attach_lsm", (), "use attach_tracepoint"),
+    ("attach_kernel", "by_plain_tracepoint", "attach_freplace", (), "use attach_tracepoint"),
+    ("attach_kernel", "by_plain_raw_tracepoint", "attach_trace", (), "use attach_raw_tracepoint"),
+    ("attach_kernel", "by_plain_perf_event", "attach_raw_tracepoint", ("sys_enter",), "use attach_perf_event"),
+    ("attach_user", "by_uprobe_multi", "attach_iter", (), "use attach_uprobe_multi"),
+    ("attach_user", "by_usdt", "attach_tracepoint", ("a", "b"), "use attach_usdt"),
+    ("attach_kernel", "by_kprobe", "attach_perf_event", (-1,), None),
+]
+
+
+@pytest.mark.parametrize(("source", "name", "method", "arguments", "said"), WRONG)
+def test_a_program_of_another_type_is_refused_with_the_method_that_fits(opened, source, name, method, arguments, said):
+    program = opened(source).programs[name]
+    with pytest.raises(ValueError, match=said):
+        getattr(program, method)(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("by_plain_tracepoint", "attach_tracepoint"), ("by_plain_raw_tracepoint", "attach_raw_tracepoint")],
+)
+def test_attach_names_the_method_that_takes_the_target(only, name, method):
+    _, program = only(name)
+    with pytest.raises(bpf.NotSupportedError, match=rf"{method}\(\) takes the target"):
+        program.attach()
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("attach_tracepoint", ("syscalls", "sys_enter_getpgid")),
+        ("attach_raw_tracepoint", ("sys_enter",)),
+        ("attach_trace", ()),
+        ("attach_iter", ()),
+    ],
+)
+def test_what_is_not_loaded_is_not_attached(opened, method, arguments):
+    name = {
+        "attach_tracepoint": "by_plain_tracepoint",
+        "attach_raw_tracepoint": "by_plain_raw_tracepoint",
+        "attach_trace": "by_tp_btf",
+        "attach_iter": "by_tp_btf",
+    }[method]
+    with pytest.raises(bpf.StateError, match="load it first"):
+        getattr(opened("attach_kernel").programs[name], method)(*arguments)
+
+
+@pytest.mark.parametrize("cookie", [-1, 1 << 64, "1", None])
+def test_a_cookie_is_a_number_of_64_bits(only, cookie):
+    _, program = only("by_plain_tracepoint")
+    with pytest.raises((TypeError, ValueError), match="bpf_cookie"):
+        program.attach_tracepoint("syscalls", "sys_enter_getpgid", bpf_cookie=cookie)
+
+
+# Perf events
+
+
+def test_a_software_event_runs_the_program_and_counts(only):
+    obj, program = only("by_plain_perf_event")
+    with bpf.PerfEvent.software("cpu_clock", pid=0, sample_period=100_000) as event:
+        link = program.attach_perf_event(event)
+        burn()
+        assert obj.variables["hits"] > 0
+        assert event.count >= 0.02e9
+        link.close()
+        found = obj.variables["hits"]
+        burn()
+        assert obj.variables["hits"] == found
+
+
+def test_an_event_of_one_cpu_samples_by_frequency(only):
+    obj, program = only("by_plain_perf_event")
+    os.sched_setaffinity(0, cpus := os.sched_getaffinity(0))
+    try:
+        os.sched_setaffinity(0, {min(cpus)})
+        with bpf.PerfEvent.software("cpu_clock", cpu=min(cpus), sample_freq=1000) as event:
+            with program.attach_perf_event(event):
+                burn(0.2)
+            found = obj.variables["hits"]
+        assert 0 < found < 1000
+    finally:
+        os.sched_setaffinity(0, cpus)
+
+
+@pytest.mark.needs("perf_link", "attach_cookie")
+def test_a_perf_event_has_its_cookie(only):
+    obj, program = only("by_perf_event")
+    with (
+        bpf.PerfEvent.software("cpu-clock", pid=0, sample_period=100_000) as event,
+        program.attach_perf_event(event, bpf_cookie=COOKIE),
+    ):
+        burn()
+    assert obj.variables["cookie"] == COOKIE
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_the_event_may_be_closed_before_the_link(only, force):
+    obj, program = only("by_plain_perf_event")
+    event = bpf.PerfEvent.software("cpu_clock", pid=0, sample_period=100_000)
+    link = program.attach_perf_event(event, force_ioctl_attach=force)
+    event.close()
+    burn()
+    assert obj.variables["hits"] > 0
+    link.close()
+
+
+def test_an_event_that_is_not_enabled_waits(only):
+    obj, program = only("by_plain_perf_event")
+    with (
+        bpf.PerfEvent.software("cpu_clock", pid=0, sample_period=100_000) as event,
+        program.attach_perf_event(event, dont_enable=True),
+    ):
+        burn()
+        assert obj.variables["hits"] == 0
+        event.enable()
+        burn()
+        assert obj.variables["hits"] > 0
+
+
+def test_a_bare_descriptor_is_attached_and_stays_the_callers(only):
+    obj, program = only("by_plain_perf_event")
+    with bpf.PerfEvent.software("cpu_clock", pid=0, sample_period=100_000) as event:
+        with program.attach_perf_event(event.fd):
+            burn()
+        os.fstat(event.fd)
+    assert obj.variables["hits"] > 0
+
+
+@pytest.mark.needs("perf_link")
+def test_a_second_program_on_an_event_is_refused_in_words(only):
+    _, program = only("by_plain_perf_event")
+    with (
+        bpf.PerfEvent.software("cpu_clock", pid=0, sample_period=100_000) as event,
+        program.attach_perf_event(event),
+        pytest.raises(bpf.LibbpfError, match="has a program already"),
+    ):
+        program.attach_perf_event(event)
+
+
+def test_what_is_no_perf_event_is_refused(only, tmp_path):
+    _, program = only("by_plain_perf_event")
+    (tmp_path / "file").touch()
+    with open(tmp_path / "file", "rb") as file, pytest.raises(bpf.LibbpfError):
+        program.attach_perf_event(file.fileno())
+    with pytest.raises(bpf.LibbpfError):
+        program.attach_perf_event(1 << 20)
+    for wrong in ("1", None, 1.5):
+        with pytest.raises(TypeError):
+            program.attach_perf_event(wrong)
+
+
+@pytest.mark.needs("perf_link")
+def test_a_tracepoint_is_attached_as_a_perf_event(only):
+    obj, program = only("by_plain_tracepoint")
+    with bpf.PerfEvent.tracepoint("syscalls", "sys_enter_getpgid", pid=0) as event:
+        assert fires(obj, program.attach_perf_event(event)) == 3
+
+
+def test_page_faults_are_counted_without_a_program(tracefs):
+    with bpf.PerfEvent.software("page_faults", pid=0) as event:
+        event.enable()
+        before = event.count
+        touch_new_pages()
+        assert event.count >= before + PAGES
+        event.disable()
+        stopped = event.count
+        touch_new_pages()
+        assert event.count == stopped
+        event.reset()
+        assert event.count == 0
+
+
+def test_a_breakpoint_counts_what_writes_to_memory(root, x86):
+    from libbpf_cffi import ffi
+
+    memory = ffi.new("long *")
+    with bpf.PerfEvent.breakpoint(int(ffi.cast("uintptr_t", memory)), "w", pid=0, sample_period=1) as event:
+        event.enable()
+        for each in range(5):
+            memory[0] = each
+        event.disable()
+        # CFFI may write twice.
+        found = event.count
+        assert found >= 5
+        memory[0] = 9
+        assert event.count == found
+
+
+@pytest.mark.parametrize(
+    "open_event",
+    [
+        lambda: bpf.PerfEvent.hardware("cpu_cycles", pid=0),
+        lambda: bpf.PerfEvent.hardware("instructions", cpu=0),
+        lambda: bpf.PerfEvent.cache("ll", "read", "miss", pid=0),
+        lambda: bpf.PerfEvent.raw(0xC0, pid=0),
+    ],
+)
+def test_the_processors_counters_count_or_are_not_there(root, open_event):
+    refused = None
+    try:
+        with open_event() as event:
+            event.enable()
+            burn()
+            assert event.count > 0
+    except bpf.LibbpfError as error:
+        refused = error
+    if refused is not None:
+        assert refused.errno in (errno.ENOENT, errno.EOPNOTSUPP)
+        assert "does not count that" in str(refused)
+
+
+def test_a_unit_of_the_kernels_is_found_by_its_name(root):
+    name = "software"
+    with bpf.PerfEvent.dynamic(name, lib.PERF_COUNT_SW_PAGE_FAULTS, pid=0) as event:
+        event.enable()
+        touch_new_pages()
+        assert event.count > 0
+    with pytest.raises(bpf.LibbpfError, match=r"(?s)softwear.*software"):
+        bpf.PerfEvent.dynamic("softwear", 0, pid=0)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "error"),
+    [
+        ({}, TypeError),
+        ({"pid": 0, "sample_freq": 1, "sample_period": 1}, TypeError),
+        ({"pid": 0, "sampel_freq": 1}, TypeError),
+        ({"pid": 0, "size": 1}, TypeError),
+        ({"pid": 0, "inherit": 2}, ValueError),
+        ({"pid": 0, "sample_period": -1}, ValueError),
+        ({"pid": 1 << 30}, bpf.LibbpfError),
+        ({"cpu": 1 << 20}, bpf.LibbpfError),
+    ],
+)
+def test_a_wrong_attribute_is_refused(root, attributes, error):
+    with pytest.raises(error):
+        bpf.PerfEvent.software("cpu_clock", **attributes)
+
+
+@pytest.mark.parametrize("name", ["cpu_clok", "max", ""])
+def test_a_counter_that_nobody_knows_is_refused_with_the_names_that_are(name):
+    with pytest.raises(ValueError, match="cpu_clock, task_clock"):
+        bpf.PerfEvent.software(name, pid=0)
+
+
+def test_a_closed_event_is_closed(root, only):
+    event = bpf.PerfEvent.software("cpu_clock", pid=0)
+    event.close()
+    event.close()
+    assert event.closed
+    assert "closed" in repr(event)
+    for use in (lambda: event.fd, event.enable, lambda: event.count, event.__enter__):
+        with pytest.raises(bpf.ClosedError):
+            use()
+    _, program = only("by_plain_perf_event")
+    with pytest.raises(bpf.ClosedError):
+        program.attach_perf_event(event)
+
+
+def test_a_forgotten_event_is_closed_with_a_warning(root):
+    with pytest.warns(ResourceWarning, match="cpu_clock"):
+        bpf.PerfEvent.software("cpu_clock", pid=0)
+
+
+def test_an_event_is_led_by_another(root):
+    with (
+        bpf.PerfEvent.software("task_clock", pid=0) as leader,
+        bpf.PerfEvent.software("page_faults", pid=0, group=leader) as event,
+    ):
+        # In this order: a member that is enabled under a clock that runs already does not count (Linux 6.18).
+        event.enable()
+        leader.enable()
+        touch_new_pages()
+        assert event.count > 0

@@ -1,0 +1,108 @@
+"""struct_ops maps: attached, called, and one put in the place of another."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+import pytest
+
+import libbpf_cffi as bpf
+
+pytestmark = pytest.mark.needs("struct_ops_link")
+
+
+def use(name):
+    """Have the kernel take a congestion control for a connection; it calls its init()."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name.encode())
+        client.connect(server.getsockname())
+        server.accept()[0].close()
+
+
+def test_a_congestion_control_is_called_and_gone(loaded):
+    obj = loaded("attach_struct_ops")
+    with obj.maps["first"].attach_struct_ops():
+        use("lbc_update")
+        assert obj.variables["firsts"] > 0
+    with pytest.raises(FileNotFoundError):
+        use("lbc_update")
+
+
+def test_a_map_takes_the_place_of_another(loaded):
+    obj = loaded("attach_struct_ops")
+    with obj.maps["first"].attach_struct_ops() as link:
+        number = link.info.id
+        link.update_map(obj.maps["second"])
+        assert link.info.id == number
+        use("lbc_update")
+        assert (obj.variables["firsts"], obj.variables["seconds"] > 0) == (0, True)
+    with pytest.raises(FileNotFoundError):
+        use("lbc_update")
+
+
+def test_a_map_of_another_object_takes_the_place(loaded):
+    old, new = loaded("attach_struct_ops"), loaded("attach_struct_ops")
+    with old.maps["first"].attach_struct_ops() as link:
+        link.update_map(new.maps["first"])
+        use("lbc_update")
+        assert (old.variables["firsts"], new.variables["firsts"] > 0) == (0, True)
+        new.close()
+        # The link keeps what it needs.
+        use("lbc_update")
+
+
+def test_a_map_of_another_name_is_refused(loaded):
+    obj = loaded("attach_struct_ops")
+    with obj.maps["first"].attach_struct_ops() as link:
+        with pytest.raises(bpf.LibbpfError, match="different") as caught:
+            link.update_map(obj.maps["different"])
+        assert caught.value.errno == errno.EINVAL
+        use("lbc_update")
+        assert obj.variables["firsts"] > 0
+
+
+def test_links_of_two_objects_are_updated_crosswise(loaded, together):
+    one, other = loaded("attach_struct_ops"), loaded("attach_struct_ops")
+    with one.maps["first"].attach_struct_ops() as link, other.maps["different"].attach_struct_ops() as different:
+
+        def update(changed, maps):
+            for each in maps * 25:
+                changed.update_map(each)
+
+        assert not together(
+            lambda: update(link, [other.maps["second"], other.maps["first"]]),
+            lambda: update(different, [one.maps["different"], other.maps["different"]]),
+        )
+
+
+@pytest.mark.parametrize("value", [None, 5, "first"])
+def test_what_is_no_map_takes_no_place(loaded, value):
+    obj = loaded("attach_struct_ops")
+    with obj.maps["first"].attach_struct_ops() as link, pytest.raises(TypeError, match="map"):
+        link.update_map(value)
+
+
+def test_a_link_of_another_kind_takes_no_map(loaded):
+    obj = loaded("attach_struct_ops")
+    with loaded("basic").programs["on_raw"].attach() as link, pytest.raises(ValueError, match="no struct_ops map"):
+        link.update_map(obj.maps["first"])
+
+
+def test_a_map_of_another_type_takes_no_place(loaded):
+    obj = loaded("attach_struct_ops")
+    with obj.maps["first"].attach_struct_ops() as link, pytest.raises(bpf.LibbpfError, match=r"struct_ops\.link"):
+        link.update_map(obj.maps[".bss"])
+
+
+def test_a_map_that_is_not_loaded_takes_no_place(loaded, opened):
+    with loaded("attach_struct_ops").maps["first"].attach_struct_ops() as link, pytest.raises(bpf.StateError):
+        link.update_map(opened("attach_struct_ops").maps["first"])
+
+
+def test_a_closed_map_takes_no_place(loaded):
+    other = loaded("attach_struct_ops")
+    closed = other.maps["first"]
+    other.close()
+    with loaded("attach_struct_ops").maps["first"].attach_struct_ops() as link, pytest.raises(bpf.ClosedError):
+        link.update_map(closed)
