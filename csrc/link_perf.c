@@ -9,10 +9,62 @@
  *
  * libbpf's way to attach an XDP program takes no flags, so none of its modes; what it is made of does.
  *
+ * The lines of a program whose instructions were replaced by fewer are refused by the kernel, and libbpf has no call that
+ * takes them away.
+ *
  * The map that those of a map of maps are like is made by libbpf without a pointer to its object, which each of its
  * setters follows.
+ *
+ * bpf_link__update_map() reads what only links have that were made of a struct_ops map, and is not for one that was
+ * opened: what it does first, to fill the map, is here, and the update itself is a call of the kernel's.
+ *
+ * A link whose descriptor is known, such as one that was opened by its id, gets a struct of libbpf's here: libbpf makes
+ * one only of a pin.
  */
+#include <fcntl.h>
+
 #include "libbpf.c"
+
+static struct bpf_link *hold_link(int fd)
+{
+	struct bpf_link *link;
+
+	if (fd < 0) {
+		errno = -fd;
+		return NULL;
+	}
+	link = calloc(1, sizeof(*link));
+	if (!link) {
+		close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	link->detach = &bpf_link__detach_fd;
+	link->fd = fd;
+	return link;
+}
+
+struct bpf_link *lbc_link__from_fd(int fd)
+{
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return hold_link(fd < 0 ? -errno : fd);
+}
+
+struct bpf_link *lbc_link__from_id(__u32 id)
+{
+	return hold_link(bpf_link_get_fd_by_id(id));
+}
+
+struct bpf_link *lbc_link__create(int prog_fd, int target_fd, enum bpf_attach_type type,
+				  const struct bpf_link_create_opts *opts)
+{
+	return hold_link(bpf_link_create(prog_fd, target_fd, type, opts));
+}
+
+struct bpf_link *lbc_link__raw_tracepoint(int prog_fd, struct bpf_raw_tp_opts *opts)
+{
+	return hold_link(bpf_raw_tracepoint_open_opts(prog_fd, opts));
+}
 
 int lbc_link_perf_event_fd(const struct bpf_link *link)
 {
@@ -25,6 +77,26 @@ void lbc_map_forget_btf(struct bpf_map *map)
 {
 	map->btf_key_type_id = 0;
 	map->btf_value_type_id = 0;
+}
+
+void lbc_program_forget_infos(struct bpf_program *prog)
+{
+	zfree(&prog->func_info);
+	zfree(&prog->line_info);
+	prog->func_info_cnt = 0;
+	prog->line_info_cnt = 0;
+}
+
+int lbc_map_fill_struct_ops(const struct bpf_map *map)
+{
+	__u32 zero = 0;
+	int err;
+
+	if (!bpf_map__is_struct_ops(map) || map->fd < 0)
+		return -EINVAL;
+	err = bpf_map_update_elem(map->fd, &zero, map->st_ops->kern_vdata, 0);
+	/* A table that is there already cannot be written again. */
+	return err == -EBUSY ? 0 : err;
 }
 
 /* Make the template of a map of maps one that can be set; tell whether it can. */

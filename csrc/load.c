@@ -13,6 +13,7 @@
 #include "btf.h"
 #include "libbpf.h"
 #include "cdef/lbc.h"
+#include "program.h"
 
 /* The faults of the thread itself are never blocked: a blocked one would kill the process without its handler. */
 static void block_signals(sigset_t *old)
@@ -50,4 +51,16 @@ void lbc_object_prepare(struct bpf_object *obj, int *result)
 void lbc_object_load(struct bpf_object *obj, int *result)
 {
 	with_signals_blocked(bpf_object__load, obj, result);
+}
+
+struct lbc_prog *lbc_prog__load(enum bpf_prog_type type, const char *name, const char *license,
+				const struct bpf_insn *insns, size_t insn_cnt, struct bpf_prog_load_opts *opts)
+{
+	sigset_t old;
+	int fd;
+
+	block_signals(&old);
+	fd = bpf_prog_load(type, name, license, insns, insn_cnt, opts);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return lbc_prog_hold(fd);
 }

@@ -39,6 +39,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import net
     from ._batch import Batch
+    from ._dump import JitedFunction, Xlated
     from ._map_arena import Arena
     from ._map_array import ArrayMap
     from ._map_groups import CgroupArray, CgroupStorage, CgroupStorageKey, PercpuCgroupStorage, PerfEventArray
@@ -57,8 +58,10 @@ if TYPE_CHECKING:
     from ._map_storage import CgrpStorage, InodeStorage, SkStorage, Storage, TaskStorage
     from ._map_struct_ops import StructOps
     from ._net_enums import AttachFlags, XdpFlags
+    from ._prog_handlers import ProgHandler, register_prog_handler
     from ._record import Record, UnionValue, plain
     from ._socket import SocketProgram
+    from ._test_run import TestRun
     from .btf import Btf, BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
     from .btf_ext import BtfExt, BtfFuncInfo, BtfLineInfo
     from .compile import CompileError, CompileWarning, compile_object, vmlinux_h
@@ -70,15 +73,20 @@ if TYPE_CHECKING:
         LinkType,
         MapFlags,
         MapType,
+        PerfEventType,
         ProbeAttachMode,
         ProgFlags,
         ProgType,
+        TestRunFlags,
         UpdateFlags,
     )
     from .infos import LinkInfo, MapInfo, ProgramInfo
+    from .insns import Insn
+    from .loaded import KernelProgram
     from .perf_events import PerfEvent
     from .perfbuf import CpuBuffer, PerfBuffer
     from .ringbuf import Ring, RingBuffer
+    from .stats import Stats, enable_stats
     from .syscalls import Syscall, Syscalls, record_syscalls
     from .trace_pipe import LostEvents, TraceLine, TracePipe
     from .user_ringbuf import UserRingBuffer, UserSample
@@ -122,8 +130,11 @@ __all__ = [
     "HashMap",
     "HashOfMaps",
     "InodeStorage",
+    "Insn",
     "InsnArray",
     "InsnPlace",
+    "JitedFunction",
+    "KernelProgram",
     "LibbpfError",
     "LibbpfPermissionError",
     "Link",
@@ -144,9 +155,11 @@ __all__ = [
     "PerfBuffer",
     "PerfEvent",
     "PerfEventArray",
+    "PerfEventType",
     "ProbeAttachMode",
     "ProgArray",
     "ProgFlags",
+    "ProgHandler",
     "ProgType",
     "Program",
     "ProgramId",
@@ -165,11 +178,14 @@ __all__ = [
     "StackFrame",
     "StackTrace",
     "StateError",
+    "Stats",
     "Storage",
     "StructOps",
     "Syscall",
     "Syscalls",
     "TaskStorage",
+    "TestRun",
+    "TestRunFlags",
     "TraceLine",
     "TracePipe",
     "TracefsError",
@@ -182,8 +198,10 @@ __all__ = [
     "Variables",
     "VerifierError",
     "XdpFlags",
+    "Xlated",
     "XskMap",
     "compile_object",
+    "enable_stats",
     "ffi",
     "lib",
     "net",
@@ -191,6 +209,7 @@ __all__ = [
     "plain",
     "pointer",
     "record_syscalls",
+    "register_prog_handler",
     "vmlinux_h",
 ]
 
@@ -229,8 +248,11 @@ _LATER = {
     "HashMap": "_map_hash",
     "HashOfMaps": "_map_of_maps",
     "InodeStorage": "_map_storage",
+    "Insn": "insns",
     "InsnArray": "_map_insns",
     "InsnPlace": "_map_insns",
+    "JitedFunction": "_dump",
+    "KernelProgram": "loaded",
     "LinkInfo": "infos",
     "LinkType": "enums",
     "LostEvents": "trace_pipe",
@@ -245,9 +267,11 @@ _LATER = {
     "PerfBuffer": "perfbuf",
     "PerfEvent": "perf_events",
     "PerfEventArray": "_map_groups",
+    "PerfEventType": "enums",
     "ProbeAttachMode": "enums",
     "ProgArray": "_map_programs",
     "ProgFlags": "enums",
+    "ProgHandler": "_prog_handlers",
     "ProgType": "enums",
     "ProgramId": "_map_lend",
     "ProgramInfo": "infos",
@@ -264,11 +288,14 @@ _LATER = {
     "Stack": "_map_queues",
     "StackFrame": "_map_stacks",
     "StackTrace": "_map_stacks",
+    "Stats": "stats",
     "Storage": "_map_storage",
     "StructOps": "_map_struct_ops",
     "Syscall": "syscalls",
     "Syscalls": "syscalls",
     "TaskStorage": "_map_storage",
+    "TestRun": "_test_run",
+    "TestRunFlags": "enums",
     "TraceLine": "trace_pipe",
     "TracePipe": "trace_pipe",
     "UnionValue": "_record",
@@ -279,11 +306,14 @@ _LATER = {
     "Variable": "variables",
     "Variables": "variables",
     "XdpFlags": "_net_enums",
+    "Xlated": "_dump",
     "XskMap": "_map_redirect",
     "compile_object": "compile",
+    "enable_stats": "stats",
     "num_possible_cpus": "_map_percpu",
     "plain": "_record",
     "record_syscalls": "syscalls",
+    "register_prog_handler": "_prog_handlers",
     "vmlinux_h": "compile",
 }
 """Names whose modules cost more to import than most programs want to pay: imported when first asked for."""

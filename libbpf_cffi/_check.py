@@ -68,23 +68,24 @@ def failure(
     hint: Hint = None,
     user_log: str = "",
     messages: list[tuple[int, str]] | None = None,
+    program: str = "",
 ) -> LibbpfError:
     """Make the exception for `error` from what libbpf has said on this thread during the call.
 
     A verifier's log is looked for before permissions: its refusal is EACCES, EINVAL, EPERM, E2BIG or EFAULT.
-    `user_log` is the log that went to a buffer of the user's instead. `hint` may be a function of the errno.
-    `messages` are what libbpf has said, if they have been taken already.
+    `user_log` is the log that went to a buffer of the user's instead, of `program` if libbpf does not say of which.
+    `hint` may be a function of the errno. `messages` are what libbpf has said, if they have been taken already.
     """
     messages = _log.take() if messages is None else messages
     texts = [text for level, text in messages if level <= lib.LIBBPF_INFO and _BEGIN not in text]
     strerror_text = strerror(error)
     advice = (hint(error) if callable(hint) else hint) or _hint(error, texts)
     logs = load_logs(messages)
-    if user_log and (program := _program_of(texts)):
-        logs.append((program, user_log))
+    if user_log and (name := _program_of(texts) or program):
+        logs.append((name, user_log))
     # The last one: programs before it, with a log_level of their own, were accepted.
-    for program, log in reversed(logs):
-        refused = VerifierError(error, strerror_text, action, texts, program=program, log=log)
+    for name, log in reversed(logs):
+        refused = VerifierError(error, strerror_text, action, texts, program=name, log=log)
         if refused.summary():
             return refused
     kind: type[LibbpfError] = LibbpfError

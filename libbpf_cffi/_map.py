@@ -392,6 +392,19 @@ class Map(Accessible):
             raise ValueError(f"exclusive_program of map {self._name!r} must be a Program of {self._handle.name}")
         self._set("exclusive_program", lib.bpf_map__set_exclusive_program, value._pointer)
 
+    def _fill_struct_ops(self, action: str) -> None:
+        """Write its table of functions into a struct_ops map, as attaching does: then it can take another's place."""
+        with self._handle.lock:
+            if self._facts is not None:
+                return  # it is as whoever loaded it has left it
+            pointer = self._pointer
+            self._require(action, ObjectHandle.LOADED)
+            check(
+                lib.lbc_map_fill_struct_ops(pointer),
+                action,
+                lambda error: "with the system's libbpf this cannot be done" if error == errno.EOPNOTSUPP else None,
+            )
+
     def attach_struct_ops(self) -> Link:
         """Attach a struct_ops map: the kernel starts to call its programs.
 

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ._btf_type import BtfType
     from ._check import Hint
     from ._handle import Handle
     from ._libbpf import CData, bpf_link, bpf_program
+    from .btf import Btf
+    from .enums import ProgType
     from .infos import ProgramInfo
     from .objects import Object
 
-__all__ = ["RELOCATED", "UNLOADED", "LoadedProgram", "ProgramBase"]
+__all__ = ["RELOCATED", "UNLOADED", "LoadedProgram", "ProgramBase", "argument_type"]
 
 UNLOADED = (ObjectHandle.OPEN, ObjectHandle.PREPARED)
 RELOCATED = (ObjectHandle.PREPARED, ObjectHandle.LOADED)
@@ -41,6 +44,19 @@ class LoadedProgram:
 
     def _loaded(self, action: str) -> int:
         """Give the descriptor, or say why there is none; hold the lock."""
+        raise NotImplementedError
+
+    @property
+    def type(self) -> ProgType:
+        """The type."""
+        raise NotImplementedError
+
+    def _program_btf(self) -> Btf | None:
+        """Give the types that the program was loaded with."""
+        raise NotImplementedError
+
+    def _argument_type(self) -> BtfType | None:
+        """Give the struct that the program's argument points to, as far as BTF says so."""
         raise NotImplementedError
 
     @property
@@ -131,7 +147,7 @@ class ProgramBase(LoadedProgram):
         self._handle.require(action, ObjectHandle.LOADED)
         fd = lib.bpf_program__fd(pointer)
         if fd < 0:
-            why = "its autoload is False" if not lib.bpf_program__autoload(pointer) else "load left it out"
+            why = "its autoload is False" if not lib.bpf_program__autoload(pointer) else "or was unloaded again"
             raise StateError(f"cannot {action}: it was not loaded, {why}")
         return fd
 
@@ -155,3 +171,13 @@ class ProgramBase(LoadedProgram):
                 parent=self._handle,
                 owner=self._owner,
             )
+
+
+def argument_type(func: BtfType) -> BtfType | None:
+    """Give the struct that the first argument of a function points to, or ``None``."""
+    params = func.type.params
+    pointer = params[0].type.resolve() if params else None
+    if pointer is None or pointer.kind != lib.BTF_KIND_PTR:
+        return None
+    target = pointer.type.resolve()
+    return target if target.kind == lib.BTF_KIND_STRUCT and target.size else None

@@ -17,9 +17,11 @@ __all__ = [
     "LinkType",
     "MapFlags",
     "MapType",
+    "PerfEventType",
     "ProbeAttachMode",
     "ProgFlags",
     "ProgType",
+    "TestRunFlags",
     "UpdateFlags",
 ]
 
@@ -250,6 +252,18 @@ class BpfCmd(OpenEnum):
     PROG_ASSOC_STRUCT_OPS = lib.BPF_PROG_ASSOC_STRUCT_OPS
 
 
+class PerfEventType(OpenEnum):
+    """What the perf event of a link is: ``enum bpf_perf_event_type`` of linux/bpf.h."""
+
+    UNSPEC = lib.BPF_PERF_EVENT_UNSPEC
+    UPROBE = lib.BPF_PERF_EVENT_UPROBE
+    URETPROBE = lib.BPF_PERF_EVENT_URETPROBE
+    KPROBE = lib.BPF_PERF_EVENT_KPROBE
+    KRETPROBE = lib.BPF_PERF_EVENT_KRETPROBE
+    TRACEPOINT = lib.BPF_PERF_EVENT_TRACEPOINT
+    EVENT = lib.BPF_PERF_EVENT_EVENT
+
+
 class BtfKind(OpenEnum):
     """Kind of a BTF type: ``BTF_KIND_…`` of linux/btf.h, where void is called UNKN."""
 
@@ -312,6 +326,18 @@ class ProgFlags(IntFlag):
     XDP_DEV_BOUND_ONLY = lib.BPF_F_XDP_DEV_BOUND_ONLY
     TEST_REG_INVARIANTS = lib.BPF_F_TEST_REG_INVARIANTS
     TOKEN_FD = lib.BPF_F_TOKEN_FD
+
+
+class TestRunFlags(IntFlag):
+    """Flags of a test run: ``BPF_F_TEST_…`` of linux/bpf.h."""
+
+    RUN_ON_CPU = lib.BPF_F_TEST_RUN_ON_CPU
+    XDP_LIVE_FRAMES = lib.BPF_F_TEST_XDP_LIVE_FRAMES
+    SKB_CHECKSUM_COMPLETE = lib.BPF_F_TEST_SKB_CHECKSUM_COMPLETE
+
+
+TestRunFlags.__test__ = False  # type: ignore[attr-defined]
+"""It is none of pytest's."""
 
 
 class UpdateFlags(IntFlag):

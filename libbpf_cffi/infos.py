@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ._ffi import ffi, lib, text
-from .enums import AttachType, LinkType, MapType, ProgType
+from .enums import AttachType, LinkType, MapType, PerfEventType, ProgType
+from .errors import LibbpfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +73,11 @@ class MapInfo(NamedTuple):
 
 
 class LinkInfo(NamedTuple):
-    """``struct bpf_link_info``: `details` holds the fields of the link's own type, by the kernel's names."""
+    """``struct bpf_link_info``: `details` holds the fields of the link's own type, by the kernel's names.
+
+    Of many probes, `addrs`, `offsets` and `cookies` are tuples with a number for each; what the kernel does not show is
+    0 there, or the tuple is empty.
+    """
 
     type: LinkType
     id: int
@@ -128,32 +133,78 @@ PATH_MAX = 4096
 
 
 def link_info(raw: Callable[..., Any]) -> LinkInfo:
-    """Make a `LinkInfo`; a second call gets the names, for which the first one tells where they go."""
+    """Make a `LinkInfo`; a second call gets names and arrays, for which the first one tells where they go."""
     info = raw()
-    kind = LinkType(info.type)
     details: dict[str, Any] = {}
     member = _MEMBERS.get(info.type)
     if member is not None:
-        # The kernel writes names to buffers of ours, and which field holds the buffer depends on what it said first.
-        buffer = ffi.new("char[]", PATH_MAX)
-        named = _name_field(info, member)
-        if named is not None:
-            again = ffi.new("struct bpf_link_info *")
-            if member == "perf_event":
-                again.perf_event.type = info.perf_event.type
-            struct, pointer, size = _name_field(again, member, info)  # type: ignore[misc]
-            setattr(struct, pointer, int(ffi.cast("uintptr_t", buffer)))
-            setattr(struct, size, PATH_MAX)
-            info = raw(info=again)
-        details = _decode(getattr(info, member))
-        if member == "perf_event":
-            details = _perf_event(info.perf_event)
-        if named is not None:
-            details = {name: value for name, value in details.items() if name not in (named[1], named[2])}
-            details[named[1]] = text(buffer)
+        info, more = _more(raw, info, member)
+        struct = getattr(info, member)
+        details = _perf_event(struct) if member == "perf_event" else _decode(struct)
+        if member == "iter":
+            details = _iterator(details, more.get("target_name", ""))
+        for name in (*more, *_LENGTHS):
+            details.pop(name, None)
+        details |= more
         if "attach_type" in details:
             details["attach_type"] = AttachType(details["attach_type"])
-    return LinkInfo(kind, info.id, info.prog_id, details)
+    return LinkInfo(LinkType(info.type), info.id, info.prog_id, details)
+
+
+_LENGTHS = ("tp_name_len", "target_name_len", "name_len", "path_size")
+"""The fields that count what the caller sees anyway."""
+
+
+def _more(raw: Callable[..., Any], info: Any, member: str) -> tuple[Any, dict[str, Any]]:
+    """Get the names and arrays, which the kernel writes to memory of ours: the info again, and they by their fields."""
+    again = ffi.new("struct bpf_link_info *")
+    if member == "perf_event":
+        again.perf_event.type = info.perf_event.type
+    named = _name_field(again, member, info)
+    buffer = ffi.new("char[]", PATH_MAX)
+    if named is not None:
+        struct, pointer, size = named
+        setattr(struct, pointer, int(ffi.cast("uintptr_t", buffer)))
+        setattr(struct, size, PATH_MAX)
+    arrays = {}
+    count = getattr(info, member).count if member in _ARRAYS else 0
+    for name in _ARRAYS[member] if count else ():
+        arrays[name] = ffi.new("__u64[]", count)
+        setattr(getattr(again, member), name, int(ffi.cast("uintptr_t", arrays[name])))
+    if count:
+        getattr(again, member).count = count
+    if named is None and not arrays:
+        return info, {}
+    try:
+        info = raw(info=again)
+    except LibbpfError:
+        if not arrays:
+            raise
+        # Links of an older kernel have no cookies to show.
+        return info, dict.fromkeys(arrays, ())
+    more: dict[str, Any] = {named[1]: text(buffer)} if named is not None else {}
+    # Where it shows no addresses they are 0.
+    more |= {name: tuple(array) for name, array in arrays.items()}
+    return info, more
+
+
+_ARRAYS = {"kprobe_multi": ("addrs", "cookies"), "uprobe_multi": ("offsets", "ref_ctr_offsets", "cookies")}
+"""The arrays of numbers that a link of many probes has, one for each of them."""
+
+_TARGETS = {
+    "bpf_map_elem": "map",
+    "bpf_sk_storage_map": "map",
+    "cgroup": "cgroup",
+    "task": "task",
+    "task_file": "task",
+    "task_vma": "task",
+}
+"""By what an iterator goes through: which of the fields say more."""
+
+
+def _iterator(details: dict[str, Any], target: str) -> dict[str, Any]:
+    kept = _TARGETS.get(target)
+    return {name: value for name, value in details.items() if name == kept or name not in _TARGETS.values()}
 
 
 _MEMBERS = {
@@ -202,7 +253,7 @@ def _name_field(target: Any, member: str, told: Any = None) -> tuple[Any, str, s
 
 def _perf_event(struct: Any) -> dict[str, Any]:
     inner, _ = _PERF_EVENTS.get(struct.type, (None, None))
-    details = {"perf_event_type": struct.type}
+    details: dict[str, Any] = {"perf_event_type": PerfEventType(struct.type)}
     if inner is not None:
         details.update(_decode(getattr(struct, inner)))
     return details

@@ -6,38 +6,43 @@ import errno
 import os
 
 from . import _log
-from ._check import check, not_null
-from ._ffi import ffi, lib, path_bytes, text
-from ._handle import Handle
+from ._check import check
+from ._ffi import ffi, lib, text
 from ._link_kinds import KindsOfLinks
+from ._link_open import LinkOpening, own_descriptor
 from ._pins import Folders, pin_path, pinning_hint
 from .errors import StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any, Protocol
 
     from typing_extensions import Self
 
-    from ._check import Hint
+    from ._handle import Handle
     from ._libbpf import CData, bpf_link
+    from ._link_open import AttachedProgram
+    from .enums import MapFlags, MapType
     from .infos import LinkInfo
 
-    class AttachedProgram(Protocol):
-        """What `Link.update_program` needs of a program."""
+    class UpdatingMap(Protocol):
+        """What `Link.update_map` needs of a map."""
 
         @property
         def name(self) -> str: ...
         @property
+        def type(self) -> MapType: ...
+        @property
+        def map_flags(self) -> MapFlags: ...
+        @property
         def _handle(self) -> Handle[Any]: ...
-        def _loaded(self, action: str) -> int: ...
+        def _fill_struct_ops(self, action: str) -> None: ...
 
 
 __all__ = ["Link"]
 
 
-class Link(KindsOfLinks):
+class Link(LinkOpening, KindsOfLinks):
     """A program that is attached to something.
 
     Four words, four meanings: `close` detaches and frees, `detach` takes the program off its hook and leaves
@@ -47,55 +52,10 @@ class Link(KindsOfLinks):
     it is closed or the object is. *Wraps* ``struct bpf_link``.
     """
 
-    __slots__ = ("__weakref__", "_handle", "_owner")
-
-    _handle: Handle[bpf_link]
-    _owner: object
+    __slots__ = ()
 
     def __init__(self, *_: object, **__: object) -> None:
-        raise TypeError("use Program.attach(), Object.attach() or Link.open()")
-
-    @classmethod
-    def _make(
-        cls,
-        function: Callable[..., bpf_link],
-        *arguments: object,
-        action: str,
-        name: str,
-        hint: Hint = None,
-        parent: Handle[Any] | None = None,
-        owner: object = None,
-    ) -> Link:
-        """Call the C function that makes a link, and give the link a name; with no `parent` it is a root."""
-        self = object.__new__(cls)
-        self._handle = Handle(lib.bpf_link__destroy, parent, name=name, fds=_descriptors)
-        # An object is collected only when none of its links is held either.
-        self._owner = owner
-        if parent is None:
-            self._handle.close_with(self)
-        try:
-            not_null(self._handle.make(function, *arguments), action, hint, self._handle.errno)
-        except BaseException:
-            self._handle._close()
-            raise
-        return self
-
-    @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Link:
-        """Open the link that is pinned at `path`.
-
-        *Wraps* ``bpf_link__open()``. Raises `LibbpfError` when there is nothing, or (errno EINVAL) something
-        else than a link. Closing it leaves the pin, and so the attachment, in place. Linux 5.7.
-        """
-        action = f"open the link pinned at {os.fspath(path)!r}"
-        _log.listen()
-        name = f"the link pinned at {os.fspath(path)!r}"
-        link = cls._make(lib.bpf_link__open, path_bytes(path), action=action, name=name)
-        if "link" not in _target(lib.bpf_link__fd(link._handle.pointer)):
-            # bpf_link__open() takes the pin of anything.
-            link.close()
-            check(-errno.EINVAL, action, "something other than a link is pinned there")
-        return link
+        raise TypeError("use Program.attach(), Object.attach(), Link.open(), Link.from_id() or Link.from_fd()")
 
     @property
     def _pointer(self) -> bpf_link:
@@ -157,25 +117,65 @@ class Link(KindsOfLinks):
                 os.close(perf_event)
         return fd
 
-    def update_program(self, program: AttachedProgram) -> None:
+    def update_program(self, program: AttachedProgram, old: AttachedProgram | None = None) -> None:
         """Put `program` in the place of the one that is attached, in one step in which no event is missed.
 
-        *Wraps* ``bpf_link__update_program()``. The program must be loaded and of the same type. Linux 5.7;
-        `NotSupportedError` or `LibbpfError` (EINVAL) for the kinds that the kernel cannot update.
+        *Wraps* ``bpf_link__update_program()``, ``bpf_link_update()``. The program must be loaded and of the same type.
+        With `old` nothing is done, and an error raised (EPERM of most kinds), unless that is the program which is
+        attached (``BPF_F_REPLACE``). Linux 5.7; `NotSupportedError` or `LibbpfError` (EINVAL) for the kinds that the
+        kernel cannot update.
         """
-        if not hasattr(program, "_loaded"):
-            raise TypeError(f"program must be a Program, not {type(program).__name__}")
-        action = f"update {self._handle.name} to program {program.name!r}"
-        # One after the other, never both locks: two links of two objects may be updated crosswise.
-        with program._handle.lock:
-            fd = os.dup(program._loaded(action))
-        try:
+        for each in (program, old):
+            if each is not None and not hasattr(each, "_loaded"):
+                raise TypeError(f"program must be a Program, not {type(each).__name__}")
+        if program is None:
+            raise TypeError("program must be a Program, not None")
+        self._update(f"program {program.name!r}", program, old, "old_prog_fd")
+
+    def update_map(self, map: UpdatingMap, old: UpdatingMap | None = None) -> None:
+        """Put the programs of another struct_ops map in the place of those that are attached, in one step.
+
+        *Wraps* ``bpf_link__update_map()``, ``bpf_link_update()``. The map must be one of the section
+        ``.struct_ops.link``, and of the same table of functions as that of the link. With `old` nothing is done, and an
+        error raised, unless that is the map which is attached. Linux 6.4.
+        """
+        self._handle.check()
+        for each in (map, old):
+            if each is not None and not hasattr(each, "_dup"):
+                raise TypeError(f"map must be a struct_ops Map, not {type(each).__name__}")
+        if map is None:
+            raise TypeError("map must be a struct_ops Map, not None")
+        action = f"update {self._handle.name} to map {map.name!r}"
+        if map.type != lib.BPF_MAP_TYPE_STRUCT_OPS:
+            raise ValueError(f"cannot {action}: it is of type {map.type.name}, not STRUCT_OPS")
+        if not map.map_flags & lib.BPF_F_LINK:
+            # Filling it would register it, until it is closed by hand or the machine is rebooted.
+            raise ValueError(f"cannot {action}: it is no map of the section .struct_ops.link")
+        map._fill_struct_ops(action)
+        self._update(f"map {map.name!r}", map, old, "old_map_fd")
+
+    def _update(self, to: str, new: Any, old: Any, field: str) -> None:
+        from ._borrow import Descriptors
+        from ._ffi import Options
+
+        action = f"update {self._handle.name} to {to}"
+        # One lock after the other, never two: two links of two objects may be updated crosswise.
+        with Descriptors() as borrowed:
+            fd = borrowed.of(new, action)
+            opts = Options("bpf_link_update_opts")
+            if old is not None:
+                opts.set("flags", lib.BPF_F_REPLACE)
+                opts.set(field, borrowed.of(old, action))
+
+            def hint(error: int) -> str | None:
+                if error in (errno.EPERM, errno.ENOENT, errno.EINVAL) and old is not None:
+                    return f"perhaps it is not {old.name!r} that is attached now"
+                return None
+
             with self._handle.lock:
                 _log.listen()
                 # What bpf_link__update_program() does, with the program's descriptor held by us.
-                check(lib.bpf_link_update(self.fd, fd, ffi.NULL), action)
-        finally:
-            os.close(fd)
+                check(lib.bpf_link_update(self.fd, fd, opts.pointer), action, hint)
 
     def pin(self, path: str | os.PathLike[str]) -> None:
         """Pin the link at `path` below a BPF file system: the program stays attached until the pin is
@@ -222,7 +222,7 @@ class Link(KindsOfLinks):
         map that is registered without ``BPF_F_LINK`` is no link of the kernel's.
         """
         with self._handle.lock:
-            fd = _own_descriptor(self._handle.pointer)
+            fd = own_descriptor(self._handle.pointer)
         if fd < 0:
             raise StateError(f"{self._handle.name} has no descriptor of its own")
         return fd
@@ -249,30 +249,3 @@ class Link(KindsOfLinks):
 
     def __repr__(self) -> str:
         return f"<Link: {self._handle.name}{' (closed)' if self.closed else ''}>"
-
-
-def _target(fd: int) -> str:
-    """Say what is behind a descriptor, such as ``anon_inode:bpf_link``; without /proc, a name that fits all."""
-    try:
-        return os.readlink(f"/proc/self/fd/{fd}")
-    except FileNotFoundError:
-        return "anon_inode:bpf_link"
-
-
-def _own_descriptor(pointer: bpf_link) -> int:
-    """Give a link's own descriptor, or -1."""
-    if lib.lbc_link_usdt_parts(pointer, ffi.NULL, 0) >= 0:
-        return -1
-    fd = lib.bpf_link__fd(pointer)
-    target = _target(fd)
-    return fd if fd >= 0 and target.startswith("anon_inode:") and ("link" in target or "perf_event" in target) else -1
-
-
-def _descriptors(pointer: bpf_link) -> tuple[int, ...]:
-    """Give every descriptor that keeps a link attached."""
-    count = lib.lbc_link_usdt_parts(pointer, ffi.NULL, 0)
-    if count >= 0:
-        parts = ffi.new("struct bpf_link *[]", count)
-        lib.lbc_link_usdt_parts(pointer, parts, count)
-        return tuple(fd for part in parts for fd in _descriptors(part))
-    return tuple({fd for fd in (_own_descriptor(pointer), lib.lbc_link_perf_event_fd(pointer)) if fd >= 0})

@@ -6,7 +6,7 @@ import errno
 import os
 from _weakref import ref
 
-from . import _elf, _log
+from . import _elf, _log, _prog_handlers
 from ._check import check, failure, load_logs, not_null
 from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
 from ._files import read_file
@@ -197,6 +197,8 @@ class Object:
         program = lib.bpf_object__next_program(pointer, ffi.NULL)
         while program:
             self._programs.setdefault(text(lib.bpf_program__name(program)), program)
+            section = text(lib.bpf_program__section_name(program))
+            check(_prog_handlers.set_up(section, program), f"set the type of a program of section {section!r}")
             program = lib.bpf_object__next_program(pointer, program)
         each = lib.bpf_object__next_map(pointer, ffi.NULL)
         while each:

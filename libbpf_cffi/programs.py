@@ -5,37 +5,65 @@ from __future__ import annotations
 import errno
 import os
 
-from . import _log
+from . import _log, _prog_handlers
 from ._attach_methods import method_of
 from ._attach_net import NetAttach
 from ._attach_tracing import TracingAttach, function_hint, tracepoint_hint
 from ._attach_user import UserAttach
 from ._check import check
-from ._ffi import boolean, ffi, lib, unsigned
+from ._ffi import boolean, lib, unsigned
+from ._handle import ObjectHandle
 from ._pins import Folders, pin_path, pinning_hint
-from ._program import RELOCATED
+from ._program import UNLOADED
 from ._program_code import ProgramCode
+from ._program_dump import ProgramDump
+from ._program_kernel import ProgramKernel
 from ._program_run import ProgramRun
+from .errors import StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
-    from .btf_ext import BtfFuncInfo, BtfLineInfo
     from .enums import AttachType, ProgFlags, ProgType
     from .links import Link
+    from .loaded import KernelProgram
 
 __all__ = ["Program"]
 
 
-class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramRun):
+class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, ProgramKernel, ProgramRun):
     """A program of an object, borrowed from it: it keeps the object, and is as closed as the object is.
 
-    It may be configured between open and load; later that raises `StateError`. *Wraps* ``struct
-    bpf_program``.
+    It may be configured between open and load; later that raises `StateError`. *Wraps* ``struct bpf_program``.
+
+    What the kernel has of another origin, opened by id, name or pin, is a `KernelProgram`.
     """
 
     __slots__ = ()
+
+    @classmethod
+    def from_id(cls, id: int) -> KernelProgram:
+        """Open the program of the kernel with the number `id`, as `KernelProgram.from_id` does."""
+        return _kernel_program().from_id(id)
+
+    @classmethod
+    def from_pin(cls, path: str | os.PathLike[str]) -> KernelProgram:
+        """Open the program that is pinned at `path`, as `KernelProgram.from_pin` does."""
+        return _kernel_program().from_pin(path)
+
+    @classmethod
+    def from_fd(cls, fd: int) -> KernelProgram:
+        """Open the program of the descriptor `fd`, as `KernelProgram.from_fd` does."""
+        return _kernel_program().from_fd(fd)
+
+    @classmethod
+    def find(cls, name: str | None = None, *, tag: str | None = None) -> KernelProgram:
+        """Open the program of the kernel that has this `name` or `tag`, as `KernelProgram.find` does."""
+        return _kernel_program().find(name, tag=tag)
+
+    @classmethod
+    def find_all(cls, name: str | None = None, *, tag: str | None = None) -> list[KernelProgram]:
+        """Open all programs of the kernel that have this `name` and `tag`, as `KernelProgram.find_all` does."""
+        return _kernel_program().find_all(name, tag=tag)
 
     @property
     def type(self) -> ProgType:
@@ -105,83 +133,17 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramRun):
         with self._handle.lock:
             lib.bpf_program__set_autoattach(self._pointer, boolean(value, "autoattach"))
 
-    @property
-    def log_level(self) -> int:
-        """How much the verifier tells: 1 for branches, 2 for every instruction, 4 for statistics, added up;
-        settable before load.
-
-        What it told is in `log` afterwards. *Wraps* ``bpf_program__log_level()``,
-        ``bpf_program__set_log_level()``.
-        """
-        return int(self._get(lib.bpf_program__log_level))
-
-    @log_level.setter
-    def log_level(self, value: int) -> None:
-        self._set("log_level", lib.bpf_program__set_log_level, unsigned(value, 32, "log_level"))
-
-    @property
-    def log(self) -> str:
-        """The verifier's log of the load, whole; empty if `log_level` was 0 and the program was accepted."""
-        return self._logs.get(self.name, "")
-
-    @property
-    def insn_cnt(self) -> int:
-        """How many instructions the program has; load adds those of its subprograms.
-
-        *Wraps* ``bpf_program__insn_cnt()``.
-        """
-        return int(self._get(lib.bpf_program__insn_cnt))
-
-    @property
-    def insns(self) -> bytes:
-        """The instructions as they are now, 8 bytes each (``struct bpf_insn``); load relocates them.
-
-        *Wraps* ``bpf_program__insns()``.
-        """
-        with self._handle.lock:
-            pointer = self._pointer
-            insns = lib.bpf_program__insns(pointer)
-            count = lib.bpf_program__insn_cnt(pointer)
-            return ffi.buffer(insns, count * ffi.sizeof("struct bpf_insn"))[:] if insns else b""
-
-    @property
-    def func_info(self) -> tuple[BtfFuncInfo, ...]:
-        """The functions that the program is made of, after load; empty for an object without BTF.
-
-        *Wraps* ``bpf_program__func_info()``.
-        """
-        return tuple(self._infos("func_info"))
-
-    @property
-    def line_info(self) -> tuple[BtfLineInfo, ...]:
-        """The lines of the source that its instructions come from, after load; empty for an object without BTF.
-
-        *Wraps* ``bpf_program__line_info()``.
-        """
-        return tuple(self._infos("line_info"))
-
-    def _infos(self, what: str) -> tuple[Any, ...]:
-        from . import btf_ext
-
-        with self._handle.lock:
-            pointer = self._pointer
-            self._handle.require(f"read the {what} of program {self.name!r}", *RELOCATED)
-            btf = self._owner.btf
-            if btf is None:
-                return ()
-            if what == "func_info":
-                funcs = lib.bpf_program__func_info(pointer)
-                return btf_ext.func_infos(btf, funcs, lib.bpf_program__func_info_cnt(pointer)) if funcs else ()
-            lines = lib.bpf_program__line_info(pointer)
-            return btf_ext.line_infos(btf, lines, lib.bpf_program__line_info_cnt(pointer)) if lines else ()
-
     def attach(self) -> Link:
         """Attach the program to what its section names, and return the link.
 
         *Wraps* ``bpf_program__attach()``. `NotSupportedError` if the section does not say enough, such as
         ``SEC("xdp")``: then the target goes to the method of that kind, which the hint names. The object
-        keeps the link, so that the program stays attached until the link or the object is closed.
+        keeps the link, so that the program stays attached until the link or the object is closed. A section of one's
+        own is attached by what `register_prog_handler` says.
         """
+        by_handler = _prog_handlers.attach(self)
+        if by_handler is not None:
+            return by_handler
         with self._handle.lock:
             self._loaded(f"attach program {self.name!r} (section {self.section_name!r})")
         link = self._by_section()
@@ -224,6 +186,42 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramRun):
             _log.listen()
             check(lib.bpf_program__unpin(self._pointer, encoded), action)
 
+    def unload(self) -> None:
+        """Let the kernel forget the program, unless a link, a pin or a map still holds it; the object stays loaded.
+
+        Afterwards it is as if its `autoload` had been ``False``: `StateError` for what needs it loaded, and
+        `Object.attach` leaves it out. `StateError` for a program of struct_ops, which its map names. Twice does
+        nothing. *Wraps* ``bpf_program__unload()``.
+        """
+        action = f"unload program {self.name!r}"
+        with self._handle.lock:
+            pointer = self._pointer
+            if self._handle.phase == ObjectHandle.LOADED and lib.bpf_program__fd(pointer) < 0:
+                return
+            self._loaded(action)
+            if lib.bpf_program__type(pointer) == lib.BPF_PROG_TYPE_STRUCT_OPS:
+                raise StateError(f"cannot {action}: its struct_ops map names it by its descriptor")
+            lib.bpf_program__unload(pointer)
+            lib.bpf_program__set_autoattach(pointer, False)
+
+    def set_ifindex(self, ifindex: int) -> None:
+        """Say for which network device load is to compile the program, by number: for hardware that runs BPF.
+
+        Settable before load. *Wraps* ``bpf_program__set_ifindex()``.
+        """
+        action = f"set the ifindex of program {self.name!r}"
+        number = unsigned(ifindex, 32, "ifindex")
+        with self._handle.lock:
+            pointer = self._pointer
+            self._handle.require(action, *UNLOADED)
+            lib.bpf_program__set_ifindex(pointer, number)
+
     def __repr__(self) -> str:
         closed = " (closed)" if self._handle.closed else ""
         return f"<Program {self.name!r} ({self.section_name}) of {self._handle.name}{closed}>"
+
+
+def _kernel_program() -> type[KernelProgram]:
+    from .loaded import KernelProgram
+
+    return KernelProgram

@@ -159,7 +159,12 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return compile_source
 
 
-OBJECTS_NEED = {"arena": "map:ARENA", "map_kinds": "map:BLOOM_FILTER", "struct_ops": "struct_ops_link"}
+OBJECTS_NEED = {
+    "arena": "map:ARENA",
+    "map_kinds": "map:BLOOM_FILTER",
+    "runs": "program:SYSCALL",
+    "struct_ops": "struct_ops_link",
+}
 """What the kernel must have to load the whole of an object."""
 
 

@@ -80,6 +80,32 @@ def _verified_insns() -> bool:
     return bool(info.verified_insns)
 
 
+def _live_frames() -> bool:
+    fd = _program(lib.BPF_PROG_TYPE_XDP)
+    assert fd >= 0
+    options = ffi.new("struct bpf_test_run_opts *")
+    options.sz = ffi.sizeof("struct bpf_test_run_opts")
+    packet = ffi.new("char[64]")
+    options.data_in, options.data_size_in, options.repeat = packet, 64, 1
+    options.flags = lib.BPF_F_TEST_XDP_LIVE_FRAMES
+    result = lib.bpf_prog_test_run_opts(fd, options)
+    os.close(fd)
+    return result == 0
+
+
+def _raw_tracepoint_cookie() -> bool:
+    fd = _program(lib.BPF_PROG_TYPE_RAW_TRACEPOINT)
+    assert fd >= 0
+    options = ffi.new("struct bpf_raw_tp_opts *")
+    name = ffi.new("char[]", b"sys_enter")
+    options.sz, options.tp_name, options.cookie = ffi.sizeof("struct bpf_raw_tp_opts"), name, 1
+    link = lib.bpf_raw_tracepoint_open_opts(fd, options)
+    for each in (fd, link):
+        if each >= 0:
+            os.close(each)
+    return bool(link >= 0)
+
+
 def _raw_tracepoint_twice() -> bool:
     fd = _program(lib.BPF_PROG_TYPE_RAW_TRACEPOINT)
     assert fd >= 0
@@ -98,6 +124,14 @@ def _attach_cookie() -> bool:
 def _snprintf() -> bool:
     kind, helper = lib.BPF_PROG_TYPE_RAW_TRACEPOINT, lib.BPF_FUNC_snprintf
     return _answer(lib.libbpf_probe_bpf_helper(kind, helper, ffi.NULL), "helper snprintf")
+def _code(*insns: str) -> bool:
+    """Tell whether the kernel takes instructions, written in hexadecimal for a little-endian machine."""
+    code = ffi.from_buffer(bytes.fromhex(" ".join((*insns, "b700000000000000 9500000000000000"))))
+    kind = lib.BPF_PROG_TYPE_SOCKET_FILTER
+    fd = lib.bpf_prog_load(kind, b"probe", b"GPL", ffi.cast("struct bpf_insn *", code), len(code) // 8, ffi.NULL)
+    if fd >= 0:
+        os.close(fd)
+    return bool(fd >= 0)
 
 
 def _exclusive_map() -> bool:
@@ -126,19 +160,6 @@ def _function(name: str) -> bool:
 
 def _tracing() -> bool:
     return _btf() and _program_type("TRACING") and _function("bpf_trampoline_link_prog")
-
-
-def _raw_tracepoint_cookie() -> bool:
-    fd = _program(lib.BPF_PROG_TYPE_RAW_TRACEPOINT)
-    assert fd >= 0
-    options = ffi.new("struct bpf_raw_tp_opts *")
-    name = ffi.new("char[]", b"sys_enter")
-    options.sz, options.tp_name, options.cookie = ffi.sizeof(options[0]), name, 1
-    link = lib.bpf_raw_tracepoint_open_opts(fd, options)
-    for each in (fd, link):
-        if each >= 0:
-            os.close(each)
-    return link >= 0
 
 
 def _in_btf(name: bytes) -> bool:
@@ -188,18 +209,26 @@ def _cgroup_preorder() -> bool:
 
 
 PROBES: dict[str, Callable[[], bool]] = {
+    "assoc_struct_ops": lambda: _function("bpf_prog_assoc_struct_ops"),
     "attach_cookie": _attach_cookie,
     "bpf_loop": lambda: _function("bpf_loop"),
     "bpf_lsm": _bpf_lsm,
     "btf": _btf,
+    "dummy_ops": lambda: _function("bpf_struct_ops_test_run"),
     "cgroup_iter": lambda: _function("bpf_iter_attach_cgroup"),
     "cgroup_order": _cgroup_order,
     "cgroup_preorder": _cgroup_preorder,
     "exclusive_map": _exclusive_map,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
+    "isa_v4": lambda: _code("b701000001000000", "bf11080000000000"),  # r1 = 1; r1 = (s8)r1
+    "task_iter_of_one": lambda: _function("bpf_iter_attach_task"),
     "kprobe": lambda: os.path.exists(f"{PMU}/kprobe/type"),
     # Without fprobes bpf_kprobe_multi_link_attach() is there, and refuses.
     "kprobe_multi": lambda: os.path.exists(f"{PMU}/kprobe/type") and _function("register_fprobe_ips"),
+    # *(u64 *)(r10 -8) = 1; r1 = load_acquire((u64 *)(r10 -8))
+    "load_acquire": lambda: _code("7a0af8ff01000000", "dba1f8ff00010000"),
+    "live_frames": _live_frames,
+    "may_goto": lambda: _code("e500000000000000"),
     "kprobe_session": lambda: _function("bpf_session_is_return"),
     "lsm_cgroup": lambda: _program_type("LSM") and _function("bpf_trampoline_link_cgroup_shim"),
     "lwt": lambda: _function("bpf_lwt_push_ip_encap"),
@@ -218,9 +247,13 @@ PROBES: dict[str, Callable[[], bool]] = {
     "snprintf": _snprintf,
     # To ask for programs of the type TRACING, libbpf loads one for the entry of a function, which is more.
     "tp_btf": lambda: _btf() and _program_type("RAW_TRACEPOINT"),
-    "task_iter_of_one": lambda: _function("bpf_iter_attach_task"),
-    "trace_cookie": lambda: _function("bpf_get_attach_cookie_tracing"),
+    "prog_streams": lambda: _function("bpf_prog_stream_read"),
+    "sk_lookup_run": lambda: _function("bpf_prog_test_run_sk_lookup"),
+    "stream_printk": lambda: _function("bpf_stream_vprintk_impl"),
+    "struct_ops_update": lambda: _function("bpf_struct_ops_map_link_update"),
     "tcx": lambda: _function("tcx_link_attach"),
+    "token": lambda: _function("bpf_token_create"),
+    "trace_cookie": lambda: _function("bpf_get_attach_cookie_tracing"),
     "unix_hooks": lambda: _function("bpf_sock_addr_set_sun_path"),
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),
     "uprobe_multi": lambda: _function("bpf_uprobe_multi_link_attach"),

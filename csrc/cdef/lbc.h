@@ -90,6 +90,25 @@ int lbc_memory_copy(void *buffer, const void *memory, size_t size, int write);
 int lbc_link_perf_event_fd(const struct bpf_link *link);
 int lbc_link_usdt_parts(const struct bpf_link *link, struct bpf_link **parts, int capacity);
 
+/* Links that libbpf has no function for (link_perf.c): NULL and errno, EOPNOTSUPP with the system's libbpf. */
+struct bpf_link *lbc_link__from_fd(int fd);
+struct bpf_link *lbc_link__from_id(__u32 id);
+struct bpf_link *lbc_link__create(int prog_fd, int target_fd, enum bpf_attach_type type,
+    const struct bpf_link_create_opts *opts);
+struct bpf_link *lbc_link__raw_tracepoint(int prog_fd, struct bpf_raw_tp_opts *opts);
+
+/* A program that no object has (program.c; loading it, with signals blocked, load.c): its descriptor. */
+struct lbc_prog {
+    int fd;
+};
+
+struct lbc_prog *lbc_prog__load(enum bpf_prog_type type, const char *name, const char *license,
+    const struct bpf_insn *insns, size_t insn_cnt, struct bpf_prog_load_opts *opts);
+struct lbc_prog *lbc_prog__from_id(__u32 id);
+struct lbc_prog *lbc_prog__from_pin(const char *path);
+struct lbc_prog *lbc_prog__from_fd(int fd);
+void lbc_prog__close(struct lbc_prog *prog);
+
 /* A map that no object has (map.c): its descriptor. */
 struct lbc_map {
     int fd;
@@ -318,6 +337,12 @@ int lbc_user_ring__wait(struct lbc_user_ring *ring, int timeout_ms);
 struct lbc_user_sample *lbc_user_sample__reserve(struct lbc_user_ring *ring, __u32 size);
 int lbc_user_sample__submit(struct lbc_user_sample *sample, const void *data);
 void lbc_user_sample__free(struct lbc_user_sample *sample);
+
+/* Forget a program's functions and lines (link_perf.c): they are of other instructions. */
+void lbc_program_forget_infos(struct bpf_program *prog);
+
+/* Write its table of functions into a struct_ops map, if that is not done yet (link_perf.c). */
+int lbc_map_fill_struct_ops(const struct bpf_map *map);
 
 /* What the files of tracefs say of sub-buffers, of events in them, and of the events that are text (trace_raw.c). */
 struct lbc_trace_format {

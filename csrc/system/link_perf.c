@@ -1,4 +1,7 @@
 /* Stands in for csrc/link_perf.c when the system's libbpf is linked: nothing is known of its structs. */
+#include <errno.h>
+#include <stddef.h>
+
 #include "bpf.h"
 #include "btf.h"
 #include "libbpf.h"
@@ -16,6 +19,18 @@ void lbc_map_forget_btf(struct bpf_map *map)
 	(void)map;
 }
 
+/* Load is then refused by the kernel if a line is of an instruction that is not there. */
+void lbc_program_forget_infos(struct bpf_program *prog)
+{
+	(void)prog;
+}
+
+int lbc_map_fill_struct_ops(const struct bpf_map *map)
+{
+	(void)map;
+	return -EOPNOTSUPP;
+}
+
 int lbc_map_adopt_inner(struct bpf_map *map)
 {
 	(void)map;
@@ -28,4 +43,39 @@ struct bpf_link *lbc_attach_xdp(const struct bpf_program *prog, int ifindex, __u
 	LIBBPF_OPTS(bpf_tcx_opts, opts, .flags = flags);
 
 	return bpf_program__attach_tcx(prog, ifindex, &opts);
+}
+
+static struct bpf_link *unknown(void)
+{
+	errno = EOPNOTSUPP;
+	return NULL;
+}
+
+struct bpf_link *lbc_link__from_fd(int fd)
+{
+	(void)fd;
+	return unknown();
+}
+
+struct bpf_link *lbc_link__from_id(__u32 id)
+{
+	(void)id;
+	return unknown();
+}
+
+struct bpf_link *lbc_link__create(int prog_fd, int target_fd, enum bpf_attach_type type,
+				  const struct bpf_link_create_opts *opts)
+{
+	(void)prog_fd;
+	(void)target_fd;
+	(void)type;
+	(void)opts;
+	return unknown();
+}
+
+struct bpf_link *lbc_link__raw_tracepoint(int prog_fd, struct bpf_raw_tp_opts *opts)
+{
+	(void)prog_fd;
+	(void)opts;
+	return unknown();
 }

@@ -525,6 +525,13 @@ ACTIONS = {
     "program.flags": lambda obj: setattr(obj.programs["on_raw"], "flags", 1),
     "program.autoload": lambda obj: setattr(obj.programs["on_raw"], "autoload", False),
     "program.log_level": lambda obj: setattr(obj.programs["on_raw"], "log_level", 1),
+    "program.insns": lambda obj: setattr(obj.programs["on_raw"], "insns", bytes(8)),
+    "program.set_ifindex": lambda obj: obj.programs["on_raw"].set_ifindex(0),
+    "program.unload": lambda obj: obj.programs["on_raw"].unload(),
+    "program.test_run": lambda obj: obj.programs["on_raw"].test_run(),
+    "program.xlated": lambda obj: obj.programs["on_raw"].xlated(),
+    "program.stream_read": lambda obj: obj.programs["on_raw"].stream_read(),
+    "program.bind_map": lambda obj: obj.programs["on_raw"].bind_map(obj.maps["events"]),
     "map.pin": lambda obj: obj.maps["events"].pin("/sys/fs/bpf/never"),
     "map.unpin": lambda obj: obj.maps["events"].unpin("/sys/fs/bpf/never"),
     "map.fd": lambda obj: obj.maps["events"].fd,
@@ -550,8 +557,10 @@ WRONG = {
         "attach", "pin", "unpin", "pin_maps", "unpin_maps", "pin_programs", "unpin_programs", "program.attach",
         "program.pin", "program.unpin", "program.fd", "program.id", "program.tag", "program.info", "map.pin",
         "map.unpin", "map.fd", "map.id", "map.info", "map.attach_struct_ops",
+        "program.unload", "program.test_run", "program.xlated", "program.stream_read", "program.bind_map",
     },
     "prepared": {
+        "program.unload", "program.test_run", "program.xlated", "program.stream_read", "program.bind_map",
         "prepare", "attach", "pin", "unpin", "pin_programs", "unpin_programs", "program.attach", "program.pin",
         "program.unpin", "program.fd", "program.id", "program.tag", "program.info", "map.attach_struct_ops",
         "map.type", "map.key_size", "map.value_size", "map.max_entries", "map.map_flags", "map.numa_node",
@@ -559,9 +568,9 @@ WRONG = {
     },
     "loaded": {
         "prepare", "load", "kversion", "program.type", "program.expected_attach_type", "program.flags",
-        "program.autoload", "program.log_level", "map.type", "map.key_size", "map.value_size", "map.max_entries",
-        "map.map_flags", "map.numa_node", "map.map_extra", "map.ifindex", "map.autocreate", "map.pin_path",
-        "map.inner_map", "map.exclusive_program",
+        "program.autoload", "program.log_level", "program.insns", "program.set_ifindex",
+        "map.type", "map.key_size", "map.value_size", "map.max_entries", "map.map_flags", "map.numa_node",
+        "map.map_extra", "map.ifindex", "map.autocreate", "map.pin_path", "map.inner_map", "map.exclusive_program",
     },
     "failed to load": set(ACTIONS),
 }  # fmt: skip
@@ -767,10 +776,12 @@ ARGUMENTS = {
     "pin": ("/sys/fs/bpf/never",), "unpin": ("/sys/fs/bpf/never",), "pin_programs": ("/sys/fs/bpf/never",),
     "unpin_programs": ("/sys/fs/bpf/never",), "pin_maps": (), "unpin_maps": (),
     "lookup_elem": (b"",), "lookup_and_delete_elem": (b"",), "update_elem": (b"", b""), "delete_elem": (b"",),
-    "reuse": (None,), "attach_kprobe": ("f",), "attach_kprobe_multi": ("f",), "attach_ksyscall": ("f",),
+    "reuse": (None,), "bind_map": (None,), "assoc_struct_ops": (None,), "set_ifindex": (0,), "update_map": (None,),
+    "attach_kprobe": ("f",), "attach_kprobe_multi": ("f",), "attach_ksyscall": ("f",),
     "attach_tracepoint": ("a", "b"), "attach_raw_tracepoint": ("a",), "attach_perf_event": (0,),
     "attach_uprobe": ("libc", "f"), "attach_uprobe_multi": ("libc", "f"), "attach_usdt": ("libc", "a", "b"),
-    "set_attach_target": (None, "f"),
+    "set_attach_target": (None, "f"), "attach_cgroup": ("/sys/fs/cgroup",), "attach_netkit": ("lo",),
+    "attach_socket": (0,), "attach_tcx": ("lo",), "attach_xdp": ("lo",),
 }  # fmt: skip
 
 
@@ -783,9 +794,10 @@ def use(thing, name):
             arguments = ()
         if name == "update_program":
             arguments = (thing._owner.programs["on_raw"],)
-        if name == "update_map":
+        if name in ("update_map", "attach_sockmap"):
             arguments = (thing._owner.maps["events"],)
-        value(*arguments)
+        keywords = {"pf": "ipv4", "hooknum": "local_in"} if name == "attach_netfilter" else {}
+        value(*arguments, **keywords)
 
 
 def closed_things(loaded):

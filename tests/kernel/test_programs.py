@@ -201,7 +201,7 @@ def test_an_enumeration_of_a_newer_kernel_is_taken_and_named_so(opened, name):
     assert getattr(program, name).name == "UNKNOWN_1000"
 
 
-@pytest.mark.parametrize("name", ["name", "section_name", "insn_cnt", "insns", "fd", "id", "tag", "info", "log"])
+@pytest.mark.parametrize("name", ["name", "section_name", "insn_cnt", "fd", "id", "tag", "info", "log"])
 def test_what_cannot_be_set_cannot_be_set(opened, name):
     with pytest.raises(AttributeError):
         setattr(opened("basic").programs["on_raw"], name, 1)

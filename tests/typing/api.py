@@ -47,6 +47,60 @@ def programs(program: bpf.Program) -> None:
         link.update_program(link)  # type: ignore[arg-type]
 
 
+def programs_of_the_kernel(path: Path, table: bpf.Map) -> None:
+    assert_type(bpf.Program.from_id(7), bpf.KernelProgram)
+    assert_type(bpf.Program.find("x"), bpf.KernelProgram)
+    assert_type(bpf.Program.find_all(tag="0123456789abcdef"), list[bpf.KernelProgram])
+    with bpf.KernelProgram.load("xdp", bytes(8), name="x", fd_array=[table, 5]) as program:
+        assert_type(program.info, bpf.ProgramInfo)
+        program.pin(path)
+    bpf.KernelProgram.load(5.5, bytes(8))  # type: ignore[arg-type]
+    assert_type(bpf.Link.from_id(7), bpf.Link)
+    assert_type(bpf.Link.find_all(prog_id=7), list[bpf.Link])
+
+
+def test_runs(program: bpf.Program, other: bpf.KernelProgram) -> None:
+    done = program.test_run(b"packet", ctx_in={"mark": 1}, flags=bpf.TestRunFlags.XDP_LIVE_FRAMES, cpu=None)
+    assert_type(done, bpf.TestRun)
+    assert_type(done.retval, int)
+    assert_type(done.data_out, bytes | None)
+    assert_type(other(a=1), bpf.TestRun)
+    program.test_run(repeat="x")  # type: ignore[arg-type]
+
+
+def links(program: bpf.Program, other: bpf.KernelProgram, table: bpf.StructOps) -> None:
+    link = bpf.Link.create(other, "lo", bpf.AttachType.TCX_INGRESS, tcx={"relative_fd": program})
+    assert_type(link, bpf.Link)
+    assert_type(bpf.Link.raw_tracepoint_open(other, "sys_enter", cookie=5), bpf.Link)
+    link.update_program(program, old=other)
+    link.update_map(table, old=table)
+    link.update_map(program)  # type: ignore[arg-type]
+    bpf.Link.create(other, tcx=5)  # type: ignore[arg-type]
+
+
+def instructions(program: bpf.Program, other: bpf.KernelProgram) -> None:
+    assert_type(program.insns, bytes)
+    program.insns = [bpf.Insn(0xB7), bpf.Insn(0x95)]
+    assert_type(program.disassemble(), str)
+    assert_type(other.xlated(), bpf.Xlated)
+    assert_type(other.xlated().insns, tuple[bpf.Insn, ...])
+    assert_type(program.jited()[0], bpf.JitedFunction)
+    assert_type(program.jited()[0].code, bytes)
+
+
+def uses_of_programs(program: bpf.Program, other: bpf.KernelProgram, table: bpf.Map) -> None:
+    with bpf.enable_stats() as stats:
+        assert_type(stats, bpf.Stats)
+    assert_type(other.read_stdout(), str)
+    assert_type(program.stream_read(2), bytes)
+    program.bind_map(table, flags=0)
+    program.unload()
+    other.unload()  # type: ignore[attr-defined]
+    with bpf.register_prog_handler("mine/", bpf.ProgType.XDP, attach=bpf.Program.attach) as handler:
+        assert_type(handler, bpf.ProgHandler)
+    bpf.register_prog_handler("mine/", 5.5)  # type: ignore[arg-type]
+
+
 def attaching(program: bpf.Program, path: Path, event: bpf.PerfEvent, each: bpf.Map) -> None:
     assert_type(program.attach_kprobe("f", offset=4, attach_mode=bpf.ProbeAttachMode.PERF), bpf.Link)
     assert_type(program.attach_kprobe_multi(syms=["f"], cookies=(1,), session=True), bpf.Link)

@@ -1,0 +1,64 @@
+"""Descriptors that one call needs: made before it and closed after it, whatever happens."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from itertools import starmap
+
+from ._ffi import unsigned
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from typing_extensions import Self
+
+__all__ = ["LEAST", "Descriptors"]
+
+LEAST = 3
+"""No duplicate takes the place of a standard stream."""
+
+
+class Descriptors:
+    """Descriptors that were made for one call, closed at the end of the block.
+
+    A duplicate spares holding the lock of its owner during the call, and two locks at once.
+    """
+
+    __slots__ = ("_made",)
+
+    def __init__(self) -> None:
+        self._made: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        # One step of Python's each, between whose taking and closing no Ctrl-C comes.
+        any(map(os.close, map(self._made.pop, [-1] * len(self._made))))
+
+    def make(self, function: Callable[..., int], *arguments: object) -> int:
+        """Call what makes a descriptor, and keep that for the block."""
+        self._made.extend(starmap(function, (arguments,)))
+        return self._made[-1]
+
+    def of(self, thing: Any, action: str = "") -> int:
+        """Duplicate the descriptor of a program, a map, a link or BTF; a program says what could not be done."""
+        with thing._handle.lock:
+            fd = thing._loaded(action) if action and hasattr(thing, "_loaded") else thing.fd
+            return self.make(fcntl.fcntl, fd, fcntl.F_DUPFD_CLOEXEC, LEAST)
+
+    def any(self, value: Any, what: str, wanted: str) -> int:
+        """Give the descriptor that a thing has, or that a number is: that one stays the caller's."""
+        if hasattr(value, "__index__"):
+            return unsigned(value, 31, what)
+        if hasattr(value, "_handle") and hasattr(type(value), "fd"):
+            with value._handle.lock:
+                if value.fd is None:
+                    raise ValueError(f"{what}: {value!r} has no descriptor: load() gives it one")
+                return self.of(value)
+        if hasattr(value, "fileno"):
+            return unsigned(value.fileno(), 31, what)
+        raise TypeError(f"{what} must be {wanted}, or a descriptor, not {type(value).__name__}")

@@ -1,0 +1,210 @@
+"""Test runs: what each type of program is given, and what comes back. Not imported until one is made."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any, NamedTuple
+
+from . import _contexts, _log
+from ._borrow import Descriptors
+from ._check import ENOTSUPP, check
+from ._ffi import Options, ffi, lib, unsigned
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._libbpf import CData
+    from ._program import LoadedProgram
+
+__all__ = ["TestRun", "call", "test_run"]
+
+CONTEXT = 512
+"""Bytes for a context: a newer kernel may have more members than are known here, and wants room for all."""
+
+ROOM = 1 << 16
+"""Bytes that a packet may grow by while a program works on it; no program can make more."""
+
+_memory = ffi.new_allocator(should_clear_after_alloc=False)
+
+
+class TestRun(NamedTuple):
+    """What a program returned and left.
+
+    `retval` is what it returned, as the ``int`` that it is in C; of a program that changes the return value of a
+    function, how often that was called is in its upper 16 bits. `duration_ns` is how long a run took, on average; 0
+    for the types that the kernel does not measure. `data_out` is the packet as it was left, of a flow dissector its
+    keys; ``None`` where there is none. `ctx_out` is the context as it was left: a record if it is known to be a struct,
+    or bytes; ``None`` where there is none.
+    """
+
+    retval: int
+    duration_ns: int
+    data_out: bytes | None
+    ctx_out: Any
+
+
+TestRun.__test__ = False  # type: ignore[attr-defined]
+"""It is none of pytest's."""
+
+
+def test_run(
+    program: LoadedProgram,
+    data_in: Any,
+    ctx_in: Any,
+    data_size_out: int | None,
+    ctx_size_out: int | None,
+    *,
+    repeat: int,
+    flags: int,
+    cpu: int | None,
+    batch_size: int,
+) -> TestRun:
+    """Do what `LoadedProgram.test_run` says."""
+    action = f"run program {program.name!r}"
+    kind = int(program.type)
+    number = unsigned(flags, 32, "flags")
+    live = bool(number & lib.BPF_F_TEST_XDP_LIVE_FRAMES)
+    opts = Options("bpf_test_run_opts", repeat=unsigned(repeat, 31, "repeat"))
+    if cpu is not None:
+        opts.set("cpu", unsigned(cpu, 32, "cpu"))
+        number |= lib.BPF_F_TEST_RUN_ON_CPU
+    opts.set("flags", number)
+    opts.set("batch_size", unsigned(batch_size, 32, "batch_size"))
+    size = _give(opts, "data", data_in)
+    room = _room(data_size_out, "data_size_out", 0 if live or data_in is None else size + ROOM)
+    data = _take(opts, "data", room)
+    codec, struct = _type_of(program, kind)
+    back = _context(opts, kind, ctx_in, ctx_size_out, codec, struct, size if data_in is not None else None)
+    context = None
+    if kind == lib.BPF_PROG_TYPE_SYSCALL or live:
+        context = opts.pointer.ctx_in
+    elif back and struct != _KEYS:
+        context = _take(opts, "ctx", _room(ctx_size_out, "ctx_size_out", max(back, CONTEXT)))
+    with Descriptors() as borrowed:
+        fd = borrowed.of(program, action)
+        _log.listen()
+        result = lib.bpf_prog_test_run_opts(fd, opts.pointer)
+        check(result, action, lambda error: _hint(error, kind, program, opts.pointer, room))
+    done = opts.pointer
+    data_out = ffi.buffer(data, done.data_size_out)[:] if room and not live else None
+    ctx_out: Any = None
+    if kind == lib.BPF_PROG_TYPE_SYSCALL:
+        ctx_out = ffi.buffer(done.ctx_in, done.ctx_size_in)[:] if done.ctx_size_in else None
+        if codec is not None and ctx_out is not None and len(ctx_out) == codec.size:
+            ctx_out = codec.decode(ctx_out)
+    elif struct == _KEYS:
+        ctx_out = _contexts.decode(struct, data, done.data_size_out) if data_out else None
+    elif context is not None and not live and done.ctx_size_out:
+        made = ffi.buffer(context, done.ctx_size_out)[:]
+        ctx_out = made if struct is None else _contexts.decode(struct, context, len(made))
+    return TestRun(int(ffi.cast("int32_t", done.retval)), done.duration, data_out, ctx_out)
+
+
+_KEYS = "struct bpf_flow_keys"
+"""What a flow dissector is given a part of, and what it makes."""
+
+
+def call(program: LoadedProgram, ctx: Any, members: dict[str, Any]) -> TestRun:
+    """Do what calling a program says."""
+    from .enums import ProgType
+
+    kind = program.type
+    if kind != ProgType.SYSCALL:
+        raise TypeError(f"program {program.name!r} is of type {kind.name}: only one of type SYSCALL can be called")
+    if ctx is not None and members:
+        raise TypeError("give the argument, or its members by name, not both")
+    if ctx is None:
+        codec, _ = _type_of(program, int(kind))
+        if codec is not None:
+            ctx = codec.make(**members)
+        elif members:
+            raise TypeError(f"the argument of program {program.name!r} is of no known struct: give it as bytes")
+    return program.test_run(ctx_in=ctx)  # type: ignore[attr-defined, no-any-return]
+
+
+def _type_of(program: LoadedProgram, kind: int) -> tuple[Any, str | None]:
+    """Give the codec of the argument of a syscall program, or the struct of linux/bpf.h that the context is."""
+    if kind != lib.BPF_PROG_TYPE_SYSCALL:
+        return None, _contexts.STRUCTS.get(kind)
+    found = program._argument_type()
+    return (None if found is None else found.codec()), None
+
+
+def _give(opts: Options, what: str, value: Any) -> int:
+    """Set what goes in, and give its size in bytes."""
+    if value is None:
+        return 0
+    if isinstance(value, str) or not _is_buffer(value):
+        raise TypeError(f"{what}_in must be bytes, not {type(value).__name__}")
+    memory = ffi.new("char[]", bytes(value))
+    size = len(memory) - 1
+    opts.kept.append(memory)
+    opts.set(f"{what}_in", memory)
+    opts.set(f"{what}_size_in", size)
+    return size
+
+
+def _is_buffer(value: Any) -> bool:
+    try:
+        memoryview(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _room(given: int | None, what: str, usual: int) -> int:
+    return usual if given is None else unsigned(given, 31, what)
+
+
+def _take(opts: Options, what: str, size: int) -> CData:
+    """Set where something comes back, and give that memory."""
+    memory: CData = _memory("char[]", size)
+    opts.kept.append(memory)
+    if size:
+        opts.set(f"{what}_out", memory)
+        opts.set(f"{what}_size_out", size)
+    return memory
+
+
+def _context(
+    opts: Options, kind: int, value: Any, size_out: int | None, codec: Any, struct: str | None, packet: int | None
+) -> int:
+    """Set the context, and give how many bytes of it come back."""
+    if value is None and (size_out or kind == lib.BPF_PROG_TYPE_SK_LOOKUP):
+        # A lookup has a context in any case; of what it says of a packet the kernel wants the length.
+        value = {}
+    if value is None:
+        return 0
+    if not _is_buffer(value):
+        if kind in _contexts.WORDS:
+            value = _contexts.words(value)
+        elif codec is not None:
+            value = codec.encode(value)
+        elif struct is not None:
+            xdp = kind == lib.BPF_PROG_TYPE_XDP and packet is not None
+            value = ffi.buffer(_contexts.encode(struct, value, {"data_end": packet or 0} if xdp else {}))
+        else:
+            raise TypeError(f"the context of this program must be bytes, not {type(value).__name__}")
+    size = _give(opts, "ctx", value)
+    return size if kind not in _contexts.WORDS else 0
+
+
+def _hint(error: int, kind: int, program: LoadedProgram, done: Any, room: int) -> str | None:
+    if error == errno.ENOSPC:
+        if done.data_size_out <= room:
+            return "the context has more bytes than there was room for: ctx_size_out"
+        return f"the packet has {done.data_size_out} bytes afterwards, and there was room for {room}: data_size_out"
+    if error == errno.EINTR:
+        return "a signal came in before all repetitions were done"
+    if error in (ENOTSUPP, errno.EOPNOTSUPP):
+        return f"this kernel makes no test runs of programs of type {program.type.name}"
+    if error != errno.EINVAL:
+        return None
+    if kind in (*_contexts.SKB_TYPES, lib.BPF_PROG_TYPE_XDP, lib.BPF_PROG_TYPE_FLOW_DISSECTOR):
+        if done.data_size_in < ETHERNET:
+            return f"it is run on a packet, with its Ethernet header of {ETHERNET} bytes: data_in"
+        return "the kernel refuses this packet or context: many members of a context cannot be set"
+    return "the kernel refuses this context, or an argument that programs of this type are not run with"
+
+
+ETHERNET = 14
+"""Bytes of an Ethernet header (ETH_HLEN, linux/if_ether.h)."""
