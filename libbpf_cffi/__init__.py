@@ -81,7 +81,12 @@ if TYPE_CHECKING:
         UpdateFlags,
     )
     from .infos import LinkInfo, MapInfo, ProgramInfo
+<<<<<<< HEAD
     from .insns import Insn
+=======
+    from .perfbuf import CpuBuffer, PerfBuffer
+    from .linker import link_objects
+>>>>>>> ab86171 (Link objects, in a child process: libbpf's linker crashes on malformed ones)
     from .loaded import KernelProgram
     from .perf_events import PerfEvent
     from .perfbuf import CpuBuffer, PerfBuffer
@@ -204,7 +209,11 @@ __all__ = [
     "enable_stats",
     "ffi",
     "lib",
+<<<<<<< HEAD
     "net",
+=======
+    "link_objects",
+>>>>>>> ab86171 (Link objects, in a child process: libbpf's linker crashes on malformed ones)
     "num_possible_cpus",
     "plain",
     "pointer",
@@ -309,7 +318,11 @@ _LATER = {
     "Xlated": "_dump",
     "XskMap": "_map_redirect",
     "compile_object": "compile",
+<<<<<<< HEAD
     "enable_stats": "stats",
+=======
+    "link_objects": "linker",
+>>>>>>> ab86171 (Link objects, in a child process: libbpf's linker crashes on malformed ones)
     "num_possible_cpus": "_map_percpu",
     "plain": "_record",
     "record_syscalls": "syscalls",

@@ -165,7 +165,7 @@ class Object:
         if not data:
             # Of an empty file libbpf says this, of an empty buffer only EINVAL.
             raise failure(lib.LIBBPF_ERRNO__FORMAT, action)
-        _check_types(data, action)
+        check_types(data, action)
         self = object.__new__(cls)
         self._handle = handle = ObjectHandle(lib.bpf_object__close, name=what)
         handle.close_with(self)
@@ -597,7 +597,7 @@ def _name_of(data: bytes) -> tuple[str, str]:
     return (name, f"object {name!r}") if dot and name.isidentifier() else ("object", f"an object of {len(data)} bytes")
 
 
-def _check_types(data: bytes, action: str) -> None:
+def check_types(data: bytes, action: str) -> None:
     """Raise when the object's BTF makes no sense: libbpf trusts its sizes and offsets (csrc/btf_check.c)."""
     section = _elf.section(data, ".BTF")
     if section:

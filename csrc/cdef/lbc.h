@@ -429,6 +429,7 @@ void lbc_map_forget_btf(struct bpf_map *map);
 /* Whether the template of a map of maps can be set; libbpf crashes at that before this (link_perf.c). */
 int lbc_map_adopt_inner(struct bpf_map *map);
 
+<<<<<<< HEAD
 /* Files that probes go into (target.c): opened below another root, and checked; what is wrong goes to `why`. */
 int lbc_target_open(int root_fd, const char *path);
 int lbc_target_check(int fd, char *why, size_t why_size);
@@ -462,3 +463,16 @@ struct lbc_socket_program {
 struct lbc_socket_program *lbc_socket_program__attach(struct lbc_socket_program *made, int fd, int prog_fd,
     bool reuseport);
 int lbc_socket_program__detach(struct lbc_socket_program *made);
+=======
+/*
+ * Link objects in a child process (linker.c), whose number is given, or a negative errno. It writes the object to one
+ * descriptor, and to the other what happened: messages of libbpf's ('0' + level), the input at work ('i'), the result
+ * ('r'), each a letter, a text and a NUL. A child that crashed has written no result.
+ */
+struct lbc_link_input {
+    const void *data;
+    size_t size;
+};
+
+int lbc_link__start(const struct lbc_link_input *inputs, __u32 count, int output, int report);
+>>>>>>> ab86171 (Link objects, in a child process: libbpf's linker crashes on malformed ones)

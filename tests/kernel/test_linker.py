@@ -1,0 +1,154 @@
+"""Linking objects: what comes out is of use, what cannot be linked is told, what crashes libbpf does not crash us."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import libbpf_cffi as bpf
+from libbpf_cffi import linker
+
+SOURCE = Path(__file__).resolve().parent.parent / "bpf" / "variables_linked.bpf.c"
+MUTATIONS = Path(__file__).resolve().parent / "link_mutations.py"
+HALVES = {"shared", "same#1", "same#2", "same_zero#1", "same_zero#2", "work1.counter", "work2.counter"}
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two objects, of which one needs a variable of the other."""
+    folder = tmp_path_factory.mktemp("parts")
+    made = []
+    for number, defines in enumerate(({}, {"THIS": "2"})):
+        made.append(folder / f"part{number}.bpf.o")
+        made[-1].write_bytes(bpf.compile_object(SOURCE, defines=defines))
+    return made
+
+
+def names(data: bytes | Path) -> set[str]:
+    with bpf.Object.open(data) as obj:
+        return set(obj.variables)
+
+
+def test_files_are_linked_into_one_object(parts):
+    assert names(bpf.link_objects(*parts)) == HALVES
+
+
+def test_contents_and_descriptors_are_linked_as_files_are(parts):
+    with parts[1].open("rb") as file:
+        assert bpf.link_objects(parts[0].read_bytes(), file.fileno()) == bpf.link_objects(*parts)
+        assert file.read(4) == b"\x7fELF"
+
+
+def test_a_buffer_may_be_changed_once_it_is_linked(parts):
+    content = bytearray(parts[0].read_bytes())
+    data = bpf.link_objects(content, parts[1])
+    content[:] = bytes(len(content))
+    assert names(data) == HALVES
+
+
+def test_the_linked_programs_run(root, parts):
+    with bpf.Object.open(bpf.link_objects(*parts)) as obj:
+        obj.load()
+        for name in ("work1", "work2"):
+            options = bpf.ffi.new("struct bpf_test_run_opts *")
+            options.sz = bpf.ffi.sizeof(options[0])
+            assert bpf.lib.bpf_prog_test_run_opts(obj.programs[name].fd, options) == 0
+        assert obj.variables["shared"] == 7
+
+
+def test_the_output_is_a_whole_file(parts, tmp_path):
+    output = tmp_path / "out.bpf.o"
+    data = bpf.link_objects(*parts, output=output)
+    assert output.read_bytes() == data
+    assert os.listdir(tmp_path) == ["out.bpf.o"]
+
+
+def test_the_output_may_be_a_descriptor(parts, tmp_path):
+    with (tmp_path / "out").open("wb") as file:
+        data = bpf.link_objects(*parts, output=file.fileno())
+    assert (tmp_path / "out").read_bytes() == data
+
+
+def test_a_link_that_fails_leaves_the_output_alone(parts, tmp_path):
+    output = tmp_path / "out.bpf.o"
+    output.write_bytes(b"before")
+    with pytest.raises(bpf.LibbpfError):
+        bpf.link_objects(parts[0], parts[0], output=output)
+    assert output.read_bytes() == b"before"
+    assert os.listdir(tmp_path) == ["out.bpf.o"]
+
+
+def test_what_cannot_be_linked_is_told_in_libbpfs_words(parts):
+    with pytest.raises(bpf.LibbpfError, match=r"cannot link object '.*part0\.bpf\.o'") as caught:
+        bpf.link_objects(parts[0], parts[0])
+    assert "conflicting non-weak symbol #" in "".join(caught.value.messages)
+
+
+def test_what_is_no_object_is_refused(parts):
+    with pytest.raises(bpf.LibbpfError, match="cannot link input 2, an object of 9 bytes"):
+        bpf.link_objects(parts[0], b"not an ob")
+
+
+def test_nothing_to_link_is_a_value_error():
+    with pytest.raises(ValueError, match="nothing to link"):
+        bpf.link_objects()
+
+
+def test_an_input_that_crashes_libbpf_is_an_exception(parts):
+    data = bytearray(parts[0].read_bytes())
+    table = int.from_bytes(data[0x28:0x30], sys.byteorder)
+    entry, count = (int.from_bytes(data[at : at + 2], sys.byteorder) for at in (0x3A, 0x3C))
+    for header in range(table, table + entry * count, entry):
+        kind, target = (int.from_bytes(data[header + at : header + at + 4], sys.byteorder) for at in (4, 44))
+        if (kind, target) == (9, 3):
+            # A relocation of the programs' section, a terabyte behind its end.
+            offset = int.from_bytes(data[header + 24 : header + 32], sys.byteorder)
+            data[offset : offset + 8] = (1 << 40).to_bytes(8, sys.byteorder)
+    with pytest.raises(bpf.LibbpfError, match=r"cannot link input 1[^!]+libbpf's linker crashed on it"):
+        bpf.link_objects(bytes(data), parts[1])
+
+
+@pytest.mark.parametrize("first", range(0, 2000, 1000))
+def test_no_malformed_input_ends_the_process(parts, first):
+    command = [sys.executable, MUTATIONS, str(first), "1000", *parts]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ends = dict(reversed(each.split()) for each in done.stdout.split(", "))
+    assert int(ends["refused"]) > 100
+    assert int(ends["linked"]) > 100
+
+
+def test_linking_leaves_no_process_behind(parts):
+    bpf.link_objects(*parts)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_somebody_else_may_have_asked_for_the_childs_status(parts, python):
+    code = "import signal, sys, libbpf_cffi as bpf; signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
+    said = python(f"{code}; print(len(bpf.link_objects(*sys.argv[1:])))", *parts)
+    assert int(said) == len(bpf.link_objects(*parts))
+
+
+def test_the_child_keeps_no_descriptor_of_its_parent(parts, python):
+    # A child that is stopped before it begins would keep the pipe open.
+    code = """
+import os, sys, libbpf_cffi as bpf
+reading, writing = os.pipe()
+bpf.link_objects(*sys.argv[1:])
+os.close(writing)
+assert os.read(reading, 1) == b""
+"""
+    python(code, *parts)
+
+
+def test_the_command_links(parts, tmp_path, capsys):
+    output = tmp_path / "out.bpf.o"
+    assert linker.main([str(output), *map(str, parts)]) == 0
+    assert names(output) == HALVES
+    assert linker.main([str(output), str(tmp_path / "missing")]) == 1
+    assert "cannot link object" in capsys.readouterr().err
