@@ -11,6 +11,7 @@ from ._check import check, failure, load_logs, not_null
 from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
 from ._files import read_file
 from ._handle import ObjectHandle
+from ._head_room import check_head_room
 from ._map_access import close_elements
 from ._map_settings import address_of
 from ._named import Named
@@ -39,9 +40,6 @@ WORD = 4
 """Bytes of a key and of a value of a map of perf events: a CPU and a descriptor."""
 
 _RINGS = (lib.BPF_MAP_TYPE_RINGBUF, lib.BPF_MAP_TYPE_USER_RINGBUF)
-
-HEAD_ROOM = 16
-"""Descriptors that a load needs beside one a program and map: BTF, token, and libbpf's probes of the kernel."""
 
 
 class Object:
@@ -422,7 +420,7 @@ class Object:
             pointer = self._handle.pointer
             self._handle.require(action, *before)
             _log.listen()
-            _check_head_room(len(self._programs) + len(self._maps), action)
+            check_head_room(len(self._programs) + len(self._maps), action)
             for each in self._maps.values():
                 _check_arena(each, action)
                 types = lib.bpf_map__btf_key_type_id(each), lib.bpf_map__btf_value_type_id(each)
@@ -652,24 +650,3 @@ def _check_arena(pointer: bpf_map, action: str) -> None:
                 wants = f"{arena} wants the addresses from {start:#x} to {end:#x}"
                 why = "where this process has other memory: choose another map_extra"
                 raise failure(errno.EEXIST, action, f"{wants}, {why}")
-
-
-def _check_head_room(wanted: int, action: str) -> None:
-    """Raise (EMFILE) when the descriptors left would not do for a load.
-
-    Of a probe that fails for want of a descriptor libbpf concludes that the kernel lacks the feature.
-    """
-    # RLIMIT_NOFILE, without importing `resource`; -1 stands for none.
-    limit = os.sysconf("SC_OPEN_MAX")
-    try:
-        # Linux 6.2 and later count them for us (fs/proc/fd.c, proc_fd_getattr()).
-        used = os.stat("/proc/self/fd").st_size or len(os.listdir("/proc/self/fd"))
-    except OSError as error:
-        if error.errno not in (errno.EMFILE, errno.ENFILE):
-            # No /proc: nothing to count with.
-            return
-        used = limit
-    needed = wanted + HEAD_ROOM
-    if 0 <= limit < used + needed:
-        state = f"{used} of {limit} file descriptors are used and this load may need {needed}"
-        raise failure(errno.EMFILE, action, f"{state}: raise `ulimit -n`")

@@ -439,8 +439,8 @@ def test_a_load_that_ran_out_of_descriptors_halfway_can_be_repeated(python, comp
         """
 import os, resource, sys
 import libbpf_cffi as bpf
-from libbpf_cffi import objects
-objects.HEAD_ROOM = -100
+from libbpf_cffi import _head_room
+_head_room.HEAD_ROOM = -100
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 errors = set()
 for spare in range(0, 40):

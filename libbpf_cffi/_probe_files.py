@@ -1,0 +1,204 @@
+"""What of a program or library file probes can be attached to: its functions, and its USDT probes.
+
+Files come from anywhere: whatever is in one, every number is compared with what is there before it is used.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import NamedTuple
+
+from ._check import failure
+from ._elf import _Sections
+from ._ffi import path_bytes
+from ._files import read_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Literal
+
+__all__ = ["Symbol", "UsdtProbe", "symbols", "usdt_probes"]
+
+_SYMTAB, _DYNSYM = 2, 11
+_LOAD = 1
+_EXECUTABLE, _WRITABLE = 1, 2
+_FUNCTIONS = (2, 10)
+"""STT_FUNC and STT_GNU_IFUNC, which is resolved to one of several at run time."""
+
+_SYMBOL_SIZE, _SEGMENT_SIZE = 24, 56
+_STAPSDT = 3
+"""The type of a note of USDT's (SystemTap's sys/sdt.h)."""
+
+
+class Symbol(NamedTuple):
+    """A function of a file: `address` as in the file's symbol table, `offset` in the file, `size` in bytes.
+
+    `offset` is what a uprobe is attached to; ``None`` if the address is in no code of the file.
+    """
+
+    name: str
+    address: int
+    offset: int | None
+    size: int
+
+
+class UsdtProbe(NamedTuple):
+    """One place of a USDT probe, of which there may be several: `provider` and `name` are the probe's.
+
+    `arguments` say where the values are, as the compiler wrote it: ``-4@%edi`` is a signed one of 4 bytes. `address`
+    and `offset` are the place as in `Symbol`; `semaphore` is the address of the counter that the program looks at
+    before it takes the trouble, 0 if there is none, and `semaphore_offset` where that is in the file.
+    """
+
+    provider: str
+    name: str
+    arguments: tuple[str, ...]
+    address: int
+    offset: int | None
+    semaphore: int
+    semaphore_offset: int | None
+
+
+def _open(path: str | os.PathLike[str], action: str) -> _Sections:
+    data = read_file(os.fsdecode(path_bytes(path)), action)
+    sections = _Sections(data)
+    if not data.startswith(b"\x7fELF"):
+        raise failure(errno.ENOEXEC, action, "it is no ELF file")
+    if len(data) < 64 or data[4] != 2:
+        raise failure(errno.ENOEXEC, action, "only 64-bit files are read")
+    return sections
+
+
+def symbols(path: str | os.PathLike[str]) -> list[Symbol]:
+    """List the functions of a file that ``uprobe`` and its kin can be attached to, by name.
+
+    From its symbol table, and that for linking, which a file that was stripped still has. Raises `LibbpfError`
+    (ENOEXEC) for what is no 64-bit ELF file.
+    """
+    sections = _open(path, f"list the functions of {os.fspath(path)!r}")
+    segments = list(_segments(sections))
+    found: set[Symbol] = set()
+    for kind in (_SYMTAB, _DYNSYM):
+        for header in sections.of_kind(kind):
+            found.update(_functions(sections, header, segments))
+    return sorted(found)
+
+
+def _functions(sections: _Sections, header: int, segments: list[_Segment]) -> Iterator[Symbol]:
+    strings_header = sections.at(sections.number(header + 40, 4))
+    if strings_header is None:
+        return
+    strings, table, order = sections.content(strings_header), sections.content(header), sections.order
+    for at in range(0, len(table) - _SYMBOL_SIZE + 1, _SYMBOL_SIZE):
+        index = int.from_bytes(table[at + 6 : at + 8], order)
+        if table[at + 4] & 0xF not in _FUNCTIONS or not index:
+            continue
+        start = int.from_bytes(table[at : at + 4], order)
+        name = strings[start : max(strings.find(b"\0", start), start)].decode("utf-8", "surrogateescape")
+        address, size = (int.from_bytes(table[at + field : at + field + 8], order) for field in (8, 16))
+        if name:
+            yield Symbol(name, address, _offset(segments, address, _EXECUTABLE), size)
+
+
+class _Segment(NamedTuple):
+    flags: int
+    offset: int
+    address: int
+    size: int
+
+
+def _segments(sections: _Sections) -> Iterator[_Segment]:
+    """Give the parts of a file that are loaded into memory."""
+    table, entry, count = sections.number(0x20, 8), sections.number(0x36, 2), sections.number(0x38, 2)
+    if entry < _SEGMENT_SIZE:
+        return
+    for number in range(count):
+        at = table + number * entry
+        if at + _SEGMENT_SIZE > len(sections.data):
+            return
+        if sections.number(at, 4) == _LOAD:
+            yield _Segment(
+                sections.number(at + 4, 4),
+                sections.number(at + 8, 8),
+                sections.number(at + 16, 8),
+                sections.number(at + 32, 8),
+            )
+
+
+def _offset(segments: list[_Segment], address: int, flag: int) -> int | None:
+    """Give the place in the file of an address."""
+    for segment in segments:
+        if segment.flags & flag and segment.address <= address < segment.address + segment.size:
+            return address - segment.address + segment.offset
+    return None
+
+
+def usdt_probes(path: str | os.PathLike[str]) -> list[UsdtProbe]:
+    """List the USDT probes of a file, one entry a place; empty if it has none.
+
+    From its notes (``.note.stapsdt``); one that is malformed ends the list. Raises as `symbols` does.
+    """
+    sections = _open(path, f"list the USDT probes of {os.fspath(path)!r}")
+    segments = list(_segments(sections))
+    base = next((sections.number(header + 16, 8) for _, header in sections.named(".stapsdt.base")), None)
+    found = []
+    for _, header in sections.named(".note.stapsdt"):
+        for description in _notes(sections.content(header), sections.order):
+            probe = _probe(description, sections, base, segments)
+            if probe is not None:
+                found.append(probe)
+    return found
+
+
+def _notes(data: bytes, order: Literal["little", "big"]) -> Iterator[bytes]:
+    at = 0
+    while at + 12 <= len(data):
+        name_size, size, kind = (int.from_bytes(data[at + each : at + each + 4], order) for each in (0, 4, 8))
+        start = at + 12 + (name_size + 3) // 4 * 4
+        end = start + size
+        if end > len(data):
+            return
+        if kind == _STAPSDT and data[at + 12 : at + 12 + name_size] == b"stapsdt\0":
+            yield data[start:end]
+        at = start + (size + 3) // 4 * 4
+
+
+def _probe(
+    description: bytes, sections: _Sections, base: int | None, segments: list[_Segment]
+) -> UsdtProbe | None:
+    words = description[24:].split(b"\0")
+    if len(description) < 24 or len(words) < 4:
+        return None
+    address, linked_base, semaphore = (
+        int.from_bytes(description[at : at + 8], sections.order) for at in (0, 8, 16)
+    )
+    if base is not None and linked_base:
+        # The file was moved after it was linked (prelink): the section tells by how much.
+        moved = base - linked_base
+        address = (address + moved) % (1 << 64)
+        semaphore = (semaphore + moved) % (1 << 64) if semaphore else 0
+    provider, name, arguments = (word.decode("utf-8", "surrogateescape") for word in words[:3])
+    return UsdtProbe(
+        provider,
+        name,
+        _arguments(arguments),
+        address,
+        _offset(segments, address, _EXECUTABLE),
+        semaphore,
+        _offset(segments, semaphore, _WRITABLE) if semaphore else None,
+    )
+
+
+def _arguments(text: str) -> tuple[str, ...]:
+    """Take ``-4@%edi 8@-16(%rbp, %rax)`` apart: a blank inside brackets separates nothing."""
+    found: list[str] = []
+    depth = 0
+    for word in text.split():
+        if depth:
+            found[-1] += f" {word}"
+        else:
+            found.append(word)
+        depth = max(depth + sum(map(word.count, "([")) - sum(map(word.count, ")]")), 0)
+    return tuple(found)

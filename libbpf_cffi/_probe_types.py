@@ -1,0 +1,126 @@
+"""What types of programs and maps, and what helpers, the kernel has."""
+
+from __future__ import annotations
+
+import errno
+
+from . import _log
+from ._check import check, failure
+from ._ffi import ffi, lib, unsigned
+from ._head_room import check_head_room
+from ._map_open import type_number as map_type_number
+from ._program_open import type_number as prog_type_number
+from .enums import MapType, ProgType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+__all__ = ["helper", "helper_number", "helpers", "map_type", "map_types", "prog_type", "prog_types"]
+
+_NOT_THE_KERNELS = (errno.EPERM, errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSYS)
+"""What says nothing of the kernel's features, but of this process: libbpf takes it for a no."""
+
+_HELPER_PREFIX = "BPF_FUNC_"
+
+
+def ask(action: str, function: Callable[..., int], *arguments: Any) -> bool:
+    """Ask by one of libbpf's probes. A no for another reason than that the kernel lacks it is an exception."""
+    check_head_room(4, action, "probe")
+    _log.listen()
+    ffi.errno = 0
+    result = function(*arguments, ffi.NULL)
+    error = ffi.errno
+    if result < 0:
+        hint = "libbpf knows no way to find out" if -result == errno.EOPNOTSUPP else None
+        raise failure(-result, action, hint)
+    if not result and error in _NOT_THE_KERNELS:
+        # libbpf keeps what it has concluded of the same failure meanwhile.
+        lib.lbc_features_forget_missing()
+        raise failure(error, action)
+    return bool(check(result, action))
+
+
+def prog_type(type: ProgType | str | int) -> bool:
+    """Tell whether the kernel has a type of programs, and lets this process load one.
+
+    `type` is a `ProgType`, a number, or a name such as ``"xdp"``. *Wraps* ``libbpf_probe_bpf_prog_type()``. Raises
+    `LibbpfPermissionError` where the process lacks a capability (`needed_capabilities`), and `NotSupportedError` where
+    libbpf does not know the type.
+    """
+    number = prog_type_number(type)
+    return ask(f"probe for programs of type {ProgType(number).name}", lib.libbpf_probe_bpf_prog_type, number)
+
+
+def map_type(type: MapType | str | int) -> bool:
+    """Tell whether the kernel has a type of maps, and lets this process create one.
+
+    `type` is a `MapType`, a number, or a name such as ``"ringbuf"``. *Wraps* ``libbpf_probe_bpf_map_type()``. Raises
+    as `prog_type` does.
+    """
+    number = map_type_number(type)
+    return ask(f"probe for maps of type {MapType(number).name}", lib.libbpf_probe_bpf_map_type, number)
+
+
+def helper(prog_type: ProgType | str | int, helper: str | int) -> bool:
+    """Tell whether programs of a type may call a helper: its name, such as ``"bpf_get_stackid"``, or its number.
+
+    *Wraps* ``libbpf_probe_bpf_helper()``. ``False`` as well if the kernel lacks that type of programs. Some helpers are
+    only for a process that has CAP_PERFMON. Raises as `prog_type` does, and `NotSupportedError` for the types TRACING,
+    LSM, EXT and STRUCT_OPS, whose helpers depend on what they are attached to.
+    """
+    kind, number = prog_type_number(prog_type), helper_number(helper)
+    action = f"probe for helper {helper} in programs of type {ProgType(kind).name}"
+    # libbpf takes any failure but one for a yes.
+    if not ask(action, lib.libbpf_probe_bpf_prog_type, kind):
+        return False
+    return ask(action, lib.libbpf_probe_bpf_helper, kind, number)
+
+
+def helper_number(helper: str | int) -> int:
+    """Give the number of a helper: ``BPF_FUNC_…`` of linux/bpf.h, by its name with or without ``bpf_``."""
+    if not isinstance(helper, str):
+        return unsigned(helper, 31, "helper")
+    known = _helpers()
+    found = known.get(helper.removeprefix(_HELPER_PREFIX).removeprefix("bpf_"))
+    if found is None:
+        from ._named import missing_name
+
+        raise ValueError(missing_name(helper, [f"bpf_{name}" for name in known], "helper", "libbpf 1.7").args[0])
+    return found
+
+
+def _helpers() -> dict[str, int]:
+    """Give the helpers that linux/bpf.h knows: numbers by name, without prefix."""
+    values: dict[str, int] = ffi.typeof("enum bpf_func_id").relements
+    return {
+        name.removeprefix(_HELPER_PREFIX): value
+        for name, value in values.items()
+        if name.startswith(_HELPER_PREFIX) and value
+    }
+
+
+def prog_types() -> dict[ProgType, bool | None]:
+    """Ask for every type of programs; ``None`` stands for what cannot be found out (see `prog_type`)."""
+    return {kind: _maybe(prog_type, kind) for kind in ProgType if kind}
+
+
+def map_types() -> dict[MapType, bool | None]:
+    """Ask for every type of maps; ``None`` stands for what cannot be found out (see `map_type`)."""
+    return {kind: _maybe(map_type, kind) for kind in MapType if kind}
+
+
+def helpers(type: ProgType | str | int) -> list[str]:
+    """List the helpers that programs of a type may call. Raises as `helper` does; takes some 20 ms."""
+    kind = prog_type_number(type)
+    return [f"bpf_{name}" for name, number in _helpers().items() if helper(kind, number)]
+
+
+def _maybe(probe: Callable[[Any], bool], kind: Any) -> bool | None:
+    try:
+        return probe(kind)
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise
+        return None

@@ -1,0 +1,426 @@
+"""What `probe` says of the kernel is so, and what keeps it from finding out is an exception, never a no."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import libbpf_cffi as bpf
+from libbpf_cffi import AttachType, MapType, ProgType, ffi, lib, probe, tracepoints
+
+BTF = "/sys/kernel/btf/vmlinux"
+DROP = """
+import ctypes, sys
+def keep(*numbers):
+    mask = sum(1 << number for number in numbers)
+    class Header(ctypes.Structure): _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
+    header = Header(0x20080522, 0)
+    low, high = mask & 0xffffffff, mask >> 32
+    data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
+    assert ctypes.CDLL(None, use_errno=True).capset(ctypes.byref(header), data) == 0
+"""
+"""Keeps those of this process's capabilities that are named by number."""
+
+
+def test_a_type_of_programs_that_every_kernel_has_is_there(root):
+    assert probe.prog_type("socket_filter")
+    assert probe.prog_type(ProgType.XDP)
+
+
+def test_a_type_of_maps_that_every_kernel_has_is_there(root):
+    assert probe.map_type("hash")
+    assert probe.map_type(MapType.ARRAY)
+
+
+def test_types_that_are_said_to_be_there_can_be_created(root):
+    for kind in (MapType.BLOOM_FILTER, MapType.RINGBUF, MapType.QUEUE):
+        sizes = {MapType.BLOOM_FILTER: (0, 4, 4), MapType.RINGBUF: (0, 0, 4096), MapType.QUEUE: (0, 4, 4)}[kind]
+        fd = lib.bpf_map_create(kind, ffi.NULL, *sizes, ffi.NULL)
+        assert probe.map_type(kind) == (fd >= 0)
+        if fd >= 0:
+            os.close(fd)
+
+
+def test_a_type_that_nobody_knows_cannot_be_asked_for(root):
+    with pytest.raises(bpf.NotSupportedError, match="libbpf knows no way to find out"):
+        probe.map_type(4711)
+    with pytest.raises(ValueError, match="no map type 'hush'; close names: hash"):
+        probe.map_type("hush")
+    with pytest.raises(ValueError, match="no program type 'xpd'"):
+        probe.prog_type("xpd")
+
+
+def test_a_helper_is_there_for_the_programs_that_may_call_it(root):
+    assert probe.helper("xdp", "bpf_xdp_adjust_head")
+    assert not probe.helper("kprobe", "bpf_xdp_adjust_head")
+    assert probe.helper("kprobe", lib.BPF_FUNC_map_lookup_elem)
+    assert "bpf_map_lookup_elem" in probe.helpers("socket_filter")
+
+
+def test_a_helper_of_a_later_kernel_is_not_there(root):
+    assert not probe.helper("xdp", 100_000)
+
+
+def test_a_misspelt_helper_is_a_value_error(root):
+    with pytest.raises(ValueError, match="close names: 'bpf_map_lookup_elem'"):
+        probe.helper("xdp", "bpf_map_lokup_elem")
+
+
+def test_of_what_depends_on_the_target_no_helper_can_be_asked_for(root):
+    with pytest.raises((bpf.NotSupportedError, bpf.LibbpfPermissionError)):
+        probe.helper("tracing", "bpf_get_stack")
+
+
+def test_without_privileges_a_probe_raises_and_does_not_say_no(python):
+    said = python(
+        DROP
+        + """
+from libbpf_cffi import LibbpfPermissionError, probe
+keep()
+asked = [
+    (probe.prog_type, "xdp"), (probe.map_type, "hash"), (probe.helper, "xdp", "bpf_xdp_adjust_head"),
+    (probe.attach_type, "tcx_ingress"), (probe.attach_type, "perf_event"), (probe.isa_version,), (probe.limits,),
+]
+for function, *arguments in asked:
+    try:
+        print(function(*arguments))
+    except LibbpfPermissionError as error:
+        print("refused", "CAP_BPF" in error.hint)
+"""
+    )
+    # An unprivileged process may load socket filters where the administrator lets it.
+    allowed = probe.unprivileged_bpf_disabled() == 0
+    assert said.splitlines() == ["refused True"] * 5 + (["1", "Limits"] if allowed else ["refused True"] * 2)
+
+
+def test_without_descriptors_a_probe_raises_and_spoils_nothing(python):
+    python(
+        """
+import errno, os, resource
+from libbpf_cffi import LibbpfError, probe
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 2, hard))
+for function, argument in ((probe.prog_type, "xdp"), (probe.map_type, "hash"), (probe.attach_type, "xdp")):
+    try:
+        function(argument)
+        raise AssertionError(function)
+    except LibbpfError as error:
+        assert error.errno == errno.EMFILE, error
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+assert probe.prog_type("xdp") and probe.map_type("hash")
+"""
+    )
+
+
+def test_the_kernel_wants_the_capabilities_that_are_said_to_be_needed(root, python):
+    numbers = {"CAP_NET_ADMIN": 12, "CAP_PERFMON": 38, "CAP_BPF": 39}
+    wanted = []
+    for kind in ProgType:
+        needed = probe.needed_capabilities(kind) if kind else []
+        wanted += [(kind, left_out, [numbers[each] for each in needed if each != left_out]) for left_out in needed]
+        wanted.append((kind, None, [numbers[each] for each in needed]))
+    # The kernel looks at the type of a program after the capabilities. CAP_SYS_ADMIN would stand for each.
+    said = python(
+        DROP
+        + """
+import json, os
+from libbpf_cffi import ffi, lib
+code = ffi.from_buffer(bytes.fromhex("b700000002000000 9500000000000000"))
+for kind, kept in json.loads(sys.argv[1]):
+    if not os.fork():
+        keep(*kept)
+        print(lib.bpf_prog_load(kind, ffi.NULL, b"GPL", ffi.cast("struct bpf_insn *", code), 2, ffi.NULL), flush=True)
+        os._exit(0)
+    os.wait()
+""",
+        json.dumps([(kind, kept) for kind, _, kept in wanted]),
+    )
+    for (kind, left_out, _), answer in zip(wanted, said.split(), strict=True):
+        if left_out is not None:
+            assert int(answer) == -errno.EPERM, (kind, left_out)
+        elif kind and kind not in POLICED:
+            assert int(answer) != -errno.EPERM, kind
+
+
+POLICED = {ProgType.TRACING, ProgType.LSM, ProgType.EXT, ProgType.STRUCT_OPS}
+"""Of these a kernel may refuse every program that has no more to say."""
+
+
+def test_what_this_process_lacks_is_told(python):
+    said = python(
+        DROP
+        + """
+from libbpf_cffi import probe
+keep(39)
+print(probe.capabilities(), probe.missing_capabilities("xdp"), probe.missing_capabilities("sk_lookup"))
+"""
+    )
+    assert said == "['CAP_BPF'] ['CAP_NET_ADMIN'] []\n"
+
+
+def test_root_lacks_nothing(root):
+    assert [probe.missing_capabilities(kind) for kind in ProgType if kind] == [[]] * (len(ProgType) - 1)
+    assert {"CAP_BPF", "CAP_SYS_ADMIN"} <= set(probe.capabilities())
+
+
+# Instructions and limits
+
+
+def test_an_instruction_that_no_kernel_has_is_not_there(root):
+    from libbpf_cffi import _probe_code
+
+    assert not _probe_code._loads(_probe_code._insn(0xE6), "try")
+    assert _probe_code._loads(_probe_code._ZERO, "try")
+
+
+def test_the_newest_instruction_set_has_all_its_instructions(root):
+    known = probe.instructions()
+    version = probe.isa_version()
+    assert version in (1, 2, 3, 4)
+    assert known["jlt"] == (version >= 2)
+    assert (known["alu32"] and known["jmp32"]) == (version >= 3)
+    assert all(known[name] for name in ("gotol", "sdiv", "movsx", "ldsx", "bswap")) == (version >= 4)
+
+
+def test_the_newest_instruction_set_can_be_compiled_for_and_loaded(root):
+    source = 'int license(void);\nlong x; __attribute__((section("socket"))) int f(void *c) { x /= -3L; return x; }\n'
+    source += 'char l[] __attribute__((section("license"))) = "GPL";\n'
+    with bpf.Object.open(bpf.compile_object(source, cpu=f"v{probe.isa_version()}")) as obj:
+        obj.load()
+
+
+def test_large_programs_and_loops_are_told_by_loading_them(root):
+    found = probe.limits()
+    assert found.insns in (4096, 1_000_000)
+    assert isinstance(found.bounded_loops, bool)
+
+
+# Attach types
+
+
+@pytest.mark.parametrize("kind", list(AttachType))
+def test_each_attach_type_is_found_out_about(root, kind):
+    try:
+        assert probe.attach_type(kind) in (True, False)
+    except bpf.LibbpfPermissionError:
+        # The system's policy: see docs/building.md.
+        assert kind in (
+            AttachType.TRACE_FENTRY,
+            AttachType.TRACE_FEXIT,
+            AttachType.TRACE_FSESSION,
+            AttachType.MODIFY_RETURN,
+            AttachType.LSM_MAC,
+        )
+
+
+def test_what_every_kernel_has_can_be_attached(root):
+    for name in ("cgroup_inet_ingress", "flow_dissector", "sk_msg_verdict", "cgroup_sysctl"):
+        assert probe.attach_type(name)
+
+
+def test_an_attach_type_of_a_later_kernel_cannot_be_asked_for(root):
+    with pytest.raises(bpf.NotSupportedError):
+        probe.attach_type(200)
+    with pytest.raises(ValueError, match="close names: 'tcx_ingress'"):
+        probe.attach_type("tcx_ingres")
+
+
+@pytest.mark.needs("uprobe_multi")
+def test_a_kernel_with_multi_uprobes_says_so(root):
+    assert probe.attach_type("trace_uprobe_multi")
+
+
+@pytest.mark.needs("kprobe_multi")
+def test_a_kernel_with_multi_kprobes_says_so(root):
+    assert probe.attach_type("trace_kprobe_multi")
+
+
+@pytest.mark.needs("fentry")
+def test_a_kernel_with_fentry_says_so(root):
+    assert probe.attach_type("trace_fentry")
+    assert probe.attach_type("trace_fexit")
+    assert probe.attach_type("modify_return")
+
+
+# The system
+
+
+def test_the_cpus_are_those_of_the_kernel():
+    assert len(probe.possible_cpus()) == probe.num_possible_cpus()
+    assert set(probe.online_cpus()) <= set(probe.possible_cpus())
+    assert len(probe.online_cpus()) == os.sysconf("SC_NPROCESSORS_ONLN")
+
+
+def test_the_kernels_configuration_says_that_it_has_bpf():
+    if not any(map(os.path.exists, ("/proc/config.gz", f"/boot/config-{os.uname().release}"))):
+        with pytest.raises(bpf.LibbpfError, match=r"there is none of /proc/config\.gz"):
+            probe.kernel_config()
+        return
+    config = probe.kernel_config()
+    assert config["CONFIG_BPF"] == "y"
+    assert not any(value.startswith('"') for value in config.values())
+    assert "is not set" not in "".join(config)
+
+
+def test_the_settings_are_the_sysctls(root):
+    assert probe.jit().enable == int(Path("/proc/sys/net/core/bpf_jit_enable").read_text())
+    assert probe.unprivileged_bpf_disabled() == int(Path("/proc/sys/kernel/unprivileged_bpf_disabled").read_text())
+
+
+# Targets
+
+
+def test_functions_are_listed(root):
+    found = probe.functions()
+    assert {"vfs_read", "schedule"} <= set(found)
+    assert found == sorted(set(found))
+    assert "vfs_read" not in probe.functions("nosuchmodule")
+
+
+@pytest.mark.needs("btf")
+def test_raw_tracepoints_are_those_that_can_be_attached_to(root):
+    found = probe.raw_tracepoints()
+    assert {"sched_switch", "task_newtask"} <= set(found)
+    program = bpf.KernelProgram.load("raw_tracepoint", bytes.fromhex("b700000000000000 9500000000000000"))
+    with program:
+        for name in found[:: len(found) // 5]:
+            fd = lib.bpf_raw_tracepoint_open(name.encode(), program.fd)
+            assert fd >= 0, name
+            os.close(fd)
+
+
+@pytest.mark.needs("btf")
+def test_hooks_structs_and_iterators_are_listed(root):
+    assert {"file_open", "bprm_check_security"} <= set(probe.lsm_hooks()) or not probe.lsm_hooks()
+    assert "tcp_congestion_ops" in probe.struct_ops_types()
+    assert {"task", "bpf_map"} <= set(probe.iterators())
+    assert "num_new" not in probe.iterators()
+
+
+@pytest.mark.needs("btf")
+def test_kfuncs_are_what_the_btf_marks(root):
+    found = probe.kfuncs()
+    marked = "bpf_kfunc" in {tag for tags in bpf.Btf.kernel()._tags().values() for tag in tags}
+    assert ("bpf_task_from_pid" in found) == marked
+
+
+def test_system_calls_are_listed(root, x86):
+    assert {"openat", "execve", "getppid"} <= set(probe.syscalls())
+
+
+def test_tracepoints_are_listed_beside(root, tracefs):
+    assert "sched:sched_switch" in tracepoints.tracepoints("sched")
+
+
+def test_modules_with_btf_are_listed(root):
+    assert probe.modules() == sorted(set(os.listdir("/sys/kernel/btf")) - {"vmlinux"})
+
+
+# Files
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("target") / "target"
+    source = Path(__file__).resolve().parent.parent / "bpf" / "usdt_target.c"
+    subprocess.run(["cc", "-o", output, source], check=True)
+    return output
+
+
+def test_usdt_probes_are_those_that_readelf_lists(target):
+    found = probe.usdt_probes(target)
+    said = subprocess.run(["readelf", "-n", target], capture_output=True, text=True, check=True).stdout
+    wanted = zip(
+        re.findall(r"Provider: (\S+)", said),
+        re.findall(r"Name: (\S+)", said),
+        (int(each, 16) for each in re.findall(r"Location: 0x(\w+)", said)),
+        (int(each, 16) for each in re.findall(r"Semaphore: 0x(\w+)", said)),
+        (tuple(each.split()) for each in re.findall(r"Arguments: (.*)", said)),
+        strict=True,
+    )
+    assert found
+    assert [(each.provider, each.name, each.address, each.semaphore, each.arguments) for each in found] == list(wanted)
+
+
+def test_the_place_of_a_usdt_probe_in_the_file_is_where_its_instruction_is(target):
+    data = target.read_bytes()
+    for each in probe.usdt_probes(target):
+        assert data[each.offset] == 0x90  # a nop
+
+
+def test_the_functions_of_a_file_are_those_that_nm_lists(target):
+    said = subprocess.run(["nm", "--defined-only", target], capture_output=True, text=True, check=True).stdout
+    wanted = {(name, int(at, 16)) for at, kind, name in (line.split() for line in said.splitlines()) if kind in "tT"}
+    found = {(each.name, each.address) for each in probe.symbols(target)}
+    assert ("main", dict(wanted)["main"]) in found
+    assert found <= wanted | {("_init", 0), ("_fini", 0)}
+
+
+def test_the_offset_of_a_function_is_what_libbpf_attaches_a_uprobe_to(target):
+    data = target.read_bytes()
+    main = next(each for each in probe.symbols(target) if each.name == "main")
+    said = subprocess.run(["objdump", "-d", "--disassemble=main", target], capture_output=True, text=True, check=True)
+    code = bytes.fromhex(re.search(r"<main>:\n\s*\w+:\t((?:\w\w )+)", said.stdout)[1])
+    assert data[main.offset : main.offset + len(code)] == code
+
+
+def test_a_stripped_library_still_has_the_functions_for_linking():
+    name = next(line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "libc.so" in line)
+    assert "getppid" in {each.name for each in probe.symbols(name)}
+
+
+def test_what_is_no_elf_file_is_refused(tmp_path):
+    path = tmp_path / "text"
+    path.write_text("text")
+    for function in (probe.symbols, probe.usdt_probes):
+        with pytest.raises(bpf.LibbpfError, match="it is no ELF file"):
+            function(path)
+        with pytest.raises(bpf.LibbpfError) as caught:
+            function(tmp_path / "missing")
+        assert caught.value.errno == errno.ENOENT
+
+
+def test_malformed_files_are_read_without_harm(target, tmp_path):
+    import random
+
+    good, path = target.read_bytes(), tmp_path / "bad"
+    table = int.from_bytes(good[0x28:0x30], sys.byteorder)
+    places = [*range(64), *range(table, len(good)), *range(64, 64 + 56 * 13)]
+    notes = good.find(b"stapsdt\0")
+    places += list(range(notes - 12, notes + 200)) * 20
+    for seed in range(1000):
+        rng = random.Random(seed)
+        data = bytearray(good)
+        for at in rng.sample(places, 4):
+            data[at] = rng.choice((0, 1, 255, rng.randrange(256)))
+        path.write_bytes(data[: rng.choice((len(data), rng.randrange(len(data))))])
+        for function in (probe.symbols, probe.usdt_probes):
+            with contextlib.suppress(bpf.LibbpfError):
+                function(path)
+
+
+# All of it
+
+
+def test_all_is_one_record(root):
+    found = probe.features()
+    assert found.release == os.uname().release
+    assert found.prog_types[ProgType.XDP] is True
+    assert found.map_types[MapType.HASH] is True
+    assert found.attach_types[AttachType.CGROUP_DEVICE] is True
+    assert found.helpers == {}
+    assert json.loads(json.dumps(found.plain()))["map_types"]["hash"] is True
+
+
+def test_the_command_prints_a_table_and_json(root, capsys):
+    assert probe.main([]) == 0
+    assert re.search(r"^  xdp +yes$", capsys.readouterr().out, re.MULTILINE)
+    assert probe.main(["--json", "--helpers"]) == 0
+    assert "bpf_xdp_adjust_head" in json.loads(capsys.readouterr().out)["helpers"]["xdp"]

@@ -1,0 +1,222 @@
+"""Every function that libbpf exports has something in Python that uses it, or a reason why not.
+
+What uses a function is found in the package's Python and C (tests/support/libbpf_uses.py, which prints the table), from
+the public names on.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+from libbpf_uses import exported, uses, wrapped
+
+import libbpf_cffi
+
+INSTEAD = {
+    "bpf_btf_get_fd_by_id_opts": ("Btf.from_id", "its one field is for tokens; libbpf opens it by the id"),
+    "bpf_btf_load": ("Btf.load", "btf__load_into_kernel() makes the same call, and asks again with a log"),
+    "bpf_link__update_program": ("Link.update_program", "bpf_link_update(), of a descriptor that is held meanwhile"),
+    "bpf_link_detach": ("Link.detach", "bpf_link__detach() is that, of the link's descriptor"),
+    "bpf_link_get_fd_by_id_opts": ("Link.from_id", "its one field is for tokens"),
+    "bpf_linker__add_fd": ("link_objects", "the file is read first, as nobody may change it meanwhile"),
+    "bpf_linker__add_file": ("link_objects", "the file is read first, as nobody may change it meanwhile"),
+    "bpf_linker__new": ("link_objects", "it truncates the output before anything is linked"),
+    "bpf_map__delete_elem": ("HashMap.delete", "the call on the descriptor, once the sizes have been compared"),
+    "bpf_map__get_next_key": ("Map.get_next_key", "the call on the descriptor, once the sizes have been compared"),
+    "bpf_map__lookup_and_delete_elem": ("HashMap.pop", "the call on the descriptor, once the sizes were compared"),
+    "bpf_map__set_initial_value": ("Variables", "each variable is written where bpf_map__initial_value() has it"),
+    "bpf_map_get_fd_by_id": ("Map.from_id", "bpf_map_get_fd_by_id_opts() does it, and can ask for less"),
+    "bpf_map_lookup_and_delete_elem": ("HashMap.pop", "bpf_map_lookup_and_delete_elem_flags() does it, with flags"),
+    "bpf_map_lookup_elem": ("HashMap.get", "bpf_map_lookup_elem_flags() does it; numbers take it in csrc/map.c"),
+    "bpf_obj_pin_opts": ("Map.pin", "it pins below a descriptor; each folder of a path is checked by us instead"),
+    "bpf_object__find_map_fd_by_name": ("Object.maps", "`Map.fd` of the map by that name"),
+    "bpf_object__find_program_by_name": ("Object.programs", "the names are gathered once"),
+    "bpf_object__open": ("Object.open", "bpf_object__open_mem() opens what was read and checked before"),
+    "bpf_object__open_file": ("Object.open", "bpf_object__open_mem() opens what was read and checked before"),
+    "bpf_object__prev_map": ("Object.maps", "a mapping, which `reversed` walks backwards"),
+    "bpf_object__prev_program": ("Object.programs", "a mapping, which `reversed` walks backwards"),
+    "bpf_object__attach_skeleton": ("Object.attach", "it does the same, and tells what was left out"),
+    "bpf_object__detach_skeleton": ("Object.close", "or `Link.close` of those that `Object.attach` has given"),
+    "bpf_program__get_expected_attach_type": ("Program.expected_attach_type", "the old name of another function"),
+    "bpf_program__get_type": ("Program.type", "the old name of another function"),
+    "bpf_map__get_pin_path": ("Map.pin_path", "the old name of another function"),
+    "btf__find_by_name": ("Btf.find", "btf__find_by_name_kind(), of one kind after the other, as C looks names up"),
+    "btf__get_raw_data": ("Btf.raw", "the old name of another function"),
+    "btf__parse_elf": ("Btf.from_file", "btf__new() reads what was checked before"),
+    "btf__parse_elf_split": ("Btf.from_file", "btf__new_split() reads what was checked before"),
+    "btf__parse_raw": ("Btf.from_file", "btf__new() reads what was checked before"),
+    "btf__parse_raw_split": ("Btf.from_file", "btf__new_split() reads what was checked before"),
+    "btf__parse_split": ("Btf.from_file", "btf__new_split() reads what was checked before"),
+    "btf__resolve_type": ("BtfType.resolve", "it goes through pointers too, which says another thing"),
+    "btf_ext__get_raw_data": ("BtfExt.raw", "the old name of another function"),
+    "libbpf_find_kernel_btf": ("Btf.kernel", "the old name of btf__load_vmlinux_btf()"),
+    "ring__avail_data_size": ("Ring.avail_data_size", "the reader's mapping is ours (csrc/ringbuf.c says why)"),
+    "ring__consume": ("RingBuffer.read", "the reader is ours (csrc/ringbuf.c says why)"),
+    "ring__consume_n": ("RingBuffer.read", "the reader is ours (csrc/ringbuf.c says why)"),
+    "ring__consumer_pos": ("Ring.consumer_pos", "the reader's mapping is ours (csrc/ringbuf.c says why)"),
+    "ring__map_fd": ("RingBuffer.maps", "the maps themselves are kept"),
+    "ring__producer_pos": ("Ring.producer_pos", "the reader's mapping is ours (csrc/ringbuf.c says why)"),
+    "ring__size": ("RingBuffer.maps", "`Map.max_entries` is the size"),
+    "ring_buffer__add": ("RingBuffer", "it takes several maps; the reader is ours (csrc/ringbuf.c says why)"),
+    "ring_buffer__consume": ("RingBuffer.read", "the reader is ours (csrc/ringbuf.c says why)"),
+    "ring_buffer__consume_n": ("RingBuffer.read", "the reader is ours (csrc/ringbuf.c says why)"),
+    "ring_buffer__epoll_fd": ("RingBuffer.fileno", "the reader is ours (csrc/ringbuf.c says why)"),
+    "ring_buffer__free": ("RingBuffer.close", "the reader is ours (csrc/ringbuf.c says why)"),
+    "ring_buffer__new": ("RingBuffer", "the reader is ours (csrc/ringbuf.c says why)"),
+    "ring_buffer__poll": ("RingBuffer.read", "the reader is ours (csrc/ringbuf.c says why)"),
+    "ring_buffer__ring": ("RingBuffer.rings", "the reader is ours (csrc/ringbuf.c says why)"),
+    "user_ring_buffer__reserve_blocking": (
+        "UserRingBuffer.reserve",
+        "it waits deaf to Ctrl-C and to close(); a time-out does it with user_ring_buffer__reserve()",
+    ),
+    "bpf_object__open_subskeleton": ("Object.variables", "variables, maps and programs are found by name at run time"),
+}
+"""By function: the Python that makes it superfluous, and why it is not what that uses."""
+
+WITHOUT = {
+    "bpf_object__open_skeleton": "a skeleton is C that was generated of an object; Python takes the object",
+    "bpf_object__load_skeleton": "a skeleton is C that was generated of an object; Python takes the object",
+    "bpf_object__destroy_skeleton": "a skeleton is C that was generated of an object; Python takes the object",
+    "bpf_object__destroy_subskeleton": "a skeleton is C that was generated of an object; Python takes the object",
+    "btf__set_fd": "it lends a BTF a descriptor that others close: what Python has it takes by `Btf.from_id`",
+    "libbpf_get_error": "libbpf 1.x returns NULL and sets errno: of pointers it says nothing any more",
+    "libbpf_set_strict_mode": "it does nothing since libbpf 1.0",
+}
+"""By function: why Python has no use for it."""
+
+WAITING = {
+    "tracing": {
+        "bpf_iter_create",
+        "bpf_program__attach_freplace",
+        "bpf_program__attach_iter",
+        "bpf_program__attach_kprobe",
+        "bpf_program__attach_kprobe_multi_opts",
+        "bpf_program__attach_kprobe_opts",
+        "bpf_program__attach_ksyscall",
+        "bpf_program__attach_lsm",
+        "bpf_program__attach_perf_event",
+        "bpf_program__attach_perf_event_opts",
+        "bpf_program__attach_raw_tracepoint",
+        "bpf_program__attach_raw_tracepoint_opts",
+        "bpf_program__attach_trace",
+        "bpf_program__attach_trace_opts",
+        "bpf_program__attach_tracepoint",
+        "bpf_program__attach_tracepoint_opts",
+        "bpf_program__attach_uprobe",
+        "bpf_program__attach_uprobe_multi",
+        "bpf_program__attach_uprobe_opts",
+        "bpf_program__attach_usdt",
+        "bpf_program__set_attach_target",
+        "bpf_raw_tracepoint_open",
+        "bpf_raw_tracepoint_open_opts",
+    },
+    "network": {
+        "bpf_prog_attach",
+        "bpf_prog_attach_opts",
+        "bpf_prog_detach",
+        "bpf_prog_detach2",
+        "bpf_prog_detach_opts",
+        "bpf_prog_query",
+        "bpf_prog_query_opts",
+        "bpf_program__attach_cgroup",
+        "bpf_program__attach_cgroup_opts",
+        "bpf_program__attach_netfilter",
+        "bpf_program__attach_netkit",
+        "bpf_program__attach_netns",
+        "bpf_program__attach_sockmap",
+        "bpf_program__attach_tcx",
+        "bpf_program__attach_xdp",
+        "bpf_tc_attach",
+        "bpf_tc_detach",
+        "bpf_tc_hook_create",
+        "bpf_tc_hook_destroy",
+        "bpf_tc_query",
+        "bpf_xdp_attach",
+        "bpf_xdp_detach",
+        "bpf_xdp_query",
+        "bpf_xdp_query_id",
+    },
+    "progs": {
+        "bpf_enable_stats",
+        "bpf_link__update_map",
+        "bpf_link_create",
+        "bpf_prog_assoc_struct_ops",
+        "bpf_prog_bind_map",
+        "bpf_prog_linfo__free",
+        "bpf_prog_linfo__lfind",
+        "bpf_prog_linfo__lfind_addr_func",
+        "bpf_prog_linfo__new",
+        "bpf_prog_stream_read",
+        "bpf_prog_test_run_opts",
+        "bpf_program__assoc_struct_ops",
+        "bpf_program__log_buf",
+        "bpf_program__set_ifindex",
+        "bpf_program__set_insns",
+        "bpf_program__set_log_buf",
+        "bpf_program__unload",
+        "libbpf_attach_type_by_name",
+        "libbpf_bpf_attach_type_str",
+        "libbpf_bpf_link_type_str",
+        "libbpf_prog_type_by_name",
+        "libbpf_register_prog_handler",
+        "libbpf_unregister_prog_handler",
+    },
+    "perf": {
+        "perf_buffer__buffer",
+        "perf_buffer__buffer_cnt",
+        "perf_buffer__buffer_fd",
+        "perf_buffer__consume",
+        "perf_buffer__consume_buffer",
+        "perf_buffer__epoll_fd",
+        "perf_buffer__free",
+        "perf_buffer__new",
+        "perf_buffer__new_raw",
+        "perf_buffer__poll",
+    },
+}
+"""By branch: what is being made there, and may be there already."""
+
+
+def test_every_function_is_used_or_has_a_reason():
+    told = INSTEAD.keys() | WITHOUT.keys() | set().union(*WAITING.values())
+    assert sorted(exported() - uses().keys() - told) == []
+
+
+def test_the_reasons_are_given_for_functions_that_are_there():
+    assert sorted((INSTEAD.keys() | WITHOUT.keys()) - exported()) == []
+
+
+@pytest.mark.parametrize("name", sorted(INSTEAD.keys() | WITHOUT.keys()))
+def test_what_has_a_reason_not_to_be_used_is_not_used(name):
+    assert name not in uses()
+
+
+def test_no_function_has_two_reasons():
+    groups = [set(INSTEAD), set(WITHOUT), *WAITING.values()]
+    assert sum(map(len, groups)) == len(set().union(*groups))
+
+
+@pytest.mark.parametrize("name", sorted({where for where, _ in INSTEAD.values()}))
+def test_what_makes_a_function_superfluous_is_public(name):
+    head, _, rest = name.partition(".")
+    if head in libbpf_cffi.__all__:
+        thing = getattr(libbpf_cffi, head)
+    else:
+        thing = importlib.import_module(f"libbpf_cffi.{head}")
+    if rest:
+        assert callable(getattr(thing, rest)) or isinstance(getattr(thing, rest), property)
+
+
+def test_what_is_said_to_be_wrapped_is_used_or_made_superfluous():
+    inline = {"bpf_core_read"}
+    names = {name for name in wrapped() if name.startswith(("bpf_", "btf_", "libbpf_", "ring_", "user_ring_"))}
+    functions = {name for name in names if name in exported()} - inline
+    assert sorted(functions - uses().keys() - INSTEAD.keys()) == []
+
+
+def test_a_function_that_nothing_leads_to_is_not_used():
+    # Else everything below would hold of anything.
+    assert "libbpf_set_strict_mode" not in uses()
+    assert "links.Link.pin" in uses()["bpf_link__pin"]
+    assert "linker._run (lbc_link__start)" in uses()["bpf_linker__finalize"]
