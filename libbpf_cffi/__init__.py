@@ -39,7 +39,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import net
     from ._batch import Batch
+<<<<<<< HEAD
     from ._dump import JitedFunction, Xlated
+=======
+    from ._gen_loader import LoaderProgram
+>>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
     from ._map_arena import Arena
     from ._map_array import ArrayMap
     from ._map_groups import CgroupArray, CgroupStorage, CgroupStorageKey, PercpuCgroupStorage, PerfEventArray
@@ -57,8 +61,12 @@ if TYPE_CHECKING:
     from ._map_stacks import StackFrame, StackTrace
     from ._map_storage import CgrpStorage, InodeStorage, SkStorage, Storage, TaskStorage
     from ._map_struct_ops import StructOps
+<<<<<<< HEAD
     from ._net_enums import AttachFlags, XdpFlags
     from ._prog_handlers import ProgHandler, register_prog_handler
+=======
+    from ._memlock import set_memlock_rlim
+>>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
     from ._record import Record, UnionValue, plain
     from ._socket import SocketProgram
     from ._test_run import TestRun
@@ -93,6 +101,7 @@ if TYPE_CHECKING:
     from .ringbuf import Ring, RingBuffer
     from .stats import Stats, enable_stats
     from .syscalls import Syscall, Syscalls, record_syscalls
+    from .tokens import Token, TokenInfo
     from .trace_pipe import LostEvents, TraceLine, TracePipe
     from .user_ringbuf import UserRingBuffer, UserSample
     from .variables import Variable, Variables
@@ -145,6 +154,7 @@ __all__ = [
     "Link",
     "LinkInfo",
     "LinkType",
+    "LoaderProgram",
     "LostEvents",
     "LpmTrie",
     "Map",
@@ -189,8 +199,13 @@ __all__ = [
     "Syscall",
     "Syscalls",
     "TaskStorage",
+<<<<<<< HEAD
     "TestRun",
     "TestRunFlags",
+=======
+    "Token",
+    "TokenInfo",
+>>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
     "TraceLine",
     "TracePipe",
     "TracefsError",
@@ -218,7 +233,11 @@ __all__ = [
     "plain",
     "pointer",
     "record_syscalls",
+<<<<<<< HEAD
     "register_prog_handler",
+=======
+    "set_memlock_rlim",
+>>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
     "vmlinux_h",
 ]
 
@@ -264,6 +283,7 @@ _LATER = {
     "KernelProgram": "loaded",
     "LinkInfo": "infos",
     "LinkType": "enums",
+    "LoaderProgram": "_gen_loader",
     "LostEvents": "trace_pipe",
     "LpmTrie": "_map_lpm",
     "MapFlags": "enums",
@@ -303,8 +323,13 @@ _LATER = {
     "Syscall": "syscalls",
     "Syscalls": "syscalls",
     "TaskStorage": "_map_storage",
+<<<<<<< HEAD
     "TestRun": "_test_run",
     "TestRunFlags": "enums",
+=======
+    "Token": "tokens",
+    "TokenInfo": "tokens",
+>>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
     "TraceLine": "trace_pipe",
     "TracePipe": "trace_pipe",
     "UnionValue": "_record",
@@ -326,7 +351,11 @@ _LATER = {
     "num_possible_cpus": "_map_percpu",
     "plain": "_record",
     "record_syscalls": "syscalls",
+<<<<<<< HEAD
     "register_prog_handler": "_prog_handlers",
+=======
+    "set_memlock_rlim": "_memlock",
+>>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
     "vmlinux_h": "compile",
 }
 """Names whose modules cost more to import than most programs want to pay: imported when first asked for."""

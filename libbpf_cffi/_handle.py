@@ -234,6 +234,7 @@ class ObjectHandle(Handle["bpf_object"]):
     __slots__ = ("map_types", "phase")
 
     OPEN, PREPARED, LOADED, FAILED = "open", "prepared", "loaded", "failed to load"
+    GENERATED = "made into a loader"
 
     def __init__(self, destroy: Callable[[bpf_object], int | None], *, name: str) -> None:
         super().__init__(destroy, name=name)
@@ -249,6 +250,8 @@ class ObjectHandle(Handle["bpf_object"]):
             return
         if self.phase == self.FAILED:
             advice = "a load that failed cannot be repeated on the same object: open it again"
+        elif self.phase == self.GENERATED:
+            advice = "what its loader loads is not this object's: open it again"
         elif self.LOADED in phases:
             advice = "load it first"
         else:

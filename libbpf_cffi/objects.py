@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from ._gen_loader import LoaderProgram
     from ._libbpf import CData, bpf_map, bpf_object, bpf_program
     from .btf import Btf, BtfType
     from .links import Link
@@ -412,6 +413,20 @@ class Object:
         during a long verification would make it fail.
         """
         self._advance("load", lib.lbc_object_load, LOADED, OPEN, PREPARED)
+
+    def gen_loader(self, *, gen_hash: bool = False) -> LoaderProgram:
+        """Generate, instead of loading, a program that does all that load would do, for a place without libbpf.
+
+        *Wraps* ``bpf_object__gen_loader()``. Light skeletons are made of such a program. It is of the type SYSCALL, and
+        needs nothing of the object any more, which can only be closed afterwards. With `gen_hash` it compares the map
+        of its data with a hash inside it, so that whoever signs the instructions has signed the data, too. Linux 5.14;
+        `gen_hash` 6.18.
+        """
+        from ._gen_loader import Generation
+
+        generation = Generation(self._handle, gen_hash)
+        self._advance("generate the loader of", generation.run, ObjectHandle.GENERATED, OPEN)
+        return generation.result(tuple(self._maps), tuple(self._programs))
 
     def _advance(self, verb: str, function: Callable[[bpf_object, CData], None], phase: str, *before: str) -> None:
         action = f"{verb} {self._handle.name}"

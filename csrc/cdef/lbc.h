@@ -475,4 +475,15 @@ struct lbc_link_input {
 };
 
 int lbc_link__start(const struct lbc_link_input *inputs, __u32 count, int output, int report);
+<<<<<<< HEAD
 >>>>>>> ab86171 (Link objects, in a child process: libbpf's linker crashes on malformed ones)
+=======
+
+/* A BPF token (token.c): its descriptor. */
+struct lbc_token {
+    int fd;
+};
+
+struct lbc_token *lbc_token__create(int bpffs_fd, struct bpf_token_create_opts *opts);
+void lbc_token__close(struct lbc_token *token);
+>>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)

@@ -40,7 +40,8 @@ def _identifiers(nodes: list[ast.AST]) -> Iterator[tuple[str, bool]]:
     for top in nodes:
         for node in ast.walk(top):
             if isinstance(node, ast.Attribute):
-                yield node.attr, isinstance(node.value, ast.Name) and node.value.id == "lib"
+                owner = node.value
+                yield node.attr, "lib" in (getattr(owner, "id", ""), getattr(owner, "attr", ""))
             elif isinstance(node, ast.Name):
                 yield node.id, False
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():

@@ -1,0 +1,484 @@
+"""Everything of BPF that the kernel holds: programs, maps, links and BTF, who holds them, and where they are pinned.
+
+::
+
+    from libbpf_cffi import kernel
+
+    for each in kernel.programs():
+        print(each.id, each.type.name, each.name)
+    kernel.find_maps(name="events"), kernel.holders()["map", 7], kernel.pins()
+
+and at the prompt ``python -m libbpf_cffi.kernel [prog|map|link|btf|pins|perf] [--json]``. What is listed are records,
+which keep nothing alive: `Program.from_id`, `Map.from_id`, `Link.from_id` and `Btf.from_id` open one. What vanishes
+while it is listed is left out. All but `holders` needs CAP_SYS_ADMIN.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import NamedTuple
+
+from . import _log, _map_open, _program_open
+from . import links as _links
+from ._check import by_id_hint, check, failure
+from ._ffi import ffi, lib, path_bytes, text, unsigned
+from .errors import Error
+from .infos import link_info, map_info, program_info
+from .tracefs import find_bpffs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any, Literal, TypeAlias, TypeVar
+
+    from .infos import LinkInfo, MapInfo, ProgramInfo
+
+    Info = TypeVar("Info", bound=NamedTuple)
+    Kind: TypeAlias = Literal["prog", "map", "link", "btf"]
+
+__all__ = [
+    "BtfInfo",
+    "Holder",
+    "PerfEvent",
+    "Pin",
+    "btfs",
+    "find_btfs",
+    "find_links",
+    "find_maps",
+    "find_programs",
+    "holders",
+    "links",
+    "main",
+    "maps",
+    "perf_events",
+    "pins",
+    "programs",
+]
+
+
+class BtfInfo(NamedTuple):
+    """``struct bpf_btf_info``: `size` in bytes; `kernel_btf` tells that it is the kernel's or a module's, by `name`."""
+
+    id: int
+    name: str
+    size: int
+    kernel_btf: bool
+
+
+class Holder(NamedTuple):
+    """A process that has a descriptor of something: its number, its name, the descriptor."""
+
+    pid: int
+    comm: str
+    fd: int
+
+
+class Pin(NamedTuple):
+    """What is pinned at a path: `kind` is ``prog``, ``map`` or ``link``; both it and `id` are ``None`` if it may not be
+    opened.
+    """
+
+    path: str
+    kind: str | None
+    id: int | None
+
+
+class PerfEvent(NamedTuple):
+    """A program that is attached by a descriptor of a perf event, or of a raw tracepoint, of a process.
+
+    `type` is ``tracepoint``, ``raw_tracepoint``, ``kprobe``, ``kretprobe``, ``uprobe`` or ``uretprobe``; `name` that of
+    the tracepoint, function or file; `offset` in bytes; `address` that of a kprobe without a name.
+    """
+
+    pid: int
+    comm: str
+    fd: int
+    prog_id: int
+    type: str
+    name: str
+    offset: int
+    address: int
+
+
+# Listing
+
+_GONE = (errno.ENOENT, errno.EAGAIN)
+"""What the kernel says of a thing that is gone, and of a link that is not whole yet."""
+
+
+def _btf_ids() -> Iterator[int]:
+    following = ffi.new("__u32 *")
+    at = 0
+    while True:
+        result = lib.bpf_btf_get_next_id(at, following)
+        if result == -errno.ENOENT:
+            return
+        if result < 0:
+            raise failure(-result, "list the BTF of the kernel", by_id_hint)
+        at = following[0]
+        yield at
+
+
+def _each(ids: Iterable[int], opening: Callable[..., int], read: Callable[[int, str], Info], kind: str) -> list[Info]:
+    """Open each thing by its id, and read what the kernel says of it."""
+    found = []
+    _log.listen()
+    for number in ids:
+        action = f"open {kind} {number}"
+        held: list[int] = []
+        try:
+            # One step opens and stores, so that no Ctrl-C loses the descriptor.
+            held.extend(map(opening, (number,), (ffi.NULL,)))
+            if -held[0] in _GONE:
+                continue
+            check(held[0], action, by_id_hint)
+            found.append(read(held[0], f"get the info of {kind} {number}"))
+        finally:
+            for fd in held:
+                if fd >= 0:
+                    os.close(fd)
+    return found
+
+
+def _raw(
+    struct: str, function: Callable[..., int], fd: int, action: str, filled: Callable[[Any], object] | None = None
+) -> Callable[..., Any]:
+    """Give a function that has the kernel fill a struct, as those of `infos` want it."""
+
+    def raw(info: Any = None) -> Any:
+        if info is None:
+            info = ffi.new(f"struct {struct} *")
+            if filled is not None:
+                filled(info)
+        size = ffi.new("__u32 *", ffi.sizeof(info[0]))
+        check(function(fd, info, size), action)
+        return info
+
+    return raw
+
+
+def _read_program(fd: int, action: str) -> ProgramInfo:
+    return program_info(_raw("bpf_prog_info", lib.bpf_prog_get_info_by_fd, fd, action))
+
+
+def _read_map(fd: int, action: str) -> MapInfo:
+    return map_info(_raw("bpf_map_info", lib.bpf_map_get_info_by_fd, fd, action), _map_open.fdinfo(fd))
+
+
+def _read_link(fd: int, action: str) -> LinkInfo:
+    return link_info(_raw("bpf_link_info", lib.bpf_link_get_info_by_fd, fd, action))
+
+
+def _read_btf(fd: int, action: str) -> BtfInfo:
+    name = ffi.new("char[64]")
+
+    def room(info: Any) -> None:
+        info.name, info.name_len = int(ffi.cast("uintptr_t", name)), len(name)
+
+    info = _raw("bpf_btf_info", lib.bpf_btf_get_info_by_fd, fd, action, room)()
+    return BtfInfo(info.id, text(name), info.btf_size, bool(info.kernel_btf))
+
+
+def programs() -> list[ProgramInfo]:
+    """List the programs of the kernel, by id. *Wraps* ``bpf_prog_get_next_id()``. Linux 4.13."""
+    return _each(_program_open.ids(), lib.bpf_prog_get_fd_by_id_opts, _read_program, "program")
+
+
+def maps() -> list[MapInfo]:
+    """List the maps of the kernel, by id. *Wraps* ``bpf_map_get_next_id()``. Linux 4.13."""
+    return _each(_map_open.ids(), lib.bpf_map_get_fd_by_id_opts, _read_map, "map")
+
+
+def links() -> list[LinkInfo]:
+    """List the links of the kernel, by id. *Wraps* ``bpf_link_get_next_id()``. Linux 5.8."""
+    return _each(_links.ids(), lib.bpf_link_get_fd_by_id_opts, _read_link, "link")
+
+
+def btfs() -> list[BtfInfo]:
+    """List the BTF of the kernel, by id. *Wraps* ``bpf_btf_get_next_id()``. Linux 4.20; names since 5.11."""
+    return _each(_btf_ids(), lib.bpf_btf_get_fd_by_id_opts, _read_btf, "BTF")
+
+
+# Finding
+
+
+def find_programs(
+    *,
+    id: int | None = None,
+    name: str | None = None,
+    tag: str | None = None,
+    pin: str | os.PathLike[str] | None = None,
+) -> list[ProgramInfo]:
+    """List the programs that have all that is given: id, name, tag (hexadecimal), or are pinned at a path.
+
+    Of a longer name the first 15 bytes count, which is what the kernel keeps.
+    """
+    number = _number("prog", id, pin)
+    if number is not None:
+        found = _each([number] if number else [], lib.bpf_prog_get_fd_by_id_opts, _read_program, "program")
+    else:
+        found = programs()
+    return [each for each in found if _named(each.name, name) and tag in (None, each.tag)]
+
+
+def find_maps(
+    *, id: int | None = None, name: str | None = None, pin: str | os.PathLike[str] | None = None
+) -> list[MapInfo]:
+    """List the maps that have all that is given; as `find_programs` does."""
+    number = _number("map", id, pin)
+    if number is not None:
+        found = _each([number] if number else [], lib.bpf_map_get_fd_by_id_opts, _read_map, "map")
+    else:
+        found = maps()
+    return [each for each in found if _named(each.name, name)]
+
+
+def find_links(
+    *, id: int | None = None, prog_id: int | None = None, pin: str | os.PathLike[str] | None = None
+) -> list[LinkInfo]:
+    """List the links that have all that is given: id, the id of the program, or that are pinned at a path."""
+    number = _number("link", id, pin)
+    if number is not None:
+        found = _each([number] if number else [], lib.bpf_link_get_fd_by_id_opts, _read_link, "link")
+    else:
+        found = links()
+    return [each for each in found if prog_id in (None, each.prog_id)]
+
+
+def find_btfs(*, id: int | None = None, name: str | None = None) -> list[BtfInfo]:
+    """List the BTF that has all that is given; ``vmlinux`` is the name of the kernel's own."""
+    number = _number("btf", id, None)
+    if number is not None:
+        found = _each([number] if number else [], lib.bpf_btf_get_fd_by_id_opts, _read_btf, "BTF")
+    else:
+        found = btfs()
+    return [each for each in found if name in (None, each.name)]
+
+
+def _named(name: str, wanted: str | None) -> bool:
+    if wanted is None:
+        return True
+    return name.encode("utf-8", "surrogateescape") == wanted.encode("utf-8", "surrogateescape")[: _map_open.NAME_MAX]
+
+
+def _number(kind: Kind, id: int | None, pin: str | os.PathLike[str] | None) -> int | None:
+    """Give the id that is wanted; 0, which nothing has, if the pin is of another; ``None`` for any."""
+    number = None if id is None else unsigned(id, 32, "id")
+    if pin is None:
+        return number
+    path = os.fspath(pin)
+    found = _pinned(path)
+    if isinstance(found, int):
+        raise failure(found, f"open what is pinned at {path!r}")
+    if found is None or found[0] != kind:
+        return 0
+    return found[1] if number in (None, found[1]) else 0
+
+
+# Who holds them
+
+
+_TARGETS: dict[str, Kind] = {
+    "anon_inode:bpf-prog": "prog",
+    "anon_inode:bpf-map": "map",
+    "anon_inode:bpf_link": "link",
+    "anon_inode:bpf-link": "link",
+    "anon_inode:btf": "btf",
+}
+"""What /proc/PID/fd says of a descriptor."""
+
+_PERF_EVENT = "anon_inode:[perf_event]"
+
+
+def _descriptors() -> Iterator[tuple[int, int, str]]:
+    """Give every descriptor of every process that this one may look at: the process, its number, what it is."""
+    for entry in _listed("/proc"):
+        if not entry.isdecimal():
+            continue
+        folder = f"/proc/{entry}/fd"
+        for fd in _listed(folder):
+            try:
+                yield int(entry), int(fd), os.readlink(f"{folder}/{fd}")
+            except OSError:
+                continue  # gone meanwhile
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder), key=lambda name: (len(name), name))
+    except OSError:
+        return []  # gone meanwhile, or another user's
+
+
+def _facts(path: str) -> dict[str, str]:
+    try:
+        with open(path, "rb") as file:
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return {}  # gone meanwhile
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _comm(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/comm", "rb") as file:
+            return file.read().rstrip(b"\n").decode("utf-8", "surrogateescape")
+    except OSError:
+        return ""
+
+
+def holders() -> dict[tuple[str, int], tuple[Holder, ...]]:
+    """Tell which processes have descriptors of programs, maps, links and BTF: by ``("prog", id)`` and so on.
+
+    From /proc/PID/fdinfo, of the processes that this one may look at: with CAP_SYS_PTRACE all of its PID namespace.
+    What is only pinned, attached or used by another has no holder. A link's id is told since Linux 5.7, that of BTF
+    since 4.20.
+    """
+    found: dict[tuple[str, int], list[Holder]] = {}
+    names: dict[int, str] = {}
+    for pid, fd, target in _descriptors():
+        kind = _TARGETS.get(target)
+        if kind is None:
+            continue
+        number = _facts(f"/proc/{pid}/fdinfo/{fd}").get(f"{kind}_id", "")
+        if number.isdecimal():
+            if pid not in names:
+                names[pid] = _comm(pid)
+            found.setdefault((kind, int(number)), []).append(Holder(pid, names[pid], fd))
+    return {key: tuple(each) for key, each in found.items()}
+
+
+_FD_TYPES = {
+    lib.BPF_FD_TYPE_RAW_TRACEPOINT: "raw_tracepoint",
+    lib.BPF_FD_TYPE_TRACEPOINT: "tracepoint",
+    lib.BPF_FD_TYPE_KPROBE: "kprobe",
+    lib.BPF_FD_TYPE_KRETPROBE: "kretprobe",
+    lib.BPF_FD_TYPE_UPROBE: "uprobe",
+    lib.BPF_FD_TYPE_URETPROBE: "uretprobe",
+}
+
+
+def perf_events() -> list[PerfEvent]:
+    """List the programs that processes have attached to perf events and raw tracepoints, links or not.
+
+    *Wraps* ``bpf_task_fd_query()``. Of the processes that this one may look at. Linux 4.18.
+    """
+    found = []
+    for pid, fd, target in _descriptors():
+        if target == _PERF_EVENT or _TARGETS.get(target) == "link" or target == "anon_inode:bpf-raw-tracepoint":
+            event = _event(pid, fd)
+            if event is not None:
+                found.append(event)
+    return found
+
+
+def _event(pid: int, fd: int) -> PerfEvent | None:
+    name = ffi.new("char[4096]")
+    size, prog_id, kind = (ffi.new("__u32 *", value) for value in (len(name), 0, 0))
+    offset, address = ffi.new("__u64 *"), ffi.new("__u64 *")
+    result = lib.bpf_task_fd_query(pid, fd, 0, name, size, prog_id, kind, offset, address)
+    if result in (-errno.EPERM, -errno.EACCES):
+        check(result, "list the programs of perf events", by_id_hint)
+    if result < 0:
+        return None  # no program, another kind of link, or gone meanwhile
+    type_name = _FD_TYPES.get(kind[0], f"unknown_{kind[0]}")
+    return PerfEvent(pid, _comm(pid), fd, prog_id[0], type_name, text(name), offset[0], address[0])
+
+
+# Where they are pinned
+
+
+def pins(folder: str | os.PathLike[str] | None = None) -> list[Pin]:
+    """List what is pinned below a folder of a BPF file system; by default all of it, where `find_bpffs` finds one.
+
+    *Wraps* ``bpf_obj_get()``. Raises `FilesystemError` if there is no such file system.
+    """
+    start = find_bpffs() if folder is None else os.fspath(folder)
+    found = []
+    for where, _, names in sorted(os.walk(start)):
+        for name in sorted(names):
+            path = os.path.join(where, name)
+            pinned = _pinned(path)
+            if pinned is None or pinned in _GONE:
+                continue
+            found.append(Pin(path, None, None) if isinstance(pinned, int) else Pin(path, *pinned))
+    return found
+
+
+def _pinned(path: str) -> tuple[str, int] | int | None:
+    """Give kind and id of what is pinned at a path, an errno, or ``None`` for what is neither program, map nor link."""
+    _log.listen()
+    held: list[int] = []
+    try:
+        held.extend(map(lib.bpf_obj_get, (path_bytes(path),)))
+        if held[0] < 0:
+            return -held[0]
+        try:
+            kind = _TARGETS.get(os.readlink(f"/proc/self/fd/{held[0]}"))
+        except OSError as error:
+            return error.errno or errno.EIO
+        number = _facts(f"/proc/self/fdinfo/{held[0]}").get(f"{kind}_id", "")
+        return (kind, int(number)) if kind is not None and number.isdecimal() else None
+    finally:
+        for fd in held:
+            if fd >= 0:
+                os.close(fd)
+
+
+# The command
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """List at the prompt what the kernel holds; give the exit status."""
+    from argparse import ArgumentParser
+
+    parser = ArgumentParser(prog="python -m libbpf_cffi.kernel", description="List the BPF that the kernel holds.")
+    parser.add_argument(
+        "what", nargs="?", choices=("prog", "map", "link", "btf", "pins", "perf"), default="prog", help="default: prog"
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    options = parser.parse_args(arguments)
+    listing: dict[str, Callable[[], Sequence[Any]]] = {
+        "prog": programs, "map": maps, "link": links, "btf": btfs, "pins": pins, "perf": perf_events,
+    }  # fmt: skip
+    try:
+        found = [each._asdict() for each in listing[options.what]()]
+    except Error as error:
+        sys.stderr.write(f"libbpf_cffi.kernel: {error}\n")
+        return 1
+    who = holders() if options.what in ("prog", "map", "link", "btf") else {}
+    for each in found:
+        if "type" in each and not isinstance(each["type"], str):
+            each["type"] = each["type"].name.lower()
+        if who:
+            each["pids"] = [{"pid": one.pid, "comm": one.comm} for one in who.get((options.what, each["id"]), ())]
+    if options.json:
+        import json
+
+        sys.stdout.write(json.dumps(found, indent=2, default=int) + "\n")
+    else:
+        for each in found:
+            sys.stdout.write(_line(options.what, each) + "\n")
+    return 0
+
+
+def _line(what: str, each: dict[str, Any]) -> str:
+    """Give one line of the table: what there is of it, the name and what is zero or empty left out."""
+    pids = ", ".join(f"{one['comm']} ({one['pid']})" for one in each.pop("pids", ()))
+    if what == "pins":
+        return f"{each['path']}: {each['kind'] or 'may not be opened'} {each['id'] or ''}".rstrip()
+    head = f"{each.pop('id')}: " if "id" in each else f"pid {each.pop('pid')} fd {each.pop('fd')}: "
+    details = each.pop("details", {})
+    shown = []
+    for name, value in {**each, **details}.items():
+        if value in (0, "", None, (), False):
+            continue
+        listed = ",".join(map(str, value)) if isinstance(value, tuple) else getattr(value, "name", value)
+        shown.append(str(listed) if name in ("type", "name", "comm") else f"{name} {listed}")
+    return head + "  ".join(shown) + (f"  held by {pids}" if pids else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,232 @@
+"""What `kernel` lists is what the kernel holds, by whom it is held, where it is pinned; what vanishes is left out."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import libbpf_cffi as bpf
+from libbpf_cffi import AttachType, MapType, ProgType, kernel
+
+
+@pytest.fixture
+def obj(loaded):
+    found = loaded("basic")
+    found.attach()
+    return found
+
+
+def test_the_programs_of_an_object_are_listed_with_all_that_the_kernel_says(obj):
+    program = obj.programs["on_raw"]
+    (found,) = [each for each in kernel.programs() if each.id == program.id]
+    assert found._replace(run_time_ns=0, run_cnt=0) == program.info._replace(run_time_ns=0, run_cnt=0)
+    assert found.map_ids
+
+
+def test_the_maps_of_an_object_are_listed_with_all_that_the_kernel_says(obj):
+    each = obj.maps["raw_hits"]
+    (found,) = [one for one in kernel.maps() if one.id == each.id]
+    assert found._replace(memlock=0) == each.info._replace(memlock=0)
+    assert found.memlock
+
+
+def test_the_links_of_an_object_are_listed_with_what_they_are_attached_to(obj):
+    (found,) = kernel.find_links(prog_id=obj.programs["on_raw"].id)
+    assert found.details["tp_name"] == "sys_enter"
+    assert found.prog_id == obj.programs["on_raw"].id
+
+
+@pytest.mark.needs("btf")
+def test_btf_is_listed_with_the_kernels_own(obj):
+    found = kernel.btfs()
+    (own,) = [each for each in found if each.kernel_btf and each.name == "vmlinux"]
+    assert own.size == os.path.getsize("/sys/kernel/btf/vmlinux")
+    assert obj.programs["on_raw"].info.btf_id in {each.id for each in found}
+    assert kernel.find_btfs(name="vmlinux") == [own]
+    assert kernel.find_btfs(id=own.id) == [own]
+
+
+def test_what_is_listed_is_in_the_order_of_the_ids(obj):
+    for listing in (kernel.programs, kernel.maps, kernel.links, kernel.btfs):
+        ids = [each.id for each in listing()]
+        assert ids == sorted(set(ids))
+
+
+def test_programs_are_found_by_id_name_and_tag(obj):
+    program = obj.programs["on_raw"]
+    wanted = program.id
+    assert [each.id for each in kernel.find_programs(id=wanted)] == [wanted]
+    assert wanted in [each.id for each in kernel.find_programs(name="on_raw")]
+    assert wanted in [each.id for each in kernel.find_programs(tag=program.tag)]
+    assert kernel.find_programs(id=wanted, name="another") == []
+    assert kernel.find_programs(tag="0" * 16) == []
+
+
+def test_a_name_longer_than_the_kernel_keeps_is_found(root):
+    with bpf.Map.create("hash", "u32", "u32", 1, name="a_name_as_long_") as each:
+        assert each.id in [one.id for one in kernel.find_maps(name="a_name_as_long_as_this")]
+
+
+def test_what_is_not_there_is_an_empty_list(root):
+    assert kernel.find_programs(id=0xFFFFFFF0) == []
+    assert kernel.find_maps(name="no such map") == []
+    assert kernel.find_links(id=0xFFFFFFF0) == []
+    assert kernel.find_btfs(id=0xFFFFFFF0) == []
+
+
+def test_things_are_found_by_their_pins(obj, pins):
+    obj.programs["on_raw"].pin(pins / "program")
+    obj.maps["raw_hits"].pin(pins / "map")
+    assert [each.id for each in kernel.find_programs(pin=pins / "program")] == [obj.programs["on_raw"].id]
+    assert [each.id for each in kernel.find_maps(pin=pins / "map")] == [obj.maps["raw_hits"].id]
+    assert kernel.find_maps(pin=pins / "program") == []
+    with pytest.raises(bpf.LibbpfError) as caught:
+        kernel.find_maps(pin=pins / "nothing")
+    assert caught.value.errno == errno.ENOENT
+    obj.programs["on_raw"].unpin(pins / "program")
+    obj.maps["raw_hits"].unpin(pins / "map")
+
+
+def test_pins_are_listed_with_what_is_pinned(obj, pins):
+    (pins / "folder").mkdir()
+    program = obj.programs["on_raw"]
+    program.pin(pins / "folder" / "program")
+    obj.maps["raw_hits"].pin(pins / "map")
+    with program.attach() as link:
+        link.pin(pins / "link")
+        found = {os.path.relpath(each.path, pins): (each.kind, each.id) for each in kernel.pins(pins)}
+        assert found == {
+            "folder/program": ("prog", program.id),
+            "link": ("link", link.info.id),
+            "map": ("map", obj.maps["raw_hits"].id),
+        }
+        assert {each.path for each in kernel.pins()} >= {str(pins / "map")}
+        link.unpin()
+
+
+def test_who_holds_something_is_told(obj):
+    program = obj.programs["on_raw"]
+    (holder,) = kernel.holders()["prog", program.id]
+    with open("/proc/self/comm", encoding="utf-8") as file:
+        assert holder == (os.getpid(), file.read().strip(), program.fd)
+    (link,) = kernel.find_links(prog_id=program.id)
+    assert [each.pid for each in kernel.holders()["link", link.id]] == [os.getpid()]
+    assert [each.pid for each in kernel.holders()["map", obj.maps["raw_hits"].id]] == [os.getpid()]
+
+
+def test_another_process_that_holds_it_too_is_told(root):
+    with bpf.Map.create("hash", "u32", "u32", 1, name="held") as each:
+        code = "import sys; print(flush=True); sys.stdin.read()"
+        child = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[each.fd]
+        )
+        with child:
+            child.stdout.read(1)
+            assert [one.pid for one in kernel.holders()["map", each.id]] == sorted([os.getpid(), child.pid])
+            child.stdin.close()
+            child.stdout.close()
+
+
+def test_a_map_without_a_descriptor_has_no_holder(obj):
+    number = obj.programs["on_raw"].info.map_ids[0]
+    assert number
+    with bpf.Map.create("hash", "u32", "u32", 1) as each:
+        gone = each.id
+    assert ("map", gone) not in kernel.holders()
+
+
+def test_programs_of_perf_events_are_told(obj):
+    program = obj.programs["on_tracepoint"]
+    found = [each for each in kernel.perf_events() if each.prog_id == program.id]
+    assert {(each.pid, each.type, each.name) for each in found} == {
+        (os.getpid(), "tracepoint", "sys_enter_getppid")
+    }
+    raw = [each for each in kernel.perf_events() if each.prog_id == obj.programs["on_raw"].id]
+    assert {(each.type, each.name) for each in raw} == {("raw_tracepoint", "sys_enter")}
+
+
+def test_what_comes_and_goes_meanwhile_is_no_error(root, together):
+    stop = threading.Event()
+
+    def come_and_go() -> None:
+        while not stop.is_set():
+            bpf.Map.create("hash", "u32", "u32", 1, name="fleeting").close()
+            bpf.KernelProgram.load("socket_filter", bytes.fromhex("b700000000000000 9500000000000000")).close()
+
+    def look() -> None:
+        try:
+            for _ in range(20):
+                for each in (kernel.programs, kernel.maps, kernel.links, kernel.btfs, kernel.holders):
+                    each()
+        finally:
+            stop.set()
+
+    assert together(come_and_go, look) == []
+
+
+def test_threads_may_list_at_the_same_time(obj, together):
+    wanted = obj.programs["on_raw"].id
+
+    def look() -> None:
+        for _ in range(5):
+            assert wanted in {each.id for each in kernel.programs()}
+            assert ("prog", wanted) in kernel.holders()
+
+    assert together(look, look, look) == []
+
+
+def test_a_process_without_privileges_is_told_what_it_lacks(python):
+    said = python(
+        """
+import os
+from libbpf_cffi import LibbpfPermissionError, kernel
+os.setresuid(65534, 65534, 65534)
+for listing in (kernel.programs, kernel.maps, kernel.links, kernel.btfs):
+    try:
+        listing()
+    except LibbpfPermissionError as error:
+        print(error.hint.split(",")[0])
+print(type(kernel.holders()).__name__)
+"""
+    )
+    assert said.splitlines() == ["this process lacks CAP_SYS_ADMIN"] * 4 + ["dict"]
+
+
+def test_the_kernel_has_more_types_than_are_known_here():
+    assert ProgType(99).name == "UNKNOWN_99"
+    assert MapType(99).name == AttachType(99).name == "UNKNOWN_99"
+
+
+@pytest.mark.parametrize("what", ["prog", "map", "link", "btf", "perf"])
+def test_the_command_lists_each_kind(obj, capsys, what):
+    assert kernel.main([what]) == 0
+    table = capsys.readouterr().out
+    assert kernel.main([what, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(table.splitlines()) >= 1
+    ids = {each.get("id", each.get("prog_id")) for each in found}
+    wanted = {
+        "prog": obj.programs["on_raw"].id,
+        "map": obj.maps["raw_hits"].id,
+        "link": kernel.find_links(prog_id=obj.programs["on_raw"].id)[0].id,
+        "btf": obj.programs["on_raw"].info.btf_id,
+        "perf": obj.programs["on_raw"].id,
+    }[what]
+    assert wanted in ids
+    if what == "prog":
+        line = next(line for line in table.splitlines() if line.startswith(f"{wanted}: "))
+        assert "raw_tracepoint" in line
+        assert f"({os.getpid()})" in line
+
+
+def test_the_command_lists_pins(obj, pins, capsys):
+    obj.maps["raw_hits"].pin(pins / "map")
+    assert kernel.main(["pins"]) == 0
+    assert f"{pins}/map: map {obj.maps['raw_hits'].id}\n" in capsys.readouterr().out
+    obj.maps["raw_hits"].unpin(pins / "map")
