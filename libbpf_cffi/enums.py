@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import IntEnum, IntFlag
 
-from ._ffi import lib
+from ._ffi import c_string, ffi, lib, text
 
 __all__ = [
     "AttachType",
@@ -45,6 +45,14 @@ class OpenEnum(IntEnum):
 
 class MapType(OpenEnum):
     """Type of a map: ``enum bpf_map_type`` of linux/bpf.h."""
+
+    @property
+    def libbpf_name(self) -> str:
+        """The name that libbpf and bpftool have for it, such as ``percpu_hash``; empty for a value of a newer kernel.
+
+        *Wraps* ``libbpf_bpf_map_type_str()``.
+        """
+        return text(lib.libbpf_bpf_map_type_str(self))
 
     UNSPEC = lib.BPF_MAP_TYPE_UNSPEC
     HASH = lib.BPF_MAP_TYPE_HASH
@@ -88,6 +96,22 @@ class MapType(OpenEnum):
 class ProgType(OpenEnum):
     """Type of a program: ``enum bpf_prog_type`` of linux/bpf.h."""
 
+    @property
+    def libbpf_name(self) -> str:
+        """As `MapType.libbpf_name`, such as ``sched_cls``. *Wraps* ``libbpf_bpf_prog_type_str()``."""
+        return text(lib.libbpf_bpf_prog_type_str(self))
+
+    @classmethod
+    def of_section(cls, section: str) -> tuple[ProgType, AttachType]:
+        """Give the types of program and attachment that libbpf takes from a ``SEC()``, such as ``tcx/ingress``.
+
+        *Wraps* ``libbpf_prog_type_by_name()``. `ValueError` for a section that it does not know.
+        """
+        program, attach = ffi.new("enum bpf_prog_type *"), ffi.new("enum bpf_attach_type *")
+        if lib.libbpf_prog_type_by_name(c_string(section, "section"), program, attach):
+            raise ValueError(f"libbpf knows no section {section!r}")
+        return cls(program[0]), AttachType(attach[0])
+
     UNSPEC = lib.BPF_PROG_TYPE_UNSPEC
     SOCKET_FILTER = lib.BPF_PROG_TYPE_SOCKET_FILTER
     KPROBE = lib.BPF_PROG_TYPE_KPROBE
@@ -125,6 +149,23 @@ class ProgType(OpenEnum):
 
 class AttachType(OpenEnum):
     """What a program is attached to: ``enum bpf_attach_type`` of linux/bpf.h."""
+
+    @property
+    def libbpf_name(self) -> str:
+        """As `MapType.libbpf_name`, such as ``cgroup_inet4_bind``. *Wraps* ``libbpf_bpf_attach_type_str()``."""
+        return text(lib.libbpf_bpf_attach_type_str(self))
+
+    @classmethod
+    def of_section(cls, section: str) -> AttachType:
+        """Give the type of attachment that a ``SEC()`` stands for, if libbpf takes one from it.
+
+        *Wraps* ``libbpf_attach_type_by_name()``. `ValueError` for a section that it does not know, or that can be
+        attached by its type of program alone.
+        """
+        attach = ffi.new("enum bpf_attach_type *")
+        if lib.libbpf_attach_type_by_name(c_string(section, "section"), attach):
+            raise ValueError(f"libbpf knows no attach type of the section {section!r}")
+        return cls(attach[0])
 
     CGROUP_INET_INGRESS = lib.BPF_CGROUP_INET_INGRESS
     CGROUP_INET_EGRESS = lib.BPF_CGROUP_INET_EGRESS
@@ -189,6 +230,11 @@ class AttachType(OpenEnum):
 
 class LinkType(OpenEnum):
     """Type of a link: ``enum bpf_link_type`` of linux/bpf.h."""
+
+    @property
+    def libbpf_name(self) -> str:
+        """As `MapType.libbpf_name`, such as ``raw_tracepoint``. *Wraps* ``libbpf_bpf_link_type_str()``."""
+        return text(lib.libbpf_bpf_link_type_str(self))
 
     UNSPEC = lib.BPF_LINK_TYPE_UNSPEC
     RAW_TRACEPOINT = lib.BPF_LINK_TYPE_RAW_TRACEPOINT

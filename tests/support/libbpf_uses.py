@@ -94,7 +94,9 @@ def public_names() -> set[str]:
             names.add(name)
             thing = getattr(module, name)
             if isinstance(thing, type):
-                names.update(each for each in dir(thing) if not each.startswith("_") or each.endswith("__"))
+                # Not dir(): an enumeration keeps its methods from it.
+                known = {each for base in thing.__mro__ for each in vars(base)}
+                names.update(each for each in known if not each.startswith("_") or each.endswith("__"))
     return names
 
 

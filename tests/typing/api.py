@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import assert_type
 
 import libbpf_cffi as bpf
-from libbpf_cffi import ffi, lib
+from libbpf_cffi import ffi, kernel, lib, probe
 
 if TYPE_CHECKING:
     import socket
@@ -376,4 +376,41 @@ def network(program: bpf.Program, path: Path, each: bpf.Map) -> None:
 def linking(path: Path, data: bytes) -> None:
     assert_type(bpf.link_objects(path, data, 3, output=path), bytes)
     bpf.link_objects([path, path])  # type: ignore[arg-type]
+<<<<<<< HEAD
 >>>>>>> ab86171 (Link objects, in a child process: libbpf's linker crashes on malformed ones)
+=======
+
+
+def probing(path: Path) -> None:
+    assert_type(probe.prog_type("xdp"), bool)
+    assert_type(probe.map_type(bpf.MapType.HASH), bool)
+    assert_type(probe.helper("xdp", "bpf_xdp_adjust_head"), bool)
+    assert_type(probe.attach_type(bpf.AttachType.XDP), bool)
+    probe.map_type(None)  # type: ignore[arg-type]
+    assert_type(probe.isa_version(), int)
+    assert_type(probe.limits().bounded_loops, bool)
+    assert_type(probe.kernel_config(), dict[str, str])
+    assert_type(probe.missing_capabilities("xdp"), list[str])
+    assert_type(probe.functions("xfs"), list[str])
+    assert_type(probe.usdt_probes(path), list[probe.UsdtProbe])
+    assert_type(probe.symbols(path)[0].offset, int | None)
+    assert_type(probe.features(helpers=True).prog_types, dict[bpf.ProgType, bool | None])
+    assert_type(bpf.ProgType.of_section("xdp"), tuple[bpf.ProgType, bpf.AttachType])
+
+
+def the_kernel(path: Path) -> None:
+    assert_type(kernel.programs(), list[bpf.ProgramInfo])
+    assert_type(kernel.find_maps(name="x", pin=path), list[bpf.MapInfo])
+    kernel.find_links(name="x")  # type: ignore[call-arg]
+    assert_type(kernel.btfs()[0].kernel_btf, bool)
+    assert_type(kernel.holders(), dict[tuple[str, int], tuple[kernel.Holder, ...]])
+    assert_type(kernel.pins(path)[0].id, int | None)
+
+
+def loaders(obj: bpf.Object) -> None:
+    assert_type(obj.gen_loader(gen_hash=True), bpf.LoaderProgram)
+    obj.gen_loader(True)  # type: ignore[call-arg]
+    with bpf.Token.create("/sys/fs/bpf") as token:
+        assert_type(token.info.allowed_maps, frozenset[bpf.MapType])
+    bpf.set_memlock_rlim("1")  # type: ignore[arg-type]
+>>>>>>> 6e050bd (Document probing, the kernel's holdings, linking, loaders and tokens; name types as libbpf does, and by section)

@@ -88,3 +88,36 @@ def test_the_module_exports_its_enumerations() -> None:
     """``__all__`` is what is defined."""
     defined = {name for name, value in vars(enums).items() if getattr(value, "__module__", "") == enums.__name__}
     assert defined - {"OpenEnum"} == set(enums.__all__)
+
+
+@pytest.mark.parametrize(
+    ("member", "name"),
+    [
+        (MapType.PERCPU_HASH, "percpu_hash"),
+        (ProgType.SCHED_CLS, "sched_cls"),
+        (AttachType.CGROUP_INET4_BIND, "cgroup_inet4_bind"),
+        (LinkType.RAW_TRACEPOINT, "raw_tracepoint"),
+        (MapType(4711), ""),
+        (ProgType(4711), ""),
+        (AttachType(4711), ""),
+        (LinkType(4711), ""),
+    ],
+)
+def test_a_member_has_the_name_that_libbpf_has_for_it(member: MapType, name: str) -> None:
+    """Of a value of a newer kernel libbpf knows none."""
+    assert member.libbpf_name == name
+
+
+def test_a_section_stands_for_types() -> None:
+    """As libbpf reads it when it opens an object."""
+    assert ProgType.of_section("tcx/ingress") == (ProgType.SCHED_CLS, AttachType.TCX_INGRESS)
+    assert ProgType.of_section("cgroup/bind4") == (ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_BIND)
+    assert AttachType.of_section("cgroup/bind4") is AttachType.CGROUP_INET4_BIND
+
+
+def test_an_unknown_section_is_a_value_error() -> None:
+    """So is one that has no attach type of its own."""
+    with pytest.raises(ValueError, match="libbpf knows no section 'nosuch/thing'"):
+        ProgType.of_section("nosuch/thing")
+    with pytest.raises(ValueError, match="libbpf knows no attach type of the section 'nosuch'"):
+        AttachType.of_section("nosuch")
