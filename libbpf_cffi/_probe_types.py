@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["helper", "helper_number", "helpers", "map_type", "map_types", "prog_type", "prog_types"]
 
-_NOT_THE_KERNELS = (errno.EPERM, errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSYS)
+_NOT_THE_KERNELS = (errno.EPERM, errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSYS, errno.EAGAIN)
 """What says nothing of the kernel's features, but of this process: libbpf takes it for a no."""
 
 _HELPER_PREFIX = "BPF_FUNC_"

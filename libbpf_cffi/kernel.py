@@ -23,6 +23,7 @@ from typing import NamedTuple
 from . import _log, _map_open, _program_open
 from . import links as _links
 from ._check import by_id_hint, check, failure
+from ._command_io import printable, write
 from ._ffi import ffi, lib, path_bytes, text, unsigned
 from .errors import Error
 from .infos import link_info, map_info, program_info
@@ -457,11 +458,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         import json
 
-        sys.stdout.write(json.dumps(found, indent=2, default=int) + "\n")
-    else:
-        for each in found:
-            sys.stdout.write(_line(options.what, each) + "\n")
-    return 0
+        return write(json.dumps(found, indent=2) + "\n")
+    return write("".join(printable(_line(options.what, each)) + "\n" for each in found))
 
 
 def _line(what: str, each: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ import os
 import sys
 from typing import NamedTuple
 
+from ._command_io import write
 from ._probe_code import Limits, attach_type, attach_types, instructions, isa_version, limits
 from ._probe_files import Symbol, UsdtProbe, symbols, usdt_probes
 from ._probe_system import (
@@ -179,10 +180,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         import json
 
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-    else:
-        sys.stdout.write("".join(_lines(found)))
-    return 0
+        return write(json.dumps(found, indent=2) + "\n")
+    return write("".join(_lines(found)))
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

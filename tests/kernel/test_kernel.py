@@ -93,6 +93,12 @@ def test_things_are_found_by_their_pins(obj, pins):
     obj.maps["raw_hits"].unpin(pins / "map")
 
 
+def test_what_is_pinned_is_no_map_because_a_map_has_its_number(root, monkeypatch):
+    with bpf.Map.create("hash", "u32", "u32", 1) as each:
+        monkeypatch.setattr(kernel, "_pinned", lambda _: ("prog", each.id))
+        assert kernel.find_maps(pin="/pin") == []
+
+
 def test_pins_are_listed_with_what_is_pinned(obj, pins):
     (pins / "folder").mkdir()
     program = obj.programs["on_raw"]
@@ -230,3 +236,28 @@ def test_the_command_lists_pins(obj, pins, capsys):
     assert kernel.main(["pins"]) == 0
     assert f"{pins}/map: map {obj.maps['raw_hits'].id}\n" in capsys.readouterr().out
     obj.maps["raw_hits"].unpin(pins / "map")
+
+
+def test_a_name_with_control_characters_is_written_harmlessly(root, python, capsys):
+    with bpf.Map.create("hash", "u32", "u32", 1, name="held") as each:
+        code = "import sys; open('/proc/self/comm', 'wb').write(b'\\x1b[31m\\xff'); print(flush=True); sys.stdin.read()"
+        child = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[each.fd]
+        )
+        with child:
+            child.stdout.read(1)
+            assert kernel.main(["map"]) == 0
+            (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith(f"{each.id}: ")]
+            assert f"\\x1b[31m\\udcff ({child.pid})" in line
+            child.stdin.close()
+            child.stdout.close()
+
+
+def test_a_reader_that_has_gone_is_no_error_of_the_commands(root):
+    for module in ("kernel", "probe"):
+        reading, writing = os.pipe()
+        os.close(reading)
+        command = [sys.executable, "-m", f"libbpf_cffi.{module}"]
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+        os.close(writing)
+        assert (done.returncode, done.stderr) == (0, b"")

@@ -43,13 +43,6 @@ def test_contents_and_descriptors_are_linked_as_files_are(parts):
         assert file.read(4) == b"\x7fELF"
 
 
-def test_a_buffer_may_be_changed_once_it_is_linked(parts):
-    content = bytearray(parts[0].read_bytes())
-    data = bpf.link_objects(content, parts[1])
-    content[:] = bytes(len(content))
-    assert names(data) == HALVES
-
-
 def test_the_linked_programs_run(root, parts):
     with bpf.Object.open(bpf.link_objects(*parts)) as obj:
         obj.load()

@@ -349,6 +349,45 @@ def test_usdt_probes_are_those_that_readelf_lists(target):
     assert [(each.provider, each.name, each.address, each.semaphore, each.arguments) for each in found] == list(wanted)
 
 
+NOTES = """
+.macro note description:vararg
+    .balign 4
+    .long 8, 2f - 1f, 3
+    .asciz "stapsdt"
+1:  .quad code, base, \\description
+2:
+.endm
+.section .note.stapsdt, "", "note"
+    note counter
+    .asciz "a", "first", "-4@%edi 8@-16(%rbp, %rax) 8@[sp, 16]"
+    note 0
+    .asciz "a", "second", ""
+    .balign 4
+    .long 8, 1 << 20, 3
+    .asciz "stapsdt"
+    .quad code, base, 0
+    .asciz "a", "longer than the section", ""
+.section .stapsdt.base, "aG", "progbits", .stapsdt.base, comdat
+base: .space 1
+.data
+counter: .quad 0
+.text
+code: nop
+"""
+
+
+def test_notes_are_read_one_after_the_other_until_one_that_is_malformed(tmp_path):
+    source, library = tmp_path / "notes.s", tmp_path / "notes.so"
+    source.write_text(NOTES)
+    subprocess.run(["cc", "-nostdlib", "-shared", "-o", library, source], check=True)
+    first, second = probe.usdt_probes(library)
+    assert (first.provider, first.name) == ("a", "first")
+    assert first.arguments == ("-4@%edi", "8@-16(%rbp, %rax)", "8@[sp, 16]")
+    assert library.read_bytes()[first.offset] == 0x90
+    assert library.read_bytes()[first.semaphore_offset :][:8] == bytes(8)
+    assert (second.name, second.arguments, second.semaphore, second.semaphore_offset) == ("second", (), 0, None)
+
+
 def test_the_place_of_a_usdt_probe_in_the_file_is_where_its_instruction_is(target):
     data = target.read_bytes()
     for each in probe.usdt_probes(target):
@@ -416,7 +455,10 @@ def test_all_is_one_record(root):
     assert found.map_types[MapType.HASH] is True
     assert found.attach_types[AttachType.CGROUP_DEVICE] is True
     assert found.helpers == {}
-    assert json.loads(json.dumps(found.plain()))["map_types"]["hash"] is True
+    plain = json.loads(json.dumps(found.plain()))
+    assert plain["map_types"]["hash"] is True
+    assert plain["jit"]["enable"] == found.jit.enable
+    assert plain["limits"]["insns"] == found.limits.insns
 
 
 def test_the_command_prints_a_table_and_json(root, capsys):

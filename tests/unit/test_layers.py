@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "libbpf_cffi"
 
 ROWS = (
-    {"_libbpf", "errors", "hist", "_privileges", "_elf"},
+    {"_command_io", "_libbpf", "errors", "hist", "_privileges", "_elf"},
     {"tracefs", "_ffi", "_named"},
     {"tracepoints", "_handle", "enums", "_log"},
     {"_borrow", "_check", "_map_access", "_record", "infos"},
@@ -132,8 +132,8 @@ def test_the_command_uses_only_what_the_package_offers(module: str) -> None:
     assert library <= {"__init__"}
 
 
-PRINTERS = {*COMMANDS, "_vmlinux"}
-"""The commands, and what a child process answers by its stdout."""
+PRINTERS = {*COMMANDS, "_command_io", "_vmlinux"}
+"""The commands, what writes for them, and what a child process answers by its stdout."""
 
 LIBRARY = [name for name in MODULES if name not in PRINTERS and not name.startswith("_run_")]
 
