@@ -350,18 +350,17 @@ def test_usdt_probes_are_those_that_readelf_lists(target):
 
 
 NOTES = """
-.macro note description:vararg
+.macro note semaphore, strings:vararg
     .balign 4
     .long 8, 2f - 1f, 3
     .asciz "stapsdt"
-1:  .quad code, base, \\description
+1:  .quad code, base, \\semaphore
+    .asciz \\strings
 2:
 .endm
 .section .note.stapsdt, "", "note"
-    note counter
-    .asciz "a", "first", "-4@%edi 8@-16(%rbp, %rax) 8@[sp, 16]"
-    note 0
-    .asciz "a", "second", ""
+    note counter, "a", "first", "-4@%edi 8@-16(%rbp, %rax) 8@[sp, 16]"
+    note 0, "a", "second", ""
     .balign 4
     .long 8, 1 << 20, 3
     .asciz "stapsdt"
