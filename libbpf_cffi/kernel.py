@@ -24,20 +24,20 @@ from . import _log, _map_open, _program_open
 from . import links as _links
 from ._check import by_id_hint, check, failure
 from ._command_io import printable, write
-from ._ffi import ffi, lib, path_bytes, text, unsigned
+from ._ffi import ffi, lib, text, unsigned
+from ._kernel_holders import GONE, Holder, PerfEvent, Pin, holders, perf_events, pinned, pins
 from .errors import Error
 from .infos import link_info, map_info, program_info
-from .tracefs import find_bpffs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import Any, Literal, TypeAlias, TypeVar
+    from typing import Any, TypeVar
 
+    from ._kernel_holders import Kind
     from .infos import LinkInfo, MapInfo, ProgramInfo
 
     Info = TypeVar("Info", bound=NamedTuple)
-    Kind: TypeAlias = Literal["prog", "map", "link", "btf"]
 
 __all__ = [
     "BtfInfo",
@@ -68,45 +68,7 @@ class BtfInfo(NamedTuple):
     kernel_btf: bool
 
 
-class Holder(NamedTuple):
-    """A process that has a descriptor of something: its number, its name, the descriptor."""
-
-    pid: int
-    comm: str
-    fd: int
-
-
-class Pin(NamedTuple):
-    """What is pinned at a path: `kind` is ``prog``, ``map`` or ``link``; both it and `id` are ``None`` if it may not be
-    opened.
-    """
-
-    path: str
-    kind: str | None
-    id: int | None
-
-
-class PerfEvent(NamedTuple):
-    """A program that is attached by a descriptor of a perf event, or of a raw tracepoint, of a process.
-
-    `type` is ``tracepoint``, ``raw_tracepoint``, ``kprobe``, ``kretprobe``, ``uprobe`` or ``uretprobe``; `name` that of
-    the tracepoint, function or file; `offset` in bytes; `address` that of a kprobe without a name.
-    """
-
-    pid: int
-    comm: str
-    fd: int
-    prog_id: int
-    type: str
-    name: str
-    offset: int
-    address: int
-
-
 # Listing
-
-_GONE = (errno.ENOENT, errno.EAGAIN)
-"""What the kernel says of a thing that is gone, and of a link that is not whole yet."""
 
 
 def _btf_ids() -> Iterator[int]:
@@ -132,7 +94,7 @@ def _each(ids: Iterable[int], opening: Callable[..., int], read: Callable[[int, 
         try:
             # One step opens and stores, so that no Ctrl-C loses the descriptor.
             held.extend(map(opening, (number,), (ffi.NULL,)))
-            if -held[0] in _GONE:
+            if -held[0] in GONE:
                 continue
             check(held[0], action, by_id_hint)
             found.append(read(held[0], f"get the info of {kind} {number}"))
@@ -270,162 +232,12 @@ def _number(kind: Kind, id: int | None, pin: str | os.PathLike[str] | None) -> i
     if pin is None:
         return number
     path = os.fspath(pin)
-    found = _pinned(path)
+    found = pinned(path)
     if isinstance(found, int):
         raise failure(found, f"open what is pinned at {path!r}")
     if found is None or found[0] != kind:
         return 0
     return found[1] if number in (None, found[1]) else 0
-
-
-# Who holds them
-
-
-_TARGETS: dict[str, Kind] = {
-    "anon_inode:bpf-prog": "prog",
-    "anon_inode:bpf-map": "map",
-    "anon_inode:bpf_link": "link",
-    "anon_inode:bpf-link": "link",
-    "anon_inode:btf": "btf",
-}
-"""What /proc/PID/fd says of a descriptor."""
-
-_PERF_EVENT = "anon_inode:[perf_event]"
-
-
-def _descriptors() -> Iterator[tuple[int, int, str]]:
-    """Give every descriptor of every process that this one may look at: the process, its number, what it is."""
-    for entry in _listed("/proc"):
-        if not entry.isdecimal():
-            continue
-        folder = f"/proc/{entry}/fd"
-        for fd in _listed(folder):
-            try:
-                yield int(entry), int(fd), os.readlink(f"{folder}/{fd}")
-            except OSError:
-                continue  # gone meanwhile
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder), key=lambda name: (len(name), name))
-    except OSError:
-        return []  # gone meanwhile, or another user's
-
-
-def _facts(path: str) -> dict[str, str]:
-    try:
-        with open(path, "rb") as file:
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return {}  # gone meanwhile
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
-
-
-def _comm(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/comm", "rb") as file:
-            return file.read().rstrip(b"\n").decode("utf-8", "surrogateescape")
-    except OSError:
-        return ""
-
-
-def holders() -> dict[tuple[str, int], tuple[Holder, ...]]:
-    """Tell which processes have descriptors of programs, maps, links and BTF: by ``("prog", id)`` and so on.
-
-    From /proc/PID/fdinfo, of the processes that this one may look at: with CAP_SYS_PTRACE all of its PID namespace.
-    What is only pinned, attached or used by another has no holder. A link's id is told since Linux 5.7, that of BTF
-    since 4.20.
-    """
-    found: dict[tuple[str, int], list[Holder]] = {}
-    names: dict[int, str] = {}
-    for pid, fd, target in _descriptors():
-        kind = _TARGETS.get(target)
-        if kind is None:
-            continue
-        number = _facts(f"/proc/{pid}/fdinfo/{fd}").get(f"{kind}_id", "")
-        if number.isdecimal():
-            if pid not in names:
-                names[pid] = _comm(pid)
-            found.setdefault((kind, int(number)), []).append(Holder(pid, names[pid], fd))
-    return {key: tuple(each) for key, each in found.items()}
-
-
-_FD_TYPES = {
-    lib.BPF_FD_TYPE_RAW_TRACEPOINT: "raw_tracepoint",
-    lib.BPF_FD_TYPE_TRACEPOINT: "tracepoint",
-    lib.BPF_FD_TYPE_KPROBE: "kprobe",
-    lib.BPF_FD_TYPE_KRETPROBE: "kretprobe",
-    lib.BPF_FD_TYPE_UPROBE: "uprobe",
-    lib.BPF_FD_TYPE_URETPROBE: "uretprobe",
-}
-
-
-def perf_events() -> list[PerfEvent]:
-    """List the programs that processes have attached to perf events and raw tracepoints, links or not.
-
-    *Wraps* ``bpf_task_fd_query()``. Of the processes that this one may look at. Linux 4.18.
-    """
-    found = []
-    for pid, fd, target in _descriptors():
-        if target == _PERF_EVENT or _TARGETS.get(target) == "link" or target == "anon_inode:bpf-raw-tracepoint":
-            event = _event(pid, fd)
-            if event is not None:
-                found.append(event)
-    return found
-
-
-def _event(pid: int, fd: int) -> PerfEvent | None:
-    name = ffi.new("char[4096]")
-    size, prog_id, kind = (ffi.new("__u32 *", value) for value in (len(name), 0, 0))
-    offset, address = ffi.new("__u64 *"), ffi.new("__u64 *")
-    result = lib.bpf_task_fd_query(pid, fd, 0, name, size, prog_id, kind, offset, address)
-    if result in (-errno.EPERM, -errno.EACCES):
-        check(result, "list the programs of perf events", by_id_hint)
-    if result < 0:
-        return None  # no program, another kind of link, or gone meanwhile
-    type_name = _FD_TYPES.get(kind[0], f"unknown_{kind[0]}")
-    return PerfEvent(pid, _comm(pid), fd, prog_id[0], type_name, text(name), offset[0], address[0])
-
-
-# Where they are pinned
-
-
-def pins(folder: str | os.PathLike[str] | None = None) -> list[Pin]:
-    """List what is pinned below a folder of a BPF file system; by default all of it, where `find_bpffs` finds one.
-
-    *Wraps* ``bpf_obj_get()``. Raises `FilesystemError` if there is no such file system.
-    """
-    start = find_bpffs() if folder is None else os.fspath(folder)
-    found = []
-    for where, _, names in sorted(os.walk(start)):
-        for name in sorted(names):
-            path = os.path.join(where, name)
-            pinned = _pinned(path)
-            if pinned is None or pinned in _GONE:
-                continue
-            found.append(Pin(path, None, None) if isinstance(pinned, int) else Pin(path, *pinned))
-    return found
-
-
-def _pinned(path: str) -> tuple[str, int] | int | None:
-    """Give kind and id of what is pinned at a path, an errno, or ``None`` for what is neither program, map nor link."""
-    _log.listen()
-    held: list[int] = []
-    try:
-        held.extend(map(lib.bpf_obj_get, (path_bytes(path),)))
-        if held[0] < 0:
-            return -held[0]
-        try:
-            kind = _TARGETS.get(os.readlink(f"/proc/self/fd/{held[0]}"))
-        except OSError as error:
-            return error.errno or errno.EIO
-        number = _facts(f"/proc/self/fdinfo/{held[0]}").get(f"{kind}_id", "")
-        return (kind, int(number)) if kind is not None and number.isdecimal() else None
-    finally:
-        for fd in held:
-            if fd >= 0:
-                os.close(fd)
 
 
 # The command

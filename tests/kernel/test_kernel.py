@@ -95,7 +95,7 @@ def test_things_are_found_by_their_pins(obj, pins):
 
 def test_what_is_pinned_is_no_map_because_a_map_has_its_number(root, monkeypatch):
     with bpf.Map.create("hash", "u32", "u32", 1) as each:
-        monkeypatch.setattr(kernel, "_pinned", lambda _: ("prog", each.id))
+        monkeypatch.setattr(kernel, "pinned", lambda _: ("prog", each.id))
         assert kernel.find_maps(pin="/pin") == []
 
 
