@@ -145,3 +145,36 @@ def test_the_command_links(parts, tmp_path, capsys):
     assert names(output) == HALVES
     assert linker.main([str(output), str(tmp_path / "missing")]) == 1
     assert "cannot link object" in capsys.readouterr().err
+
+
+def test_an_interrupted_link_leaves_neither_process_nor_descriptor(parts, python):
+    said = python(
+        """
+import os, signal, sys
+import libbpf_cffi as bpf
+class Interrupted(Exception): pass
+def interrupt(number, frame): raise Interrupted
+bpf.link_objects(*sys.argv[1:])
+before = os.listdir("/proc/self/fd")
+signal.signal(signal.SIGALRM, interrupt)
+interrupted = 0
+for number in range(300):
+    try:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.0001 + number * 0.00003)
+            bpf.link_objects(*sys.argv[1:])
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except Interrupted:
+        interrupted += 1
+    try:
+        os.waitpid(-1, os.WNOHANG)
+        raise AssertionError(f"a child is left, {number}")
+    except ChildProcessError:
+        pass
+    assert os.listdir("/proc/self/fd") == before, number
+print(interrupted > 20)
+""",
+        *parts,
+    )
+    assert said == "True\n"
