@@ -132,9 +132,15 @@ def c_calls() -> dict[str, set[str]]:
     return calls
 
 
+def _is_trial(name: str, where: str) -> bool:
+    """Tell a call that only tries whether the kernel has something: nobody can attach anything by that."""
+    return where.startswith("_probe_code.") and name.startswith("bpf_")
+
+
 def uses() -> dict[str, set[str]]:
     """By function of libbpf: what of the package uses it, directly or through C of ours."""
-    found = {name: set(where) for name, where in python_uses().items()}
+    found = {name: {each for each in where if not _is_trial(name, each)} for name, where in python_uses().items()}
+    found = {name: where for name, where in found.items() if where}
     for ours, where in python_uses().items():
         if not ours.startswith("lbc_"):
             continue
