@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import contextmanager, nullcontext
 from operator import getitem
 
@@ -424,7 +425,12 @@ def kernel_info(fd: int, action: str) -> tuple[int, str, bool]:
     info.name = int(ffi.cast("uintptr_t", name))
     info.name_len = len(name)
     size = ffi.new("__u32 *", ffi.sizeof(info[0]))
-    check(lib.bpf_btf_get_info_by_fd(fd, info, size), action)
+    result = lib.bpf_btf_get_info_by_fd(fd, info, size)
+    if result == -errno.E2BIG:
+        # An older kernel knows no names, and wants no room for one.
+        info.name = info.name_len = 0
+        result = lib.bpf_btf_get_info_by_fd(fd, info, size)
+    check(result, action)
     return info.id, text(name), bool(info.kernel_btf)
 
 

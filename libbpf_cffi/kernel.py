@@ -140,7 +140,13 @@ def _read_btf(fd: int, action: str) -> BtfInfo:
     def room(info: Any) -> None:
         info.name, info.name_len = int(ffi.cast("uintptr_t", name)), len(name)
 
-    info = _raw("bpf_btf_info", lib.bpf_btf_get_info_by_fd, fd, action, room)()
+    try:
+        info = _raw("bpf_btf_info", lib.bpf_btf_get_info_by_fd, fd, action, room)()
+    except OSError as error:
+        if error.errno != errno.E2BIG:
+            raise
+        # An older kernel knows no names, and wants no room for one.
+        info = _raw("bpf_btf_info", lib.bpf_btf_get_info_by_fd, fd, action)()
     return BtfInfo(info.id, text(name), info.btf_size, bool(info.kernel_btf))
 
 
