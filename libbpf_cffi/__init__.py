@@ -90,13 +90,19 @@ if TYPE_CHECKING:
     )
     from .infos import LinkInfo, MapInfo, ProgramInfo
 <<<<<<< HEAD
+<<<<<<< HEAD
     from .insns import Insn
 =======
     from .perfbuf import CpuBuffer, PerfBuffer
+=======
+>>>>>>> bdb5d54 (Test tokens where a process may have a user namespace)
     from .linker import link_objects
 >>>>>>> ab86171 (Link objects, in a child process: libbpf's linker crashes on malformed ones)
     from .loaded import KernelProgram
+<<<<<<< HEAD
     from .perf_events import PerfEvent
+=======
+>>>>>>> bdb5d54 (Test tokens where a process may have a user namespace)
     from .perfbuf import CpuBuffer, PerfBuffer
     from .ringbuf import Ring, RingBuffer
     from .stats import Stats, enable_stats

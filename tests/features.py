@@ -6,6 +6,7 @@ A kernel's version is never asked for: distributions bring features to old ones,
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import functools
 import os
@@ -213,6 +214,14 @@ def _token() -> bool:
     return lib.bpf_token_create(-1, ffi.NULL) == -errno.EBADF
 
 
+def _user_namespace() -> bool:
+    """Tell whether this process may have a user namespace; one in a chroot may not, as in the virtual machines."""
+    pid = os.fork()
+    if not pid:
+        os._exit(ctypes.CDLL(None).unshare(0x10000000) != 0)
+    return os.waitpid(pid, 0)[1] == 0
+
+
 def _token_info() -> bool:
     return _token() and _function("bpf_token_get_info_by_fd")
 >>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
@@ -268,6 +277,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "unix_hooks": lambda: _function("bpf_sock_addr_set_sun_path"),
 =======
     "token": _token,
+    "user_namespace": _user_namespace,
     "token_info": _token_info,
 >>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),

@@ -74,7 +74,7 @@ def delegated(python):
     return run
 
 
-@pytest.mark.needs("token")
+@pytest.mark.needs("token", "user_namespace")
 def test_a_token_lets_a_process_of_a_user_namespace_create_what_is_delegated(delegated):
     said = delegated(
         """
@@ -98,7 +98,7 @@ print(token.closed)
     assert said.splitlines() == ["not without", "{1: 2}", "nothing else", "True"]
 
 
-@pytest.mark.needs("token_info")
+@pytest.mark.needs("token_info", "user_namespace")
 def test_the_info_of_a_token_is_what_is_delegated(delegated):
     said = delegated(
         """
@@ -113,7 +113,7 @@ with bpf.Token.create(mount) as token:
     assert said.splitlines()[1:] == ["True"]
 
 
-@pytest.mark.needs("token")
+@pytest.mark.needs("token", "user_namespace")
 def test_a_token_is_made_of_the_folder_where_it_is_mounted(delegated):
     said = delegated(
         """
