@@ -39,11 +39,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import net
     from ._batch import Batch
-<<<<<<< HEAD
     from ._dump import JitedFunction, Xlated
-=======
     from ._gen_loader import LoaderProgram
->>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
     from ._map_arena import Arena
     from ._map_array import ArrayMap
     from ._map_groups import CgroupArray, CgroupStorage, CgroupStorageKey, PercpuCgroupStorage, PerfEventArray
@@ -61,12 +58,9 @@ if TYPE_CHECKING:
     from ._map_stacks import StackFrame, StackTrace
     from ._map_storage import CgrpStorage, InodeStorage, SkStorage, Storage, TaskStorage
     from ._map_struct_ops import StructOps
-<<<<<<< HEAD
+    from ._memlock import set_memlock_rlim
     from ._net_enums import AttachFlags, XdpFlags
     from ._prog_handlers import ProgHandler, register_prog_handler
-=======
-    from ._memlock import set_memlock_rlim
->>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
     from ._record import Record, UnionValue, plain
     from ._socket import SocketProgram
     from ._test_run import TestRun
@@ -89,20 +83,10 @@ if TYPE_CHECKING:
         UpdateFlags,
     )
     from .infos import LinkInfo, MapInfo, ProgramInfo
-<<<<<<< HEAD
-<<<<<<< HEAD
     from .insns import Insn
-=======
-    from .perfbuf import CpuBuffer, PerfBuffer
-=======
->>>>>>> bdb5d54 (Test tokens where a process may have a user namespace)
     from .linker import link_objects
->>>>>>> ab86171 (Link objects, in a child process: libbpf's linker crashes on malformed ones)
     from .loaded import KernelProgram
-<<<<<<< HEAD
     from .perf_events import PerfEvent
-=======
->>>>>>> bdb5d54 (Test tokens where a process may have a user namespace)
     from .perfbuf import CpuBuffer, PerfBuffer
     from .ringbuf import Ring, RingBuffer
     from .stats import Stats, enable_stats
@@ -205,13 +189,10 @@ __all__ = [
     "Syscall",
     "Syscalls",
     "TaskStorage",
-<<<<<<< HEAD
     "TestRun",
     "TestRunFlags",
-=======
     "Token",
     "TokenInfo",
->>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
     "TraceLine",
     "TracePipe",
     "TracefsError",
@@ -230,20 +211,14 @@ __all__ = [
     "enable_stats",
     "ffi",
     "lib",
-<<<<<<< HEAD
-    "net",
-=======
     "link_objects",
->>>>>>> ab86171 (Link objects, in a child process: libbpf's linker crashes on malformed ones)
+    "net",
     "num_possible_cpus",
     "plain",
     "pointer",
     "record_syscalls",
-<<<<<<< HEAD
     "register_prog_handler",
-=======
     "set_memlock_rlim",
->>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
     "vmlinux_h",
 ]
 
@@ -329,13 +304,10 @@ _LATER = {
     "Syscall": "syscalls",
     "Syscalls": "syscalls",
     "TaskStorage": "_map_storage",
-<<<<<<< HEAD
     "TestRun": "_test_run",
     "TestRunFlags": "enums",
-=======
     "Token": "tokens",
     "TokenInfo": "tokens",
->>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
     "TraceLine": "trace_pipe",
     "TracePipe": "trace_pipe",
     "UnionValue": "_record",
@@ -349,19 +321,13 @@ _LATER = {
     "Xlated": "_dump",
     "XskMap": "_map_redirect",
     "compile_object": "compile",
-<<<<<<< HEAD
     "enable_stats": "stats",
-=======
     "link_objects": "linker",
->>>>>>> ab86171 (Link objects, in a child process: libbpf's linker crashes on malformed ones)
     "num_possible_cpus": "_map_percpu",
     "plain": "_record",
     "record_syscalls": "syscalls",
-<<<<<<< HEAD
     "register_prog_handler": "_prog_handlers",
-=======
     "set_memlock_rlim": "_memlock",
->>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
     "vmlinux_h": "compile",
 }
 """Names whose modules cost more to import than most programs want to pay: imported when first asked for."""

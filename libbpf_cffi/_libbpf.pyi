@@ -187,6 +187,7 @@ btf_ext = NewType("btf_ext", CData)
 lbc_arena = NewType("lbc_arena", CData)
 lbc_cursor = NewType("lbc_cursor", CData)
 lbc_elements = NewType("lbc_elements", CData)
+lbc_link_input = NewType("lbc_link_input", CData)
 lbc_map = NewType("lbc_map", CData)
 lbc_message = NewType("lbc_message", CData)
 lbc_perf_event = NewType("lbc_perf_event", CData)
@@ -202,6 +203,7 @@ lbc_ring_state = NewType("lbc_ring_state", CData)
 lbc_socket_program = NewType("lbc_socket_program", CData)
 lbc_syscall = NewType("lbc_syscall", CData)
 lbc_text = NewType("lbc_text", CData)
+lbc_token = NewType("lbc_token", CData)
 lbc_trace_cpu = NewType("lbc_trace_cpu", CData)
 lbc_trace_format = NewType("lbc_trace_format", CData)
 lbc_trace_head = NewType("lbc_trace_head", CData)
@@ -2482,6 +2484,9 @@ class Lib:
         /,
     ) -> lbc_socket_program: ...
     def lbc_socket_program__detach(self, made: lbc_socket_program, /) -> int: ...
+    def lbc_link__start(self, inputs: lbc_link_input, count: int, output: int, report: int, /) -> int: ...
+    def lbc_token__create(self, bpffs_fd: int, opts: CData, /) -> lbc_token: ...
+    def lbc_token__close(self, token: lbc_token, /) -> None: ...
 
 ffi: Final[FFI]
 lib: Final[Lib]

@@ -20,8 +20,7 @@ import os
 import sys
 from typing import NamedTuple
 
-from . import _log, _map_open, _program_open
-from . import links as _links
+from . import _link_open, _log, _map_open, _program_open
 from ._check import by_id_hint, check, failure
 from ._command_io import printable, write
 from ._ffi import ffi, lib, text, unsigned
@@ -162,7 +161,7 @@ def maps() -> list[MapInfo]:
 
 def links() -> list[LinkInfo]:
     """List the links of the kernel, by id. *Wraps* ``bpf_link_get_next_id()``. Linux 5.8."""
-    return _each(_links.ids(), lib.bpf_link_get_fd_by_id_opts, _read_link, "link")
+    return _each(_link_open.ids(), lib.bpf_link_get_fd_by_id_opts, _read_link, "link")
 
 
 def btfs() -> list[BtfInfo]:

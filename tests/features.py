@@ -163,7 +163,6 @@ def _tracing() -> bool:
     return _btf() and _program_type("TRACING") and _function("bpf_trampoline_link_prog")
 
 
-<<<<<<< HEAD
 def _in_btf(name: bytes) -> bool:
     """Tell whether the kernel's BTF has a name: an enumerator tells of what has no function of its own."""
     if not _btf():
@@ -208,7 +207,6 @@ def _cgroup_preorder() -> bool:
     os.close(program)
     assert result in {-errno.EBADF, -errno.EINVAL}, os.strerror(-result)
     return bool(result == -errno.EBADF)
-=======
 def _token() -> bool:
     """Tell whether the kernel knows tokens: of a descriptor that is none it says so only then."""
     return lib.bpf_token_create(-1, ffi.NULL) == -errno.EBADF
@@ -224,7 +222,6 @@ def _user_namespace() -> bool:
 
 def _token_info() -> bool:
     return _token() and _function("bpf_token_get_info_by_fd")
->>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
 
 
 PROBES: dict[str, Callable[[], bool]] = {
@@ -266,20 +263,16 @@ PROBES: dict[str, Callable[[], bool]] = {
     "snprintf": _snprintf,
     # To ask for programs of the type TRACING, libbpf loads one for the entry of a function, which is more.
     "tp_btf": lambda: _btf() and _program_type("RAW_TRACEPOINT"),
-<<<<<<< HEAD
     "prog_streams": lambda: _function("bpf_prog_stream_read"),
     "sk_lookup_run": lambda: _function("bpf_prog_test_run_sk_lookup"),
     "stream_printk": lambda: _function("bpf_stream_vprintk_impl"),
     "struct_ops_update": lambda: _function("bpf_struct_ops_map_link_update"),
     "tcx": lambda: _function("tcx_link_attach"),
-    "token": lambda: _function("bpf_token_create"),
     "trace_cookie": lambda: _function("bpf_get_attach_cookie_tracing"),
     "unix_hooks": lambda: _function("bpf_sock_addr_set_sun_path"),
-=======
     "token": _token,
     "user_namespace": _user_namespace,
     "token_info": _token_info,
->>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),
     "uprobe_multi": lambda: _function("bpf_uprobe_multi_link_attach"),
     "uprobe_session": lambda: _in_btf(b"BPF_TRACE_UPROBE_SESSION"),

@@ -429,7 +429,6 @@ void lbc_map_forget_btf(struct bpf_map *map);
 /* Whether the template of a map of maps can be set; libbpf crashes at that before this (link_perf.c). */
 int lbc_map_adopt_inner(struct bpf_map *map);
 
-<<<<<<< HEAD
 /* Files that probes go into (target.c): opened below another root, and checked; what is wrong goes to `why`. */
 int lbc_target_open(int root_fd, const char *path);
 int lbc_target_check(int fd, char *why, size_t why_size);
@@ -463,7 +462,6 @@ struct lbc_socket_program {
 struct lbc_socket_program *lbc_socket_program__attach(struct lbc_socket_program *made, int fd, int prog_fd,
     bool reuseport);
 int lbc_socket_program__detach(struct lbc_socket_program *made);
-=======
 /*
  * Link objects in a child process (linker.c), whose number is given, or a negative errno. It writes the object to one
  * descriptor, and to the other what happened: messages of libbpf's ('0' + level), the input at work ('i'), the result
@@ -475,9 +473,6 @@ struct lbc_link_input {
 };
 
 int lbc_link__start(const struct lbc_link_input *inputs, __u32 count, int output, int report);
-<<<<<<< HEAD
->>>>>>> ab86171 (Link objects, in a child process: libbpf's linker crashes on malformed ones)
-=======
 
 /* A BPF token (token.c): its descriptor. */
 struct lbc_token {
@@ -486,4 +481,3 @@ struct lbc_token {
 
 struct lbc_token *lbc_token__create(int bpffs_fd, struct bpf_token_create_opts *opts);
 void lbc_token__close(struct lbc_token *token);
->>>>>>> 76ed5ac (List what the kernel holds; generate loader programs; create tokens)

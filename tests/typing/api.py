@@ -336,7 +336,6 @@ def system_calls() -> None:
     assert_type(calls[0].errno, int)
     assert_type(calls.dropped, int)
     bpf.record_syscalls(5)  # type: ignore[call-arg]
-<<<<<<< HEAD
 def attach_to_the_network(program: bpf.Program, path: Path, sock: socket.socket, each: bpf.Map) -> None:
     assert_type(program.attach_xdp("eth0", mode="skb", flags=bpf.XdpFlags.SKB_MODE, netns=path), bpf.Link)
     program.attach_xdp(None)  # type: ignore[arg-type]
@@ -370,15 +369,11 @@ def network(program: bpf.Program, path: Path, each: bpf.Map) -> None:
     bpf.net.prog_attach(program, path, flags=bpf.AttachFlags.ALLOW_MULTI)
     bpf.net.prog_detach(None, each, bpf.AttachType.SK_MSG_VERDICT)
     assert_type(bpf.net.prog_query("eth0", bpf.AttachType.TCX_INGRESS).prog_ids, tuple[int, ...])
-=======
 
 
 def linking(path: Path, data: bytes) -> None:
     assert_type(bpf.link_objects(path, data, 3, output=path), bytes)
     bpf.link_objects([path, path])  # type: ignore[arg-type]
-<<<<<<< HEAD
->>>>>>> ab86171 (Link objects, in a child process: libbpf's linker crashes on malformed ones)
-=======
 
 
 def probing(path: Path) -> None:
@@ -413,4 +408,3 @@ def loaders(obj: bpf.Object) -> None:
     with bpf.Token.create("/sys/fs/bpf") as token:
         assert_type(token.info.allowed_maps, frozenset[bpf.MapType])
     bpf.set_memlock_rlim("1")  # type: ignore[arg-type]
->>>>>>> 6e050bd (Document probing, the kernel's holdings, linking, loaders and tokens; name types as libbpf does, and by section)

@@ -19,7 +19,7 @@ ROWS = (
     {"_net_names", "_targets"},
     {"_codec_base", "_syscall_attrs", "_syscall_text"},
     {"syscalls"},
-    {"_elf_target", "_link_kinds"},
+    {"_elf_target", "_gen_loader", "_head_room", "_kernel_holders", "_link_kinds", "_memlock", "tokens"},
     {"_codec_scalar", "_codec_union", "_trace_source"},
     {"_codec_array", "_codec_struct", "_link_open", "_trace_text"},
     {"_codec_flexible", "_trace_format", "_trace_instance", "_trace_names", "_trace_reader"},
@@ -51,11 +51,13 @@ ROWS = (
         "_program_run",
     },
     {"_program_kernel"},
-    {"loaded"},
+    {"loaded", "_probe_files", "_probe_system", "_probe_targets", "_probe_types"},
+    {"_probe_code"},
+    {"probe"},
     {"programs", "variables"},
     {"objects"},
     {"net"},
-    {"compile"},
+    {"compile", "kernel", "linker"},
     {"__init__"},
     {"_run_family", "_run_given", "_run_io"},
     {"_run_loop", "_run_options"},
@@ -73,8 +75,8 @@ ROWS = (
 ROW_OF = {module: row for row, modules in enumerate(ROWS) for module in modules}
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 
-COMMANDS = {"run", "compile"}
-"""The modules that are commands; `compile` is a library as well."""
+COMMANDS = {"run", "compile", "kernel", "linker", "probe"}
+"""The modules that are commands; all but `run` are libraries as well."""
 
 
 def imports(module: str) -> set[str]:
