@@ -149,6 +149,21 @@ def _exclusive_map() -> bool:
     return True
 
 
+def _btf_names() -> bool:
+    first = ffi.new("__u32 *")
+    if lib.bpf_btf_get_next_id(0, first) < 0:
+        return False
+    fd = lib.bpf_btf_get_fd_by_id(first[0])
+    assert fd >= 0
+    name = ffi.new("char[64]")
+    info = ffi.new("struct bpf_btf_info *")
+    info.name, info.name_len = int(ffi.cast("uintptr_t", name)), len(name)
+    result = lib.bpf_btf_get_info_by_fd(fd, info, ffi.new("__u32 *", ffi.sizeof("struct bpf_btf_info")))
+    os.close(fd)
+    assert result in {0, -errno.E2BIG}, os.strerror(-result)
+    return bool(result == 0)
+
+
 def _btf() -> bool:
     return os.path.exists("/sys/kernel/btf/vmlinux")
 
@@ -230,6 +245,8 @@ PROBES: dict[str, Callable[[], bool]] = {
     "bpf_loop": lambda: _function("bpf_loop"),
     "bpf_lsm": _bpf_lsm,
     "btf": _btf,
+    # The kernel's own types are among what has an id since BTF has a name.
+    "btf_names": _btf_names,
     "dummy_ops": lambda: _function("bpf_struct_ops_test_run"),
     "cgroup_iter": lambda: _function("bpf_iter_attach_cgroup"),
     "cgroup_order": _cgroup_order,

@@ -110,6 +110,7 @@ def test_an_id_that_there_is_not_is_an_error():
     assert caught.value.errno == errno.ENOENT
 
 
+@pytest.mark.needs("btf_names")
 def test_the_kernels_own_types_have_an_id_too(kernel):
     assert len(Btf.from_id(1)) == len(kernel)
 

@@ -433,6 +433,7 @@ print("failed" if failed > 5 else failed)
     assert said == "failed\n"
 
 
+@pytest.mark.needs("map:BLOOM_FILTER")
 def test_a_load_that_ran_out_of_descriptors_halfway_can_be_repeated(python, compiled, tracefs):
     # The head-room is what libbpf needs when it takes its descriptors one by one; another thread may take some too.
     said = python(
