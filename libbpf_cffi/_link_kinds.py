@@ -1,4 +1,4 @@
-"""What only links of some kinds can: those of iterators are read, those of struct_ops maps get another map."""
+"""What only links of some kinds can: those of iterators are read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 from . import _log
 from ._check import check
 from ._ffi import lib
-from ._handle import ObjectHandle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._handle import Handle
-    from ._map import Map
-    from .infos import LinkInfo
 
 __all__ = ["KindsOfLinks"]
 
@@ -33,36 +30,6 @@ class KindsOfLinks:
     def fd(self) -> int:
         """The link's descriptor."""
         raise NotImplementedError
-
-    @property
-    def info(self) -> LinkInfo:
-        """What the kernel says of the link."""
-        raise NotImplementedError
-
-    def update_map(self, map: Map) -> None:
-        """Put another struct_ops `map` in the place of the one that is attached, in one step.
-
-        *Wraps* ``bpf_link__update_map()``. Both must be of the section ``.struct_ops.link``, of the same struct, and
-        the kernel must know how to update that struct (congestion controls, not schedulers). Linux 6.4.
-        """
-        if not hasattr(map, "attach_struct_ops"):
-            raise TypeError(f"map must be a Map, not {type(map).__name__}")
-        action = f"update {self._handle.name} to map {map.name!r}"
-        # Always in the same order: two links of two objects may be updated crosswise.
-        first, second = sorted((self._handle, map._handle), key=lambda handle: id(handle.lock))
-        with first.lock, second.lock:
-            # libbpf takes every link for one of its own kind.
-            if self.info.type != lib.BPF_LINK_TYPE_STRUCT_OPS:
-                raise ValueError(f"cannot {action}: it attaches no struct_ops map")
-            map._require(action, ObjectHandle.LOADED)
-            pointer = self._handle.pointer
-            _log.listen()
-            hint = "the map must be of the section .struct_ops.link, and of the same struct"
-            check(
-                lib.bpf_link__update_map(pointer, map._pointer),
-                action,
-                lambda error: hint if error in (errno.EINVAL, errno.EOPNOTSUPP) else None,
-            )
 
     def iter_create(self) -> FileIO:
         """Start an iteration of an iterator's link, and give the file that its program writes to.

@@ -151,6 +151,9 @@ class Link(LinkOpening, KindsOfLinks):
         if not map.map_flags & lib.BPF_F_LINK:
             # Filling it would register it, until it is closed by hand or the machine is rebooted.
             raise ValueError(f"cannot {action}: it is no map of the section .struct_ops.link")
+        # libbpf would take every link for one of this kind.
+        if self.info.type != lib.BPF_LINK_TYPE_STRUCT_OPS:
+            raise ValueError(f"cannot {action}: it attaches no struct_ops map")
         map._fill_struct_ops(action)
         self._update(f"map {map.name!r}", map, old, "old_map_fd")
 

@@ -81,6 +81,7 @@ INSTEAD = {
         "Program.assoc_struct_ops",
         "bpf_prog_assoc_struct_ops() does it, on programs that others have loaded too",
     ),
+    "bpf_link__update_map": ("Link.update_map", "it reads what a link does not have that was opened"),
     "bpf_program__log_buf": ("Program.log", "libbpf's own buffer grows as the log does; it comes whole"),
     "bpf_program__set_log_buf": ("Program.log", "libbpf's own buffer grows as the log does; it comes whole"),
     "libbpf_register_prog_handler": (
