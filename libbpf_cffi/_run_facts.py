@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
     from ._run_io import Reporter
 
-__all__ = ["attached", "calls", "found", "has_buffers", "loaded", "needs", "prints", "skipped", "type_name"]
+__all__ = [
+    "attached",
+    "calls",
+    "found",
+    "has_buffers",
+    "loaded",
+    "needs",
+    "option_for",
+    "prints",
+    "skipped",
+    "type_name",
+]
 
 
 def type_name(program: bpf.Program) -> str:
@@ -171,8 +182,40 @@ def skipped(report: Reporter, obj: bpf.Object) -> None:
         program = obj.programs[name]
         report.warning(
             f"program {name} is loaded but not attached: its section {program.section_name!r} does not say "
-            f"to what; it needs {needs(type_name(program), error)}"
+            f"to what; it needs {needs(type_name(program), error)}{_option(program)}"
         )
+
+
+def option_for(program: bpf.Program) -> str | None:
+    """Give the option that says what a program is attached to, if one does; without its dashes."""
+    kind, section = type_name(program), program.section_name.lstrip("?").partition("/")[0]
+    if kind == "kprobe":
+        for name in ("uprobe", "uretprobe", "usdt"):
+            if section.partition(".")[0] == name:
+                return "usdt" if name == "usdt" else "uprobe"
+        return None
+    if (kind == "sched_cls" and section == "netkit") or (kind == "xdp" and "/" in program.section_name):
+        return None  # a netkit device has two ends; xdp/devmap and xdp/cpumap go into maps
+    if kind.startswith("cgroup_") or section == "lsm_cgroup":
+        return "cgroup"
+    return _OPTIONS.get(kind)
+
+
+_OPTIONS = {
+    "xdp": "ifindex",
+    "sched_cls": "ifindex",
+    "sock_ops": "cgroup",
+    "sk_lookup": "netns",
+    "flow_dissector": "netns",
+    "sk_skb": "sockmap",
+    "sk_msg": "sockmap",
+    "perf_event": "perf_event",
+}
+
+
+def _option(program: bpf.Program) -> str:
+    option = option_for(program)
+    return f" (--{option.replace('_', '-')})" if option else ""
 
 
 def needs(kind: str, error: bpf.LibbpfError | None = None) -> str:

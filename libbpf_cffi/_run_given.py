@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-__all__ = ["columns", "condition", "count", "duration", "events", "level", "max_entries", "pid", "setting", "shown"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+__all__ = [
+    "add_targets",
+    "columns",
+    "condition",
+    "count",
+    "duration",
+    "events",
+    "level",
+    "max_entries",
+    "pid",
+    "setting",
+    "shown",
+    "syscalls",
+    "target",
+]
 
 OPERATORS = ("!=", "!~", "<=", ">=", "==", "=", "<", ">", "~")
 """What a condition compares with; a longer one comes before one that it begins with."""
@@ -111,3 +129,65 @@ def duration(text: str) -> float:
     if not 0 <= seconds < 1e9 or not set(number) <= set("0123456789."):
         raise _wrong(f"{text!r} is not a time, such as 10, 1.5s, 500ms, 2m or 1h")
     return seconds
+
+
+def target(text: str) -> tuple[str | None, str]:
+    """Take a target, and perhaps the program or pattern that it is for; a path may have a "=" behind its first "/"."""
+    program, equals, rest = text.partition("=")
+    if not equals or "/" in program or ":" in program:
+        program, rest = "", text
+    if not rest or (equals and text.startswith("=")):
+        raise _wrong(f"{text!r} is not TARGET or PROGRAM=TARGET")
+    return program or None, rest
+
+
+def user_function(text: str) -> tuple[str | None, str]:
+    """Take a file and a symbol in it."""
+    program, where = target(text)
+    file, _, symbol = where.rpartition(":")
+    if not file or not symbol:
+        raise _wrong(f"{text!r} is not [PROGRAM=]FILE:SYMBOL[+OFFSET]")
+    return program, where
+
+
+def user_probe(text: str) -> tuple[str | None, str]:
+    """Take a file, and the provider and name of a USDT in it."""
+    program, where = target(text)
+    parts = where.rsplit(":", 2)
+    if len(parts) != 3 or not all(parts):
+        raise _wrong(f"{text!r} is not [PROGRAM=]FILE:PROVIDER:NAME")
+    return program, where
+
+
+def perf_event(text: str) -> tuple[str | None, str]:
+    """Take the name of a perf event, and perhaps how often a second it is sampled."""
+    program, where = target(text)
+    name, colon, rate = where.partition(":")
+    if not name or (colon and not (rate.isascii() and rate.isdecimal() and int(rate))):
+        raise _wrong(f"{text!r} is not [PROGRAM=]EVENT or EVENT:FREQUENCY")
+    return program, where
+
+
+def syscalls(text: str) -> str:
+    """Take how calls are shown."""
+    if text not in ("full", "short"):
+        raise _wrong(f"{text!r} is not short")
+    return text
+
+
+def add_targets(parser: ArgumentParser) -> None:
+    """Add the options that say what programs are attached to."""
+    about = "for programs whose section does not say it; PROGRAM, a name or pattern,\ntells which; each repeatable"
+    add = parser.add_argument_group("what programs are attached to", about).add_argument
+    text = "XDP (mode skb, drv or hw) and tc programs (ingress, which is the default, or egress): an interface"
+    add("--ifindex", action="append", type=target, metavar="[PROGRAM=]NAME[:MODE]", help=text)
+    add("--cgroup", action="append", type=target, metavar="[PROGRAM=]PATH", help="a control group")
+    text = "sk_lookup and flow dissector programs: a network namespace, by name, path or a process in it"
+    add("--netns", action="append", type=target, metavar="[PROGRAM=]NETNS", help=text)
+    text = "a function of a program or library; with --pid in these processes only, as for the next two"
+    add("--uprobe", action="append", type=user_function, metavar="[PROGRAM=]FILE:SYMBOL[+OFFSET]", help=text)
+    text = "a USDT of a program or library"
+    add("--usdt", action="append", type=user_probe, metavar="[PROGRAM=]FILE:PROVIDER:NAME", help=text)
+    text = "a software or hardware event, such as cpu-clock, sampled so often a second (99)"
+    add("--perf-event", action="append", type=perf_event, metavar="[PROGRAM=]EVENT[:FREQUENCY]", help=text)
+    add("--sockmap", action="append", type=target, metavar="[PROGRAM=]MAP", help="a map of sockets of the object")

@@ -13,8 +13,8 @@ from libbpf_cffi import tracefs
 from . import _run_facts as facts
 from ._run_io import Interrupted, Output, ReaderGoneError
 from ._run_loop import Lines, drain, stream
-from ._run_options import UsageError, object_name
-from ._run_setup import choose_programs, compile_source, resize_maps
+from ._run_options import TARGETS, UsageError, object_name
+from ._run_setup import choose_programs, compile_source, find_tracefs, resize_maps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ._run_maps import Shows
     from ._run_options import Options
     from ._run_pins import Pins
+    from ._run_syscalls import Calls
+    from ._run_targets import Targets
     from ._run_trace import Trace
 
 __all__ = ["Job"]
@@ -48,6 +50,8 @@ class Job:
         self._output: Output | None = None
         self._events: Events | None = None
         self._shows: Shows | None = None
+        self._targets: Targets | None = None
+        self._calls: Calls | None = None
         self._lines = Lines(options.lines)
         self._set_up = False
         self._show_rest = True
@@ -55,6 +59,10 @@ class Job:
     def go(self) -> None:
         """Do it all, until there is a reason to end; `Interrupted` by a signal."""
         self._check()
+        if self._options.syscalls:
+            from ._run_syscalls import Calls
+
+            self._calls = Calls(self._options.syscalls, self._report)
         self._open()
         self._configure()
         for path, obj in self._objects.items():
@@ -67,6 +75,8 @@ class Job:
             self._list_variables()
         if not self._options.load_only:
             self._attach()
+            if self._calls is not None:
+                self._calls.show()
             self._stay()
         else:
             self._set_up = True
@@ -99,6 +109,10 @@ class Job:
         options = self._options
         choose_programs(options, self._objects)
         resize_maps(options, self._objects)
+        if any(getattr(options, name) for name in TARGETS):
+            from ._run_targets import Targets
+
+            self._targets = Targets(options, self._objects)
         if options.verifier_log:
             for obj in self._objects.values():
                 for program in obj.programs.values():
@@ -196,26 +210,11 @@ class Job:
             else os.path.join(self._pins.folder, object_name(path))
         )
 
-    def _find_tracefs(self) -> None:
-        """Mount tracefs if it is missing and that is allowed; ``--no-trace`` may do without it."""
-        try:
-            tracefs.find_tracefs()
-        except tracefs.TracefsPermissionError:
-            if not self._options.no_trace:
-                raise
-        except bpf.TracefsError:
-            if not self._options.no_mount:
-                with self._stopper:
-                    self._stopper.check()
-                    self._report.fact(f"mounted tracefs at {tracefs.mount_tracefs()}")
-            elif not self._options.no_trace:
-                raise
-
     def _attach(self) -> None:
         self._stopper.check()
         if self._needs_no_trace():
             self._options.no_trace = True
-        self._find_tracefs()
+        find_tracefs(self._options, self._stopper, self._report)
         if self._options.command:
             from ._run_child import Child
 
@@ -236,6 +235,9 @@ class Job:
         for path, obj in self._objects.items():
             self._stopper.check()
             self._links[path] = obj.attach()
+            if self._targets is not None:
+                for name, link in self._targets.attach(path):
+                    self._links[path][name] = link
         for path, obj in self._objects.items():
             facts.attached(self._report, obj, self._links[path])
             facts.skipped(self._report, obj)
@@ -323,6 +325,8 @@ class Job:
             except (OSError, bpf.Error) as error:
                 trouble.append(f"cannot show what the maps hold: {error}")
         trouble += self._close_objects()
+        if self._calls is not None:
+            self._calls.close()
         if self._output is not None:
             try:
                 self._output.close()

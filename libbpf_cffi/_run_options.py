@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Sequence
 
-__all__ = ["Options", "UsageError", "parse"]
+__all__ = ["TARGETS", "Options", "UsageError", "parse"]
 
 PROG = "bpf-run"
+
+TARGETS = ("ifindex", "cgroup", "netns", "uprobe", "usdt", "perf_event", "sockmap")
+"""The options that say what programs are attached to."""
 
 DESCRIPTION = """\
 Load BPF objects, attach their programs, and show the events that they send
@@ -97,6 +100,9 @@ class Options:
         self.filter: list[tuple[str, str, str]] = []
         self.time: list[str] = []
         self.csv = False
+        for name in TARGETS:
+            setattr(self, name, [])
+        self.syscalls: str | None = None
         self.load_only = False
         self.no_trace = False
         self.pin: str | None = None
@@ -200,6 +206,9 @@ def _contradiction(options: Options) -> str | None:
                 return f"--csv does not go with {name}: all of the output is rows of events"
         if options.about_trace:
             return f"{options.about_trace[0]} is about the trace, which --csv does not show"
+    targets = [name for name in TARGETS if getattr(options, name)]
+    if options.load_only and targets:
+        return f"--{targets[0].replace('_', '-')} does not go with {alone}, which attaches nothing"
     if options.load_only and options.duration is not None:
         return f"--duration does not go with {alone}, which ends at once"
     if options.load_only and options.command:
@@ -279,6 +288,8 @@ def _parser() -> ArgumentParser:
     text = "if tracefs (or for --pin a BPF file system) is not mounted, fail rather than mount it"
     add("--no-mount", action=flag, help=text)
 
+    given.add_targets(parser)
+
     group = parser.add_argument_group("what is shown of events, on stdout")
     add = group.add_argument
     text = (
@@ -346,6 +357,8 @@ def _parser() -> ArgumentParser:
     add("-v", "--verbose", action=flag, help="show libbpf's debug log on stderr")
     text = "show the verifier's whole log on stderr, that of programs it accepts, too"
     add("--verifier-log", action=flag, help=text)
+    text = "show every call of bpf(2) on stderr: all its attributes, or a line a call"
+    add("--syscalls", nargs="?", const="full", type=given.syscalls, metavar="short", help=text)
     text = (
         "what the verifier's log tells: 1 branches (the default), 2 every instruction, 4 statistics, or a "
         "sum of these; implies --verifier-log"

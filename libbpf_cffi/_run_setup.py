@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import libbpf_cffi as bpf
+from libbpf_cffi import tracefs
 
 from ._run_io import wants_colour
 from ._run_options import UsageError
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from ._run_io import Reporter, Stopper
     from ._run_options import Options
 
-__all__ = ["choose_programs", "compile_source", "resize_maps"]
+__all__ = ["choose_programs", "compile_source", "find_tracefs", "resize_maps"]
 
 
 def compile_source(path: str, options: Options, stopper: Stopper, report: Reporter) -> bytes:
@@ -68,6 +69,22 @@ def resize_maps(options: Options, objects: Mapping[str, bpf.Object]) -> None:
             raise UsageError(_no_such("map", name, [each for obj in objects.values() for each in obj.maps]))
         for each in maps:
             each.max_entries = entries
+
+
+def find_tracefs(options: Options, stopper: Stopper, report: Reporter) -> None:
+    """Mount tracefs if it is missing and that is allowed; ``--no-trace`` may do without it."""
+    try:
+        tracefs.find_tracefs()
+    except tracefs.TracefsPermissionError:
+        if not options.no_trace:
+            raise
+    except bpf.TracefsError:
+        if not options.no_mount:
+            with stopper:
+                stopper.check()
+                report.fact(f"mounted tracefs at {tracefs.mount_tracefs()}")
+        elif not options.no_trace:
+            raise
 
 
 def _no_such(kind: str, name: str, names: list[str]) -> str:

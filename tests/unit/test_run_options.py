@@ -379,3 +379,28 @@ def test_a_column_without_a_name_is_refused(capsys, text):
 @pytest.mark.parametrize("mode", ["--no-trace", "--load-only"])
 def test_maps_without_a_trace_may_be_json_and_go_to_a_file(mode):
     assert parse([mode, "--map", "a", "--json", "-o", "f", "a.o"]).json
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("eth0:egress", (None, "eth0:egress")),
+        ("on_*=eth0", ("on_*", "eth0")),
+        ("/a=b", (None, "/a=b")),
+        ("p=/a=b", ("p", "/a=b")),
+    ],
+)
+def test_a_target_may_name_its_program(text, meant):
+    assert parse(["--ifindex", text, "a.o"]).ifindex == [meant]
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--ifindex==x", "--cgroup=p=", "--uprobe=libc", "--usdt=a:b", "--perf-event=cpu-clock:x", "--syscalls=long"],
+)
+def test_a_target_that_is_none_is_refused(capsys, option):
+    assert "is not" in refused(capsys, option, "a.o")
+
+
+def test_a_target_is_not_for_what_is_only_loaded(capsys):
+    assert "attaches nothing" in refused(capsys, "-L", "--ifindex", "eth0", "a.o")

@@ -1,0 +1,144 @@
+"""``python -m libbpf_cffi.run`` with programs that need a target: fired, and gone at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+import libbpf_cffi as bpf
+from libbpf_cffi import net
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEADLINE = 60.0
+PACKAGE = os.path.dirname(os.path.dirname(bpf.__file__))
+
+
+def run(*arguments: object, netns: str = "", meanwhile: Callable[[], object] | None = None) -> tuple[int, str, str]:
+    """Run the command, do something when all is attached, end it, and give the status, stdout and stderr."""
+    prefix = ["nsenter", f"--net=/run/netns/{netns}"] if netns else []
+    process = subprocess.Popen(
+        [*prefix, sys.executable, "-bb", "-W", "error", "-m", "libbpf_cffi.run", *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": PACKAGE, "NO_COLOR": "1"},
+    )
+    watch = threading.Timer(DEADLINE, process.kill)
+    watch.start()
+    said = []
+    try:
+        for line in process.stderr:
+            said.append(line)
+            if " until Ctrl-C" in line:
+                if meanwhile is not None:
+                    meanwhile()
+                process.send_signal(signal.SIGINT)
+        out = process.stdout.read()
+        status = process.wait()
+    finally:
+        watch.cancel()
+        watch.join()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+    text = "".join(said)
+    assert "Traceback" not in text, text
+    assert "fault of bpf-run" not in text, text
+    return status, out, text
+
+
+@pytest.fixture
+def network(compiled):
+    return compiled("attach_net")
+
+
+def hits(out: str) -> int:
+    """Give the value of the variable that --map .bss has shown."""
+    return json.loads(out)["value"]["hits"]
+
+
+SHOW = ("-N", "--map", ".bss", "--json")
+
+
+@pytest.mark.parametrize("mode", ["", ":skb", ":drv"])
+def test_an_xdp_program_runs_on_an_interface(lab, network, mode):
+    status, out, said = run(
+        "-P", "xdp_count", "--ifindex", f"eth0{mode}", *SHOW, network, netns=lab.here, meanwhile=lambda: lab.exchange(3)
+    )
+    assert status == 0, said
+    assert hits(out) == 3
+    assert net.attached("eth0", netns=lab.here) == []
+
+
+def test_a_target_is_for_the_program_that_it_names(lab, network):
+    options = ("-P", "xdp_other", "-P", "xdp_count", "--ifindex", "xdp_other=eth0", "-N")
+    status, _, said = run(*options, network, netns=lab.here)
+    assert status == 0, said
+    assert "attached program xdp_other: " in said
+    assert "program xdp_count is loaded but not attached" in said
+
+
+def test_what_needs_a_target_is_told_the_option(network):
+    status, _, said = run("-P", "xdp_count", "-N", network)
+    assert status == 1
+    assert "(--ifindex)" in said
+
+
+def test_no_such_interface_is_a_usage_error(network):
+    status, _, said = run("-P", "xdp_count", "--ifindex", "nosuch0", "-N", network)
+    assert status == 2
+    assert "no interface 'nosuch0'; there are lo" in said
+
+
+def test_what_is_no_cgroup_is_a_usage_error(compiled, tmp_path):
+    status, _, said = run("--cgroup", tmp_path, "-N", "-P", "*", compiled("attach_cgroup"))
+    assert status == 2
+    assert "is not the folder of a control group" in said
+
+
+def test_a_target_that_no_program_uses_is_a_usage_error(network):
+    status, _, said = run("-P", "xdp_count", "--cgroup", "/", "-N", network)
+    assert status == 2
+    assert "--cgroup /: there is no program that it is for" in said
+
+
+def test_a_perf_event_is_sampled_on_every_cpu(compiled):
+    obj = compiled("attach_kernel")
+    with bpf.Object.open(obj) as opened:
+        name = next(each.name for each in opened.programs.values() if "perf_event" in each.section_name)
+    status, _, said = run("-P", name, "--perf-event", "cpu-clock:99", "-N", obj)
+    assert status == 0, said
+    assert said.count("attached program") == os.cpu_count()
+
+
+def test_a_user_function_is_probed(compiled):
+    obj = compiled("attach_user")
+    with bpf.Object.open(obj) as opened:
+        name = next(each.name for each in opened.programs.values() if each.section_name.lstrip("?") == "uprobe")
+    status, _, said = run("-P", name, "--uprobe", f"{name}=libc.so.6:getpid", "-N", obj)
+    assert status == 0, said
+    assert f"attached program {name}: " in said
+
+
+def test_calls_are_shown_in_short(lab, network):
+    _, _, said = run("-P", "xdp_count", "--ifindex", "eth0", "--syscalls=short", "-N", network, netns=lab.here)
+    before, _, _ = said.partition(" until Ctrl-C")
+    assert "PROG_LOAD" in before
+    assert "LINK_CREATE" in before
+
+
+def test_calls_are_listed_with_every_instruction(network):
+    _, _, short = run("-P", "xdp_count", "--syscalls=short", "-L", network)
+    _, _, full = run("-P", "xdp_count", "--syscalls", "-L", network)
+    assert len(full.splitlines()) > 2 * len(short.splitlines())
