@@ -62,6 +62,9 @@ _BY_SECTION = {
 
 def method_of(type: int, attach_type: int, section: str) -> str | None:
     """Give the name of the method of `Program` that attaches a program of these types, if there is one."""
+    if section.partition("/")[0] in ("usdt", "usdt.s"):
+        # Where the kernel has them, libbpf makes of these the programs of many uprobes.
+        return "attach_usdt"
     for name, method in _BY_ATTACH_TYPE.items():
         if attach_type == getattr(lib, f"BPF_{name}"):
             return method

@@ -66,6 +66,8 @@ class UserAttach(IterAttach):
         )
         encoded = None if function is None else c_string(function, "func_name")
         offset = unsigned(unsigned(func_offset, 63, "func_offset") + more, 63, "func_offset")
+        if encoded is None and not offset:
+            raise ValueError("give func_name, or func_offset: at the start of the file there is no function")
         self._require_kind("attach_uprobe", lib.BPF_PROG_TYPE_KPROBE)
 
         def arguments(target: Target) -> tuple[object, ...]:
@@ -225,8 +227,9 @@ def _pid(pid: int) -> int:
 
 def _parted(func_name: str | None) -> tuple[str | None, int]:
     """Part a function and the offset behind a last ``+``, if that is a number."""
-    if func_name is None:
-        return None, 0
+    if not isinstance(func_name, str):
+        # What is no name is refused by the one who takes it.
+        return func_name, 0
     name, plus, offset = func_name.rpartition("+")
     if plus and name:
         try:

@@ -218,7 +218,7 @@ class Batch(Base):
         if not dtype.itemsize:
             raise ValueError("events of no bytes make no array")
         # Of an array type, one row an event.
-        flat = np.frombuffer(self._block.view(self._start, self._stop), dtype.base)
+        flat = np.frombuffer(self._block.view(self._start, self._stop).toreadonly(), dtype.base)
         array = flat.reshape(len(self), *dtype.shape) if dtype.shape else flat
         array.flags.writeable = False
         return array

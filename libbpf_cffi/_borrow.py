@@ -42,6 +42,8 @@ class Descriptors:
     def make(self, function: Callable[..., int], *arguments: object) -> int:
         """Call what makes a descriptor, and keep that for the block."""
         self._made.extend(starmap(function, (arguments,)))
+        if self._made[-1] < 0:
+            return self._made.pop()
         return self._made[-1]
 
     def of(self, thing: Any, action: str = "") -> int:

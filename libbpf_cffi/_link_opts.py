@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
+from ._check import failure
 from ._ffi import Options, c_string, ffi, lib, path_bytes, unsigned
 
 TYPE_CHECKING = False
@@ -60,7 +62,10 @@ def target_number(target: Any, attach_type: int, borrowed: Descriptors) -> int:
         except OSError:
             raise ValueError(f"there is no interface {target!r}") from None
     if isinstance(target, (str, bytes)) or hasattr(target, "__fspath__"):
-        return borrowed.make(os.open, path_bytes(target, "target"), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return borrowed.make(os.open, path_bytes(target, "target"), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise failure(error.errno or errno.EIO, f"open the target {os.fspath(target)!r} of a link") from None
     return borrowed.any(target, "target", "a path, a program, a map")
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
 from . import _log, _map_open
-from ._check import check, failure
+from ._check import check
 from ._ffi import ffi, lib, text
 from ._handle import ObjectHandle
 from ._map_settings import Settings
-from ._pins import Folders, pin_path, pinning_hint
+from ._pins import Folders, pin_path, pinning_hint, remove_pin
 from .errors import StateError
 
 TYPE_CHECKING = False
@@ -141,11 +140,13 @@ class Identity(Settings):
             if self._facts is None:
                 check(lib.bpf_map__unpin(self._pointer, encoded), action)
                 return
-            try:
-                os.unlink(absolute)
-            except OSError as error:
-                raise failure(error.errno or errno.EIO, action) from None
+            remove_pin(absolute, action, self._is_this)
             self._pin = None if absolute == self._pin else self._pin
+
+    def _is_this(self, fd: int) -> bool:
+        info = ffi.new("struct bpf_map_info *")
+        size = ffi.new("__u32 *", ffi.sizeof("struct bpf_map_info"))
+        return lib.bpf_map_get_info_by_fd(fd, info, size) == 0 and int(info.id) == self.id
 
     def _pin_target(self, verb: str, where: str, path: str | os.PathLike[str] | None) -> tuple[str, str, bytes]:
         action = f"{verb} map {self.name!r}"

@@ -12,16 +12,17 @@ import os
 import stat
 
 from . import tracefs
-from ._check import check
-from ._ffi import path_bytes
+from ._borrow import Descriptors
+from ._check import check, failure
+from ._ffi import lib, path_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Self
 
-__all__ = ["Folders", "check_pin", "opening_hint", "pin_path", "pinning_hint"]
+__all__ = ["Folders", "check_pin", "opening_hint", "pin_path", "pinning_hint", "remove_pin"]
 
 MAX_SYMLINKS = 40
 """As many as the kernel follows (MAXSYMLINKS, include/linux/namei.h)."""
@@ -193,3 +194,17 @@ def pin_path(path: str | os.PathLike[str], action: str) -> tuple[str, bytes]:
     absolute = os.path.abspath(os.fsdecode(path_bytes(path)))
     _refuse_dot(absolute, action)
     return absolute, path_bytes(absolute)
+
+
+def remove_pin(path: str, action: str, is_it: Callable[[int], bool]) -> None:
+    """Remove the pin at a path, if what is pinned there is it: a function of the descriptor tells."""
+    with Descriptors() as borrowed:
+        fd = borrowed.make(lib.bpf_obj_get, path_bytes(path))
+        if fd < 0:
+            check(fd, action, lambda error: opening_hint(error, path))
+        if not is_it(fd):
+            check(-errno.EINVAL, action, "something else is pinned there")
+    try:
+        os.unlink(path)
+    except OSError as error:
+        raise failure(error.errno or errno.EIO, action) from None

@@ -157,5 +157,5 @@ def _kernel_function(insn: Insn) -> str | None:
     try:
         with Btf.kernel() as kernel:
             return kernel[insn.imm].name
-    except (LibbpfError, KeyError):
+    except (LibbpfError, LookupError, ValueError):
         return None

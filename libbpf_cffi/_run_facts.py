@@ -108,7 +108,8 @@ def attached(report: Reporter, obj: bpf.Object, links: dict[str, bpf.Link]) -> N
         return
     rows = []
     for name, link in links.items():
-        program = obj.programs.get(name)
+        # A program with several links has them numbered: NAME, NAME.2, …
+        program = obj.programs.get(name) or obj.programs.get(name.partition(".")[0])
         number, to = _target(link, program.section_name if program is not None else "struct_ops")
         rows.append((name, number, to))
     report.table("attached", ("program", "link", "to"), rows)
@@ -246,7 +247,7 @@ _NEEDS = {
     "netfilter": "a netfilter hook and a priority",
     "syscall": "to be run, not attached",
     "struct_ops": "its struct_ops map to be attached",
-    "kprobe": 'a function in its section, as in SEC("kprobe/FUNCTION") or SEC("uprobe/PROGRAM:FUNCTION")',
+    "kprobe": 'a place, as in SEC("kprobe/FUNCTION"), SEC("uprobe/FILE:FUNCTION"), SEC("usdt/FILE:PROVIDER:NAME")',
     "tracepoint": 'a tracepoint in its section, as in SEC("tracepoint/CATEGORY/NAME")',
     "raw_tracepoint": 'a tracepoint in its section, as in SEC("raw_tp/NAME")',
     "raw_tracepoint_writable": 'a tracepoint in its section, as in SEC("raw_tp.w/NAME")',

@@ -117,8 +117,11 @@ class Targets:
             yield program.attach_sockmap(next(o.maps[target] for o in self._objects.values() if target in o.maps))
         elif option == "uprobe":
             file, _, symbol = target.rpartition(":")
+            # A program for many places at once is no program for one: the kernel tells them apart.
+            several = ".multi" in program.section_name or ".session" in program.section_name
+            attach = program.attach_uprobe_multi if several else program.attach_uprobe
             for pid in self._pids:
-                yield program.attach_uprobe(file, symbol, pid=pid)
+                yield attach(file, symbol, pid=pid)
         elif option == "usdt":
             file, provider, name = target.rsplit(":", 2)
             for pid in self._pids:

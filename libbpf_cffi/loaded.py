@@ -7,9 +7,9 @@ import os
 
 from . import _log, _program_open
 from ._borrow import Descriptors
-from ._check import check, failure
+from ._check import check
 from ._ffi import ffi, lib, text, unsigned
-from ._pins import Folders, pin_path, pinning_hint
+from ._pins import Folders, pin_path, pinning_hint, remove_pin
 from ._program import argument_type
 from ._program_dump import ProgramDump
 from ._program_kernel import ProgramKernel
@@ -290,11 +290,13 @@ class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
         absolute, _ = pin_path(where, action)
         with self._handle.lock:
             self._loaded(action)
-            try:
-                os.unlink(absolute)
-            except OSError as error:
-                raise failure(error.errno or errno.EIO, f"{action} from {absolute!r}") from None
+            remove_pin(absolute, f"{action} from {absolute!r}", self._is_this)
             self._pin = None if absolute == self._pin else self._pin
+
+    def _is_this(self, fd: int) -> bool:
+        info = ffi.new("struct bpf_prog_info *")
+        size = ffi.new("__u32 *", ffi.sizeof("struct bpf_prog_info"))
+        return lib.bpf_prog_get_info_by_fd(fd, info, size) == 0 and int(info.id) == self.id
 
     @property
     def closed(self) -> bool:

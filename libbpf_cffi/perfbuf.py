@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CpuBuffer", "PerfBuffer"]
 
+MOST_PAGES = 1 << 18
+"""A GiB of pages of 4 KiB: libbpf multiplies without looking whether the size still fits."""
+
 SLACK = 7
 """How many bytes the kernel may have added to an event: with its size of 4 bytes it has a multiple of 8."""
 
@@ -178,6 +181,8 @@ class PerfBuffer(EventStream):
         settings = attributes(wakeup_events, watermark, ordered is not None, raw, attr)
         if not hasattr(page_cnt, "__index__") or page_cnt < 1 or page_cnt & (page_cnt - 1):
             raise ValueError(f"page_cnt must be a power of two, not {page_cnt!r}")
+        if page_cnt > MOST_PAGES:
+            raise ValueError(f"page_cnt must be at most {MOST_PAGES}, not {page_cnt}")
         if ordered is not None and not 0 < ordered <= 3600:
             raise ValueError(f"ordered is a number of seconds above 0, at most an hour, not {ordered!r}")
         chosen = places(map.name, map.max_entries, cpus, map_keys)
@@ -207,25 +212,21 @@ class PerfBuffer(EventStream):
 
     def _open(self, action: str, settings: Any, page_cnt: int) -> None:
         parent = self._map._handle
-        fd = self._map._dup(action)
+        handle: Handle[Any] = Handle(lib.lbc_perf_reader__close, parent, name=self._name, fds=_descriptors)
+        # When the reader is collected, it is closed after its own memory is gone.
+        handle.kept += [self._c, self._rings_c]
+        self._handles.append(handle)
+        self._tie = _Tie()
+        handle.close_with(self._tie, quietly=True)
         try:
-            handle: Handle[Any] = Handle(lib.lbc_perf_reader__close, parent, name=self._name, fds=_descriptors)
-            # When the reader is collected, it is closed after its own memory is gone.
-            handle.kept += [self._c, self._rings_c]
-            self._handles.append(handle)
-            self._tie = _Tie()
-            handle.close_with(self._tie, quietly=True)
-            try:
-                with parent.lock:
-                    parent.check()
-                    _log.listen()
-                    pointer = handle.make(lib.lbc_perf_reader__open, self._c, fd, settings, page_cnt)
-                    not_null(pointer, action, _hint, handle.errno)
-            except BaseException:
-                handle.close()
-                raise
-        finally:
-            os.close(fd)
+            with parent.lock:
+                self._map._require(action, ObjectHandle.PREPARED, ObjectHandle.LOADED)
+                _log.listen()
+                pointer = handle.make(lib.lbc_perf_reader__open, self._c, self._map.fd, settings, page_cnt)
+                not_null(pointer, action, _hint, handle.errno)
+        except BaseException:
+            handle.close()
+            raise
 
     # How it is read
 

@@ -12,7 +12,8 @@ It is off, and costs nothing, unless asked for.
 
 from __future__ import annotations
 
-from threading import Lock
+import os
+from threading import RLock
 
 from . import _syscall_attrs, _syscall_text
 from ._check import check
@@ -33,7 +34,8 @@ __all__ = ["Syscall", "Syscalls", "record_syscalls"]
 LIMIT = 64 << 20
 """Bytes of calls that nobody has looked at yet."""
 
-_lock = Lock()
+_lock = RLock()
+"""Of the thread's own: a signal handler may look at the calls while they are being gathered."""
 _recording: list[Syscalls] = []
 
 
@@ -193,3 +195,11 @@ def record_syscalls(*, limit: int = LIMIT) -> Syscalls:
     a program), after which calls are counted in `Syscalls.dropped` until somebody looks.
     """
     return Syscalls(limit)
+
+
+def _unlock_in_child() -> None:
+    # Another thread may have held it at the fork.
+    globals()["_lock"] = RLock()
+
+
+os.register_at_fork(after_in_child=_unlock_in_child)

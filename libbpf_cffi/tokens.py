@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import partial
 from typing import NamedTuple
 
 from . import _log
-from ._check import check, not_null
+from ._borrow import Descriptors
+from ._check import check, failure, not_null
 from ._ffi import Options, ffi, lib, path_bytes, unsigned
 from ._handle import Handle
 from .enums import AttachType, MapType, ProgType
@@ -59,23 +61,21 @@ class Token:
         self = object.__new__(cls)
         self._handle = handle = Handle(lib.lbc_token__close, name=name, fds=_descriptors)
         handle.close_with(self)
-        opened: list[int] = []
+        # Of fsmount(2) comes one that only names the folder (O_PATH), which the kernel does not take here.
+        path = b"." if isinstance(bpffs, int) else path_bytes(bpffs)
+        within = unsigned(bpffs, 31, "bpffs") if isinstance(bpffs, int) else None
         try:
-            if isinstance(bpffs, int):
-                # Of fsmount(2) comes one that only names the folder (O_PATH), which the kernel does not take here.
-                opened.extend(map(_open, (b".",), (unsigned(bpffs, 31, "bpffs"),)))
-            else:
-                opened.extend(map(_open, (path_bytes(bpffs),)))
-            folder = check(opened[0], action)
-            _log.listen()
-            not_null(handle.make(lib.lbc_token__create, folder, opts.pointer), action, _hint, handle.errno)
+            with Descriptors() as borrowed:
+                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+                try:
+                    folder = borrowed.make(partial(os.open, dir_fd=within), path, flags)
+                except OSError as error:
+                    raise failure(error.errno or errno.EIO, action) from None
+                _log.listen()
+                not_null(handle.make(lib.lbc_token__create, folder, opts.pointer), action, _hint, handle.errno)
         except BaseException:
             handle._close()
             raise
-        finally:
-            for fd in opened:
-                if fd >= 0:
-                    os.close(fd)
         return self
 
     @property
@@ -121,13 +121,6 @@ class Token:
 
     def __repr__(self) -> str:
         return f"<Token: {self._handle.name}{' (closed)' if self.closed else ''}>"
-
-
-def _open(path: bytes, folder: int | None = None) -> int:
-    try:
-        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
-    except OSError as error:
-        return -(error.errno or errno.EIO)
 
 
 def _bits(mask: int) -> list[int]:

@@ -541,3 +541,9 @@ def test_an_offset_behind_a_function_is_a_place_in_a_file(only, library, name):
     _, program = only("by_uprobe")
     with pytest.raises((bpf.LibbpfError, ValueError)):
         program.attach_uprobe(library, name)
+
+
+def test_a_probe_without_a_place_is_refused(opened):
+    program = next(each for each in opened("attach_user").programs.values() if each.section_name.startswith("uprobe"))
+    with pytest.raises(ValueError, match="give func_name, or func_offset"):
+        program.attach_uprobe("libc")

@@ -347,3 +347,22 @@ def test_a_link_that_was_opened_by_its_id_is_pinned_and_disconnected(loaded, pin
     assert len(attached(program.id)) == 1
     os.close(fd)
     assert attached(program.id) == []
+
+
+def test_unpin_removes_no_file_that_is_no_pin(root, tmp_path):
+    path = tmp_path / "file"
+    path.write_text("kept")
+    refused = pytest.raises(bpf.LibbpfError, match="BPF file system")
+    with bpf.KernelProgram.load("socket_filter", RETURN_2) as program, refused:
+        program.unpin(path)
+    assert path.read_text() == "kept"
+
+
+def test_unpin_removes_no_pin_of_another(root, pins):
+    with bpf.KernelProgram.load("socket_filter", RETURN_2) as one, bpf.KernelProgram.load("xdp", RETURN_2) as other:
+        one.pin(pins / "one")
+        with pytest.raises(bpf.LibbpfError, match="something else is pinned there"):
+            other.unpin(pins / "one")
+        assert (pins / "one").exists()
+        one.unpin()
+    assert not (pins / "one").exists()

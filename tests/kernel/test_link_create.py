@@ -364,5 +364,5 @@ def test_what_is_no_table_is_refused(loaded):
                 link.update_map(wrong)
         with pytest.raises(ValueError, match="STRUCT_OPS"):
             link.update_map(loaded("basic").maps["events"])
-        with pytest.raises(bpf.LibbpfError):
+        with pytest.raises(ValueError, match="attaches no struct_ops map"):
             link.update_map(loaded("struct_ops").maps["with_link"])

@@ -125,7 +125,7 @@ def reader_poll(reader: bpf.PerfBuffer) -> Callable[[int], bool]:
     [
         ({"page_cnt": 3}, ValueError, "page_cnt must be a power of two, not 3"),
         ({"page_cnt": 0}, ValueError, "page_cnt must be a power of two, not 0"),
-        ({"page_cnt": 1 << 40}, bpf.LibbpfError, "fewer pages"),
+        ({"page_cnt": 1 << 52}, ValueError, "page_cnt must be at most 262144"),
         ({"watermark": 0}, ValueError, "watermark must be at least 1 byte"),
         ({"wakeup_events": 0}, ValueError, "wakeup_events must be at least 1"),
         ({"watermark": 1, "wakeup_events": 1}, ValueError, "give one"),

@@ -235,18 +235,6 @@ def test_a_kernel_with_multi_uprobes_says_so(root):
     assert probe.attach_type("trace_uprobe_multi")
 
 
-@pytest.mark.needs("kprobe_multi")
-def test_a_kernel_with_multi_kprobes_says_so(root):
-    assert probe.attach_type("trace_kprobe_multi")
-
-
-@pytest.mark.needs("fentry")
-def test_a_kernel_with_fentry_says_so(root):
-    assert probe.attach_type("trace_fentry")
-    assert probe.attach_type("trace_fexit")
-    assert probe.attach_type("modify_return")
-
-
 # The system
 
 

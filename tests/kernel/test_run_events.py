@@ -461,8 +461,9 @@ def test_the_trace_is_not_shown_where_no_program_prints(path):
 def test_the_trace_is_shown_as_well_where_a_program_prints(made):
     path = made(TWO, SEND_TWO + 'bpf_printk("printed");')
     found = objects(shows("--json", path, calls=1)[0])
-    assert sorted(each.get("events", "trace") for each in found) == ["events", "others", "trace"]
-    assert [each["message"] for each in found if "message" in each] == ["printed"]
+    # What other programs of the machine print is in every instance.
+    assert {each.get("events", "trace") for each in found} == {"events", "others", "trace"}
+    assert "printed" in [each["message"] for each in found if "message" in each]
 
 
 def test_csv_is_without_the_trace_of_programs_that_print(made):

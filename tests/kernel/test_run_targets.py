@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -142,3 +144,54 @@ def test_calls_are_listed_with_every_instruction(network):
     _, _, short = run("-P", "xdp_count", "--syscalls=short", "-L", network)
     _, _, full = run("-P", "xdp_count", "--syscalls", "-L", network)
     assert len(full.splitlines()) > 2 * len(short.splitlines())
+
+
+TARGETS = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+
+int egress_seen, uprobe_seen, multi_seen, tc_seen, tick_seen;
+
+SEC("cgroup_skb/egress") int on_egress(struct __sk_buff *skb) { __sync_fetch_and_add(&egress_seen, 1); return 1; }
+SEC("uprobe") int on_probe(void *ctx) { __sync_fetch_and_add(&uprobe_seen, 1); return 0; }
+SEC("uprobe.multi") int on_multi(void *ctx) { __sync_fetch_and_add(&multi_seen, 1); return 0; }
+SEC("tc") int on_tc(struct __sk_buff *skb) { __sync_fetch_and_add(&tc_seen, 1); return -1; }
+SEC("perf_event") int on_tick(void *ctx) { __sync_fetch_and_add(&tick_seen, 1); return 0; }
+SEC("sk_lookup") int on_lookup(void *ctx) { return 1; }
+
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.needs("uprobe_multi", "tcx")
+def test_each_kind_of_target_fires(cgroup, lab, tmp_path):
+    path = tmp_path / "targets.bpf.o"
+    path.write_bytes(bpf.compile_object(TARGETS))
+
+    def fire():
+        with open(os.path.join(cgroup, "cgroup.procs"), "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
+        try:
+            lab.exchange(3)
+            libc = ctypes.CDLL(None)
+            for _ in range(5):
+                libc.getpgrp()
+            end = time.process_time() + 0.2
+            while time.process_time() < end:
+                pass
+        finally:
+            with open(os.path.join(os.path.dirname(cgroup), "cgroup.procs"), "w", encoding="ascii") as file:
+                file.write(str(os.getpid()))
+
+    status, out, said = run(
+        "--ifindex", "eth0:ingress", "--cgroup", cgroup, "--netns", lab.here, "--uprobe", "libc:getpgrp",
+        "--perf-event", "cpu-clock:997", *SHOW, path, netns=lab.here, meanwhile=fire,
+    )  # fmt: skip
+    assert status == 0, said
+    seen = json.loads(out)["value"]
+    assert seen["uprobe_seen"] >= 5
+    assert seen["multi_seen"] >= 5
+    assert seen["tc_seen"] >= 3
+    assert seen["tick_seen"] >= 10
+    assert seen["egress_seen"] >= 1
+    assert "on_lookup: link" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import threading
 import time
 
@@ -219,3 +220,19 @@ def test_a_forked_child_has_its_own_record(array):
         _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert only(calls, BpfCmd.MAP_CREATE) == []
+
+
+def test_a_signal_handler_may_look_at_the_calls_meanwhile(array):
+    seen = []
+    previous = signal.signal(signal.SIGALRM, lambda *_: seen.append(len(calls)))
+    try:
+        with record_syscalls() as calls:
+            while len(seen) < 200:
+                signal.setitimer(signal.ITIMER_REAL, 0.0001)
+                for _ in range(50):
+                    array.lookup_elem(0)
+                    len(calls)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert len(calls) >= 50

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+from producer import Producer
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 BOOTS = "test_newest.py"
 """The one test file for outside."""
@@ -20,3 +21,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     inside = os.environ.get("LIBBPF_CFFI_VM") == "1"
     return True if (collection_path.name == BOOTS) == inside else None
+
+
+@pytest.fixture
+def producer_of() -> type[Producer]:
+    """Give what makes a producer of rings.bpf.c."""
+    return Producer
