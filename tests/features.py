@@ -282,7 +282,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "tp_btf": lambda: _btf() and _program_type("RAW_TRACEPOINT"),
     "prog_streams": lambda: _function("bpf_prog_stream_read"),
     "sk_lookup_run": lambda: _function("bpf_prog_test_run_sk_lookup"),
-    "stream_printk": lambda: _function("bpf_stream_vprintk_impl"),
+    "stream_printk": lambda: _function("bpf_stream_vprintk_impl") or _function("bpf_stream_vprintk"),
     "struct_ops_update": lambda: _function("bpf_struct_ops_map_link_update"),
     "tcx": lambda: _function("tcx_link_attach"),
     "trace_cookie": lambda: _function("bpf_get_attach_cookie_tracing"),
