@@ -87,6 +87,19 @@ int xdp_to_device(struct xdp_md *ctx)
 	return bpf_redirect_map(&devices, 0, XDP_DROP);
 }
 
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} xdp_sockets SEC(".maps");
+
+SEC("xdp")
+int xdp_to_socket(struct xdp_md *ctx)
+{
+	return is_ours(DATA(ctx)) ? bpf_redirect_map(&xdp_sockets, 0, XDP_PASS) : XDP_PASS;
+}
+
 SEC("xdp/devmap")
 int xdp_on_device(struct xdp_md *ctx)
 {

@@ -8,6 +8,7 @@ import signal
 import threading
 
 import pytest
+from xsk import XdpSocket
 
 import libbpf_cffi as bpf
 from libbpf_cffi import net
@@ -285,3 +286,18 @@ def test_an_empty_place_of_a_map_drops_packets(lab, only):
         receiver.setblocking(False)
         with pytest.raises(BlockingIOError):
             receiver.recv(100)
+
+
+def test_packets_go_to_the_xdp_socket_in_a_map(lab, only):
+    obj = only("attach_net", "xdp_to_socket")
+    with lab.run(lab.here, lambda: XdpSocket("eth0")) as xsk:
+        obj.maps["xdp_sockets"][0] = xsk.socket
+        obj.programs["xdp_to_socket"].attach_xdp("eth0", netns=lab.here, mode="skb")
+        lab.send(3, size=33)
+        got = []
+        lab.until(lambda: got.extend(xsk.receive()) or len(got) >= 3, "three packets")
+        # Ethernet, IPv4 and UDP take 42 bytes.
+        assert [len(packet) for packet in got] == [42 + 33] * 3
+        del obj.maps["xdp_sockets"][0]
+        lab.exchange(2)
+        assert xsk.receive() == []
