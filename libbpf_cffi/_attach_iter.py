@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from .enums import CgroupIterOrder
     from .links import Link
 
-__all__ = ["IterAttach"]
+__all__ = ["NEEDED", "IterAttach"]
+
+NEEDED = {
+    "bpf_map_elem": "map=",
+    "bpf_sk_storage_map": "map=",
+    "sockmap": "map=",
+    "cgroup": "cgroup= or order=",
+}
+"""What iterators must be told, since no section can: by the target in their section."""
 
 
 class IterAttach(ProgramBase):
@@ -186,6 +194,4 @@ def _iter_hint(error: int, target: str, given: list[str]) -> str | None:
         return None
     if given and error == errno.EINVAL:
         return f"an iterator of {target!r} cannot be told {given[0]}, or not by this kernel"
-    if target in ("bpf_map_elem", "bpf_sk_storage_map", "sockmap"):
-        return f"an iterator of {target!r} needs map="
-    return None
+    return f"an iterator of {target!r} needs {NEEDED[target]}" if target in NEEDED else None

@@ -6,6 +6,7 @@ import errno
 import os
 
 from . import _log, _prog_handlers
+from ._attach_iter import NEEDED
 from ._attach_methods import method_of
 from ._attach_net import NetAttach
 from ._attach_tracing import TracingAttach, function_hint, tracepoint_hint
@@ -146,12 +147,19 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
             return by_handler
         with self._handle.lock:
             self._loaded(f"attach program {self.name!r} (section {self.section_name!r})")
+        kind, _, target = self.section_name.lstrip("?").partition("/")
+        if kind in ("iter", "iter.s") and target in NEEDED:
+            # libbpf would try, and the kernel would not say what is missing.
+            _log.listen()
+            check(-errno.EOPNOTSUPP, f"attach program {self.name!r} (section {self.section_name!r})", self._attach_hint)
         link = self._by_section()
         return self._link(lib.bpf_program__attach, hint=self._attach_hint) if link is None else link
 
     def _attach_hint(self, error: int) -> str | None:
         kind, _, target = self.section_name.partition("/")
         kind = kind.lstrip("?")
+        if error == errno.EOPNOTSUPP and kind in ("iter", "iter.s"):
+            return f"an iterator of {target!r} is attached by attach_iter() with {NEEDED[target]}"
         if error == errno.EOPNOTSUPP:
             method = method_of(self.type, self.expected_attach_type, self.section_name)
             use = f"{method}()" if hasattr(self, method or "") else "the function of lib for that kind"

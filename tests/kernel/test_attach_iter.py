@@ -179,3 +179,15 @@ def test_a_thread_is_a_number(only, value):
     _, program = only("tasks")
     with pytest.raises((TypeError, ValueError)):
         program.attach_iter(tid=value)
+
+
+@pytest.mark.parametrize("name", ["elements", "cgroups"])
+def test_what_must_be_told_its_target_is_left_out_by_the_object(opened, name):
+    obj = opened("attach_iter")
+    for program in obj.programs.values():
+        program.autoload = program.name in ("tasks", name)
+    obj.load()
+    assert list(obj.attach()) == ["tasks"]
+    assert list(obj.skipped) == [name]
+    with pytest.raises(bpf.NotSupportedError, match=r"attached by attach_iter\(\) with (map|cgroup)="):
+        obj.programs[name].attach()
