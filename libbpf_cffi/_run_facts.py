@@ -11,7 +11,7 @@ from libbpf_cffi import ffi, lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from ._run_io import Reporter
@@ -21,6 +21,7 @@ __all__ = [
     "calls",
     "found",
     "has_buffers",
+    "is_iterator",
     "loaded",
     "needs",
     "option_for",
@@ -102,7 +103,7 @@ def _map_id(fd: int) -> str:
     return str(info.id)
 
 
-def attached(report: Reporter, obj: bpf.Object, links: dict[str, bpf.Link]) -> None:
+def attached(report: Reporter, obj: bpf.Object, links: Mapping[str, bpf.Link | bpf.SocketProgram]) -> None:
     """Tell what the programs (and struct_ops maps) of an object are attached to."""
     if report.quiet:
         return
@@ -115,8 +116,10 @@ def attached(report: Reporter, obj: bpf.Object, links: dict[str, bpf.Link]) -> N
     report.table("attached", ("program", "link", "to"), rows)
 
 
-def _target(link: bpf.Link, section: str) -> tuple[str, str]:
+def _target(link: bpf.Link | bpf.SocketProgram, section: str) -> tuple[str, str]:
     """Give a link's id and, in words, what it is attached to: by the kernel, or else by the section."""
+    if isinstance(link, bpf.SocketProgram):
+        return "", "a packet socket"
     kind, _, rest = section.lstrip("?").partition("/")
     if kind in {"tp", "tracepoint"} and "/" in rest:
         to = _tracepoint(*rest.split("/", 1))
@@ -181,9 +184,14 @@ def skipped(report: Reporter, obj: bpf.Object) -> None:
     """Warn of programs that could not be attached, and say what they need."""
     for name, error in obj.skipped.items():
         program = obj.programs[name]
+        option = option_for(program)
+        if is_iterator(program) and option is not None:
+            what = {"cgroup": "a control group", "iter_map": "a map"}[option]
+        else:
+            what = needs(type_name(program), error)
         report.warning(
             f"program {name} is loaded but not attached: its section {program.section_name!r} does not say "
-            f"to what; it needs {needs(type_name(program), error)}{_option(program)}"
+            f"to what; it needs {what}{_option(program)}"
         )
 
 
@@ -195,15 +203,31 @@ def option_for(program: bpf.Program) -> str | None:
             if section.partition(".")[0] == name:
                 return "usdt" if name == "usdt" else "uprobe"
         return None
-    if (kind == "sched_cls" and section == "netkit") or (kind == "xdp" and "/" in program.section_name):
-        return None  # a netkit device has two ends; xdp/devmap and xdp/cpumap go into maps
+    if kind == "xdp" and "/" in program.section_name:
+        return None  # xdp/devmap and xdp/cpumap go into maps
+    if is_iterator(program):
+        return _ITERATOR_OPTIONS.get(program.section_name.partition("/")[2])
     if kind.startswith("cgroup_") or section == "lsm_cgroup":
         return "cgroup"
     return _OPTIONS.get(kind)
 
 
+_ITERATOR_OPTIONS = {
+    "bpf_map_elem": "iter_map",
+    "bpf_sk_storage_map": "iter_map",
+    "sockmap": "iter_map",
+    "cgroup": "cgroup",
+}
+
+
+def is_iterator(program: bpf.Program) -> bool:
+    """Tell whether a program is an iterator, which is read."""
+    return program.section_name.lstrip("?").startswith(("iter/", "iter.s/"))
+
+
 _OPTIONS = {
     "xdp": "ifindex",
+    "socket_filter": "ifindex",
     "sched_cls": "ifindex",
     "sock_ops": "cgroup",
     "sk_lookup": "netns",
@@ -211,6 +235,8 @@ _OPTIONS = {
     "sk_skb": "sockmap",
     "sk_msg": "sockmap",
     "perf_event": "perf_event",
+    "netfilter": "netfilter",
+    "syscall": "call",
 }
 
 
@@ -243,7 +269,7 @@ _NEEDS = {
     "flow_dissector": "a network namespace",
     "sk_lookup": "a network namespace",
     "perf_event": "a perf event",
-    "lirc_mode2": "an infrared device",
+    "lirc_mode2": "an infrared device (net.prog_attach(): it has no link, and would outlast this command)",
     "netfilter": "a netfilter hook and a priority",
     "syscall": "to be run, not attached",
     "struct_ops": "its struct_ops map to be attached",

@@ -168,6 +168,17 @@ def perf_event(text: str) -> tuple[str | None, str]:
     return program, where
 
 
+def netfilter(text: str) -> tuple[str | None, str]:
+    """Take a hook of netfilter, and perhaps a priority."""
+    program, where = target(text)
+    family, _, rest = where.partition(":")
+    hook, colon, priority = rest.partition(":")
+    digits = priority.removeprefix("-")
+    if not family or not hook or (colon and not (digits.isascii() and digits.isdecimal() and len(digits) <= 10)):
+        raise _wrong(f"{text!r} is not [PROGRAM=]PF:HOOK or PF:HOOK:PRIORITY")
+    return program, where
+
+
 def syscalls(text: str) -> str:
     """Take how calls are shown."""
     if text not in ("full", "short"):
@@ -179,9 +190,13 @@ def add_targets(parser: ArgumentParser) -> None:
     """Add the options that say what programs are attached to."""
     about = "for programs whose section does not say it; PROGRAM, a name or pattern,\ntells which; each repeatable"
     add = parser.add_argument_group("what programs are attached to", about).add_argument
-    text = "XDP (mode skb, drv or hw) and tc programs (ingress, which is the default, or egress): an interface"
+    text = (
+        "an interface: for XDP (mode skb, drv or hw), tc (ingress, which is the default, or egress) and netkit "
+        "programs, and for socket filters, which see what a packet socket of the interface would get"
+    )
     add("--ifindex", action="append", type=target, metavar="[PROGRAM=]NAME[:MODE]", help=text)
-    add("--cgroup", action="append", type=target, metavar="[PROGRAM=]PATH", help="a control group")
+    text = "a control group; iterators walk from it down"
+    add("--cgroup", action="append", type=target, metavar="[PROGRAM=]PATH", help=text)
     text = "sk_lookup and flow dissector programs: a network namespace, by name, path or a process in it"
     add("--netns", action="append", type=target, metavar="[PROGRAM=]NETNS", help=text)
     text = "a function of a program or library; with --pid in these processes only, as for the next two"
@@ -191,3 +206,9 @@ def add_targets(parser: ArgumentParser) -> None:
     text = "a software or hardware event, such as cpu-clock, sampled so often a second (99)"
     add("--perf-event", action="append", type=perf_event, metavar="[PROGRAM=]EVENT[:FREQUENCY]", help=text)
     add("--sockmap", action="append", type=target, metavar="[PROGRAM=]MAP", help="a map of sockets of the object")
+    text = "a hook of netfilter, such as ipv4:local_in; of several programs that of the smallest PRIORITY (0) is first"
+    add("--netfilter", action="append", type=netfilter, metavar="[PROGRAM=]PF:HOOK[:PRIORITY]", help=text)
+    text = "iterators over the elements of a map: a map of the object"
+    add("--iter-map", action="append", type=target, metavar="[PROGRAM=]MAP", help=text)
+    text = 'call this program of SEC("syscall") when all is attached, with an argument of zeros; a pattern; repeatable'
+    add("--call", action="append", metavar="PROGRAM", help=text)

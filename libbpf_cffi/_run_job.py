@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ._run_io import Reporter, Stopper
     from ._run_loop import Source
     from ._run_maps import Shows
+    from ._run_once import Once
     from ._run_options import Options
     from ._run_pins import Pins
     from ._run_syscalls import Calls
@@ -42,7 +43,7 @@ class Job:
         self._stopper = stopper
         self._report = report
         self._objects: dict[str, bpf.Object] = {}
-        self._links: dict[str, dict[str, bpf.Link]] = {}
+        self._links: dict[str, dict[str, bpf.Link | bpf.SocketProgram]] = {}
         self._pins: Pins | None = None
         self._child: Child | None = None
         self._command_path = ""
@@ -51,6 +52,7 @@ class Job:
         self._events: Events | None = None
         self._shows: Shows | None = None
         self._targets: Targets | None = None
+        self._once: Once | None = None
         self._calls: Calls | None = None
         self._lines = Lines(options.lines)
         self._set_up = False
@@ -69,7 +71,8 @@ class Job:
             facts.found(self._report, path, obj)
         self._prepare_pins()
         self._load()
-        if self._options.variables or self._shows is not None or self._events is not None:
+        iterators = self._once is not None and bool(self._once.iterators)
+        if self._options.variables or self._shows is not None or self._events is not None or iterators:
             self._output = Output(self._options.output, self._stopper)
         if self._options.variables:
             self._list_variables()
@@ -109,7 +112,12 @@ class Job:
         options = self._options
         choose_programs(options, self._objects)
         resize_maps(options, self._objects)
-        if any(getattr(options, name) for name in TARGETS):
+        iterators = any(facts.is_iterator(each) for obj in self._objects.values() for each in obj.programs.values())
+        if options.call or (iterators and not options.load_only):
+            from ._run_once import Once
+
+            self._once = Once(options, self._objects)
+        if any(getattr(options, name) for name in TARGETS) or (options.pid and iterators):
             from ._run_targets import Targets
 
             self._targets = Targets(options, self._objects)
@@ -146,7 +154,9 @@ class Job:
                 "known type (--events MAP:TYPE tells one)"
             )
         if options.no_trace:
-            about = [*options.about_lines, *(options.about_output if self._shows is None else ())]
+            iterators = self._once is not None and self._once.iterators
+            about = [] if iterators else [*options.about_lines]
+            about += options.about_output if self._shows is None and not iterators else ()
             if about:
                 raise UsageError(f"{about[0]} is about the trace and events: --no-trace shows none, and there are none")
 
@@ -234,14 +244,14 @@ class Job:
                 self._events.follow(None if self._child is None else self._child.pid)
         for path, obj in self._objects.items():
             self._stopper.check()
-            self._links[path] = obj.attach()
+            self._links[path] = {**obj.attach()}
             if self._targets is not None:
                 for name, link in self._targets.attach(path):
                     self._links[path][name] = link
         for path, obj in self._objects.items():
             facts.attached(self._report, obj, self._links[path])
             facts.skipped(self._report, obj)
-        if not any(self._links.values()):
+        if not any(self._links.values()) and (self._once is None or not self._once.calls):
             raise NothingAttachedError(
                 "nothing is attached, so there is nothing to wait for (--load-only only loads)"
             )
@@ -256,15 +266,35 @@ class Job:
     def _needs_no_trace(self) -> bool:
         """Tell whether the trace would show only what other programs print, and something else is asked for."""
         options = self._options
-        if options.csv:
+        if options.csv or self._is_done_at_once():
             return True
         about = [*options.about_trace, *(options.about_lines if self._events is None else ())]
         asked = self._shows is not None or self._events is not None
         return asked and not about and not facts.prints(self._objects.values())
 
-    def _stay(self) -> None:
-        """Show events and the trace, or wait, until it is time to end."""
+    def _is_done_at_once(self) -> bool:
+        """Tell whether there are only iterators and syscall programs, and nothing asks for more than their answers."""
         options = self._options
+        if self._once is None or self._shows is not None or self._events is not None or options.about_trace:
+            return False
+        if options.pin is not None or options.duration is not None or options.command or options.lines is not None:
+            return False
+        once = {*self._once.iterators, *(each.name for each in self._once.calls)}
+        return all(
+            each.name in once or not each.autoload for obj in self._objects.values() for each in obj.programs.values()
+        )
+
+    def _stay(self) -> None:
+        """Show what is there at once, then events and the trace, or wait, until it is time to end."""
+        options = self._options
+        if self._once is not None:
+            try:
+                self._once.show(self._links, self._output, self._stopper, self._report)
+            except ReaderGoneError:
+                self._show_rest = False
+                return
+            if self._is_done_at_once():
+                return
         until = ["Ctrl-C"]
         deadline = None
         if options.duration is not None:
@@ -325,6 +355,8 @@ class Job:
             except (OSError, bpf.Error) as error:
                 trouble.append(f"cannot show what the maps hold: {error}")
         trouble += self._close_objects()
+        if self._targets is not None:
+            self._targets.close()
         if self._calls is not None:
             self._calls.close()
         if self._output is not None:
@@ -384,7 +416,7 @@ class Job:
             self._report.fact(f"{name} ended with status {status}")
 
 
-def _closed(thing: bpf.Object | bpf.Link) -> list[str]:
+def _closed(thing: bpf.Object | bpf.Link | bpf.SocketProgram) -> list[str]:
     """Close something; say what went wrong."""
     try:
         thing.close()

@@ -17,7 +17,7 @@ __all__ = ["TARGETS", "Options", "UsageError", "parse"]
 
 PROG = "bpf-run"
 
-TARGETS = ("ifindex", "cgroup", "netns", "uprobe", "usdt", "perf_event", "sockmap")
+TARGETS = ("ifindex", "cgroup", "netns", "uprobe", "usdt", "perf_event", "sockmap", "netfilter", "iter_map")
 """The options that say what programs are attached to."""
 
 DESCRIPTION = """\
@@ -38,6 +38,11 @@ which events are shown:
   neither the kernel's nor used by a map, a variable or another struct.
   With --pid or COMMAND those whose field tgid, pid or tid is of such a process
   or of one that it starts from now on; others come in no such way.
+
+which programs are run at once:
+  Iterators (SEC("iter/...")) are read when all is attached, and their text is
+  written to stdout; if there is nothing else to show, that is the end. Those of
+  tasks walk over the processes of --pid alone.
 
 which lines are shown:
   A line of the trace tells which task was running, not which program printed
@@ -72,6 +77,8 @@ examples:
   bpf-run --filter 'comm~ssh*' --csv tool.o   some events, as CSV
   bpf-run --events rb:event --json tool.o     their type is named
   bpf-run --pin /sys/fs/bpf/tool -N -d0 a.o   attach, pin, leave it running
+  bpf-run --ifindex eth0:drv filter.o         XDP, whose section names no device
+  bpf-run tasks.o                             an iterator: its text, and the end
 
 Of the environment, CLANG, NO_COLOR and LIBBPF_BPF_TOKEN_PATH are heeded."""
 
@@ -102,6 +109,7 @@ class Options:
         self.csv = False
         for name in TARGETS:
             setattr(self, name, [])
+        self.call: list[str] = []
         self.syscalls: str | None = None
         self.load_only = False
         self.no_trace = False
@@ -209,6 +217,8 @@ def _contradiction(options: Options) -> str | None:
     targets = [name for name in TARGETS if getattr(options, name)]
     if options.load_only and targets:
         return f"--{targets[0].replace('_', '-')} does not go with {alone}, which attaches nothing"
+    if options.load_only and options.call:
+        return f"--call does not go with {alone}, which runs nothing"
     if options.load_only and options.duration is not None:
         return f"--duration does not go with {alone}, which ends at once"
     if options.load_only and options.command:

@@ -10,7 +10,7 @@ from libbpf_cffi import tracefs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Pins", "on_bpffs"]
 
@@ -48,9 +48,11 @@ class Pins:
                 # A BPF file system allows no dots, which data sections' names have; libbpf writes "_", too.
                 self._pin(each.pin, os.path.join(folder, "maps", each.name.replace(".", "_")))
 
-    def pin_links(self, links: dict[str, bpf.Link], folder: str) -> None:
+    def pin_links(self, links: Mapping[str, bpf.Link | bpf.SocketProgram], folder: str) -> None:
         """Pin the links: what they attach stays attached."""
         for name, link in links.items():
+            # What is no link has been refused with --pin.
+            assert isinstance(link, bpf.Link)
             self._pin(link.pin, os.path.join(folder, "links", name))
 
     def _pin(self, pin: Callable[[str], None], path: str) -> None:

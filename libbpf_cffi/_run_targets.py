@@ -11,12 +11,18 @@ from ._run_options import TARGETS, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator, Mapping
 
     from ._run_options import Options
 
 __all__ = ["Targets"]
 
+
+ETH_P_ALL = 3
+"""All protocols (linux/if_ether.h)."""
+
+ITERATORS_OF_TASKS = ("task", "task_file", "task_vma")
 
 MODES = {"xdp": ("skb", "drv", "hw"), "sched_cls": ("ingress", "egress")}
 
@@ -28,10 +34,13 @@ class Targets:
         self._pids = options.pid or [-1]
         self._objects = objects
         self._found: list[tuple[str, bpf.Program, str, str]] = []
-        self._events: list[bpf.PerfEvent] = []
+        self._sockets: list[socket.socket] = []
+        self._pinned = options.pin is not None
         for option in TARGETS:
             for pattern, target in getattr(options, option):
                 self._choose(option, pattern, target)
+        if options.pid:
+            self._choose_iterators()
 
     def _choose(self, option: str, pattern: str | None, target: str) -> None:
         from fnmatch import fnmatchcase
@@ -53,7 +62,9 @@ class Targets:
         for path, program in chosen:
             program.autoattach = False
             mode = _parted(target)[1]
-            if mode in MODES["sched_cls"] or facts.type_name(program) == "sched_cls":
+            if self._pinned and facts.type_name(program) == "socket_filter":
+                raise UsageError(f"--pin: {program.name!r} is attached to a socket, which ends with this command")
+            if mode in MODES["sched_cls"] or (facts.type_name(program) == "sched_cls" and not _is_netkit(program)):
                 # SEC("tc") says no direction; TCX has one.
                 egress = mode == "egress" or (not mode and program.section_name.endswith("/egress"))
                 program.expected_attach_type = (
@@ -71,7 +82,7 @@ class Targets:
         section = program.section_name
         if section.startswith("tcx/"):
             return section == f"tcx/{mode}"
-        return mode in MODES[facts.type_name(program)]
+        return not _is_netkit(program) and mode in MODES.get(facts.type_name(program), ())
 
     def _check(self, option: str, target: str) -> None:
         if option == "ifindex":
@@ -88,10 +99,19 @@ class Targets:
                 raise UsageError(f"there is no interface {name!r}; there are {there}") from None
         elif option == "cgroup" and not os.path.isfile(os.path.join(target, "cgroup.procs")):
             raise UsageError(f"{target!r} is not the folder of a control group")
-        elif option == "sockmap" and not any(target in obj.maps for obj in self._objects.values()):
+        elif option in ("sockmap", "iter_map") and not any(target in obj.maps for obj in self._objects.values()):
             raise UsageError(f"there is no map {target!r}")
 
-    def attach(self, path: str) -> Iterator[tuple[str, bpf.Link]]:
+    def _choose_iterators(self) -> None:
+        """Let those that walk over tasks walk over those of the given processes."""
+        for path, obj in self._objects.items():
+            for program in obj.programs.values():
+                target = program.section_name.partition("/")[2]
+                if program.autoload and facts.is_iterator(program) and target in ITERATORS_OF_TASKS:
+                    program.autoattach = False
+                    self._found += [(path, program, "pid", str(pid)) for pid in self._pids]
+
+    def attach(self, path: str) -> Iterator[tuple[str, bpf.Link | bpf.SocketProgram]]:
         """Attach those of one object; give each link with its name, that of the program and a number from 2 on."""
         count: dict[str, int] = {}
         for of, program, option, target in self._found:
@@ -101,20 +121,24 @@ class Targets:
                 count[program.name] = number = count.get(program.name, 0) + 1
                 yield (program.name if number == 1 else f"{program.name}.{number}"), link
 
-    def _links(self, program: bpf.Program, option: str, target: str) -> Iterator[bpf.Link]:
+    def _links(self, program: bpf.Program, option: str, target: str) -> Iterator[bpf.Link | bpf.SocketProgram]:
         if option == "ifindex":
-            name, mode = _parted(target)
-            interface = int(name) if name.isdecimal() else name
-            if facts.type_name(program) == "xdp":
-                yield program.attach_xdp(interface, mode=mode or None)
-            else:
-                yield program.attach_tcx(interface)
+            yield self._to_interface(program, target)
         elif option == "cgroup":
-            yield program.attach_cgroup(target)
+            iterator = facts.is_iterator(program)
+            order = bpf.CgroupIterOrder.DESCENDANTS_PRE
+            yield program.attach_iter(cgroup=target, order=order) if iterator else program.attach_cgroup(target)
+        elif option == "pid":
+            yield program.attach_iter(pid=int(target))
+        elif option == "iter_map":
+            yield program.attach_iter(map=self._map(target))
+        elif option == "netfilter":
+            family, hook, *priority = target.split(":")
+            yield program.attach_netfilter(pf=family, hooknum=hook, priority=int(*priority) if priority else 0)
         elif option == "netns":
             yield program.attach_netns(pid=int(target)) if target.isdecimal() else program.attach_netns(target)
         elif option == "sockmap":
-            yield program.attach_sockmap(next(o.maps[target] for o in self._objects.values() if target in o.maps))
+            yield program.attach_sockmap(self._map(target))
         elif option == "uprobe":
             file, _, symbol = target.rpartition(":")
             # A program for many places at once is no program for one: the kernel tells them apart.
@@ -128,6 +152,36 @@ class Targets:
                 yield program.attach_usdt(file, provider, name, pid=pid)
         else:
             yield from self._sample(program, target)
+
+    def _to_interface(self, program: bpf.Program, target: str) -> bpf.Link | bpf.SocketProgram:
+        name, mode = _parted(target)
+        interface = int(name) if name.isdecimal() else name
+        if facts.type_name(program) == "xdp":
+            return program.attach_xdp(interface, mode=mode or None)
+        if facts.type_name(program) == "socket_filter":
+            return self._to_packets(program, name)
+        return program.attach_netkit(interface) if _is_netkit(program) else program.attach_tcx(interface)
+
+    def _to_packets(self, program: bpf.Program, interface: str) -> bpf.SocketProgram:
+        """Attach a socket filter to a packet socket that nobody reads: the filter runs all the same."""
+        import socket
+
+        # Of no protocol until the filter is there: no packet comes in unfiltered.
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self._sockets.append(sock)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)
+        attached = program.attach_socket(sock)
+        name = socket.if_indextoname(int(interface)) if interface.isdecimal() else interface
+        sock.bind((name, ETH_P_ALL))
+        return attached
+
+    def close(self) -> None:
+        """Close what programs were attached to."""
+        while self._sockets:
+            self._sockets.pop().close()
+
+    def _map(self, name: str) -> bpf.Map:
+        return next(obj.maps[name] for obj in self._objects.values() if name in obj.maps)
 
     def _sample(self, program: bpf.Program, target: str) -> Iterator[bpf.Link]:
         name, _, rate = target.partition(":")
@@ -146,6 +200,10 @@ SOFTWARE = frozenset({"cpu_clock", "task_clock", "page_faults", "context_switche
 def _parted(target: str) -> tuple[str, str]:
     name, _, mode = target.rpartition(":")
     return (name, mode) if name and mode in MODES["xdp"] + MODES["sched_cls"] else (target, "")
+
+
+def _is_netkit(program: bpf.Program) -> bool:
+    return program.section_name.startswith("netkit/")
 
 
 def _names_target(program: bpf.Program) -> bool:

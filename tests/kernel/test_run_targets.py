@@ -195,3 +195,111 @@ def test_each_kind_of_target_fires(cgroup, lab, tmp_path):
     assert seen["tick_seen"] >= 10
     assert seen["egress_seen"] >= 1
     assert "on_lookup: link" in said
+
+
+def test_a_socket_filter_sees_the_packets_of_an_interface(lab, network):
+    status, out, said = run(
+        "-P", "socket_none", "--ifindex", "eth0", *SHOW, network, netns=lab.here, meanwhile=lambda: lab.exchange(3)
+    )
+    assert status == 0, said
+    assert "attached program socket_none: to a packet socket" in said
+    assert hits(out) >= 3
+
+
+def test_a_socket_filter_is_not_pinned(network):
+    status, _, said = run("-P", "socket_none", "--ifindex", "lo", "--pin", "/sys/fs/bpf/none", "-N", network)
+    assert status == 2
+    assert "is attached to a socket, which ends with this command" in said
+
+
+@pytest.mark.needs("netfilter_link")
+def test_a_hook_of_netfilter_is_named(lab, network):
+    options = ("-P", "filter", "--netfilter", "ipv4:local_in:-5", *SHOW)
+    status, out, said = run(*options, network, netns=lab.here, meanwhile=lambda: lab.exchange(3))
+    assert status == 0, said
+    assert hits(out) == 3
+
+
+@pytest.mark.parametrize("hook", ["ipv4", "ipv4:", "ipv4:local_in:", "ipv4:local_in:x"])
+def test_what_is_no_hook_of_netfilter_is_a_usage_error(network, hook):
+    status, _, said = run("-P", "filter", "--netfilter", hook, "-N", network)
+    assert status == 2
+    assert "is not [PROGRAM=]PF:HOOK" in said
+
+
+# Iterators, and programs that are called
+
+
+@pytest.fixture
+def iterators(compiled):
+    return compiled("attach_iter")
+
+
+def test_the_text_of_an_iterator_is_all_that_is_shown(iterators):
+    status, out, said = run("-P", "tasks", iterators)
+    assert status == 0, said
+    assert f"{os.getpid()} {os.getpid()}" in out.splitlines()
+    assert all(line.replace(" ", "").isdecimal() for line in out.splitlines())
+
+
+@pytest.mark.needs("task_iter_of_one")
+def test_an_iterator_walks_over_the_given_process(iterators):
+    status, out, said = run("-P", "tasks", "--pid", os.getpid(), iterators)
+    assert status == 0, said
+    assert {line.partition(" ")[0] for line in out.splitlines()} == {str(os.getpid())}
+
+
+def test_an_iterator_over_a_map_is_told_which(iterators):
+    status, out, said = run("-P", "elements", "--iter-map", "numbers", "--json", iterators)
+    assert status == 0, said
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"iterator": "elements", "line": f"{number}=0"} for number in range(3)
+    ]
+
+
+@pytest.mark.needs("cgroup_iter")
+def test_an_iterator_over_cgroups_walks_from_the_given_one_down(iterators, cgroup):
+    os.mkdir(os.path.join(cgroup, "below"))
+    try:
+        status, out, said = run("-P", "cgroups", "--cgroup", cgroup, iterators)
+    finally:
+        os.rmdir(os.path.join(cgroup, "below"))
+    assert status == 0, said
+    assert len(out.split()) == 2
+    assert int(out.split()[0]) == os.stat(cgroup).st_ino
+
+
+@pytest.mark.needs("cgroup_iter")
+def test_an_iterator_that_must_be_told_its_target_does_not_fail_the_rest(iterators):
+    status, _, said = run("-P", "tasks", "-P", "elements", "-P", "cgroups", iterators)
+    assert status == 0, said
+    assert "program elements is loaded but not attached" in said
+    assert "it needs a map (--iter-map)" in said
+    assert "it needs a control group (--cgroup)" in said
+
+
+CALLED = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+
+SEC("syscall") int answer(void *ctx) { return 42; }
+SEC("syscall") int other(void *ctx) { return 7; }
+
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.needs("program:SYSCALL")
+def test_a_syscall_program_is_called(tmp_path):
+    path = tmp_path / "called.bpf.o"
+    path.write_bytes(bpf.compile_object(CALLED))
+    status, _, said = run("--call", "answer", "--call", "oth*", path)
+    assert status == 0, said
+    assert "program answer returned 42" in said
+    assert "program other returned 7" in said
+    status, _, said = run("--call", "none", path)
+    assert status == 2
+    assert "--call none: there is no such program" in said
+    status, _, said = run(path)
+    assert status == 1
+    assert "it needs to be run, not attached (--call)" in said

@@ -62,7 +62,7 @@ ROWS = (
     {"_run_family", "_run_given", "_run_io"},
     {"_run_loop", "_run_options"},
     {"_run_child", "_run_facts", "_run_pins", "_run_setup", "_run_syscalls", "_run_text", "_run_trace"},
-    {"_run_buffers", "_run_maps", "_run_targets", "_run_values"},
+    {"_run_buffers", "_run_maps", "_run_once", "_run_targets", "_run_values"},
     {"_run_fields"},
     {"_run_rows"},
     {"_run_table"},

@@ -54,6 +54,19 @@ def test_an_interface_that_is_no_netkit_is_explained(lab, only):
         only("attach_net", "netkit_peer").programs["netkit_peer"].attach_netkit("eth0", netns=lab.here)
 
 
+@pytest.mark.needs("netkit")
+def test_the_command_attaches_to_a_netkit_device(private_mounts, compiled):
+    with Lab("netkit") as lab:
+        options = ["-P", "netkit_primary", "--ifindex", "eth0", "-N", "--map", ".bss", "--json", "--duration", "0"]
+        done = subprocess.run(
+            ["nsenter", f"--net=/run/netns/{lab.here}", sys.executable, "-m", "libbpf_cffi.run", *options,
+             compiled("attach_net")],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "attached program netkit_primary: link" in done.stderr
+
+
 # LSM of a control group
 
 

@@ -1,0 +1,95 @@
+"""What the command does once, as soon as all is attached: iterators are read, syscall programs are called."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+
+import libbpf_cffi as bpf
+
+from . import _run_facts as facts
+from ._run_io import printable
+from ._run_options import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ._run_io import Output, Reporter, Stopper
+    from ._run_options import Options
+
+__all__ = ["Once"]
+
+CHUNK = 1 << 16
+
+
+class Once:
+    """The iterators of all objects and the syscall programs that the options name."""
+
+    def __init__(self, options: Options, objects: Mapping[str, bpf.Object]) -> None:
+        from fnmatch import fnmatchcase
+
+        self._json = options.json
+        loaded = [program for obj in objects.values() for program in obj.programs.values() if program.autoload]
+        self.iterators = {each.name for each in loaded if facts.is_iterator(each)}
+        self.calls: list[bpf.Program] = []
+        for pattern in options.call:
+            found = [each for each in loaded if facts.type_name(each) == "syscall" and fnmatchcase(each.name, pattern)]
+            if not found:
+                raise UsageError(f'--call {pattern}: there is no such program of SEC("syscall")')
+            self.calls += found
+        for program in self.calls:
+            program.autoattach = False
+
+    def show(
+        self,
+        links: Mapping[str, Mapping[str, bpf.Link | bpf.SocketProgram]],
+        output: Output | None,
+        stopper: Stopper,
+        report: Reporter,
+    ) -> None:
+        """Call the programs and tell what they return; then write what the iterators give."""
+        for program in self.calls:
+            stopper.check()
+            report.fact(f"program {program.name} returned {program.test_run().retval}")
+        for of_object in links.values():
+            for name, link in of_object.items():
+                iterator = name.partition(".")[0]
+                if iterator not in self.iterators or not isinstance(link, bpf.Link):
+                    continue
+                assert output is not None
+                if not self._json and len(self.iterators) > 1:
+                    report.fact(f"iterator {name}:")
+                for text in _lines(link, stopper) if self._json else _chunks(link, stopper):
+                    output.write(_as_json(iterator, text) if self._json else printable(text))
+
+
+def _chunks(link: bpf.Link, stopper: Stopper) -> Iterator[str]:
+    """Give what an iterator writes, piece by piece: it may be longer than memory."""
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    with link.iter_create() as file:
+        while True:
+            stopper.check()
+            try:
+                data = file.read(CHUNK)
+            except OSError as error:
+                raise OSError(error.errno or errno.EIO, f"cannot read an iterator: {error.strerror}") from None
+            if data == b"":
+                break
+            yield decoder.decode(data or b"")
+    yield decoder.decode(b"", final=True)
+
+
+def _lines(link: bpf.Link, stopper: Stopper) -> Iterator[str]:
+    rest = ""
+    for text in _chunks(link, stopper):
+        *whole, rest = (rest + text).split("\n")
+        yield from whole
+    if rest:
+        yield rest
+
+
+def _as_json(iterator: str, line: str) -> str:
+    import json
+
+    return json.dumps({"iterator": iterator, "line": line}) + "\n"
