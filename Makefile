@@ -30,6 +30,10 @@ TEST_DIR := build/test
 pytest = mkdir -p $(TEST_DIR) && cd $(TEST_DIR) && $(1) $(CURDIR)/$(BIN)/python -bb -m pytest \
 	-c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -o cache_dir=$(CURDIR)/$(TEST_DIR)/cache $(PYTEST_ARGS)
 
+# What `make test-asan` runs, and where it builds.
+ASAN := build/asan
+ASAN_TESTS ?= $(wildcard tests/unit/test_*.py tests/kernel/test_*.py)
+
 vm_test = $(AS_ROOT) $(BIN)/python tools/vm-test
 
 WHEEL_SOURCES := setup.py build_ffi.py build_native.py build_dist.py pyproject.toml LICENSE $(wildcard README.md) \
@@ -39,8 +43,8 @@ WHEEL_SOURCES := setup.py build_ffi.py build_native.py build_dist.py pyproject.t
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint typecheck unit pytest test-vm test-kernels test-pythons sdist wheel bench corpus requirements \
-	vendor clean distclean FORCE
+.PHONY: help run test lint typecheck unit pytest test-vm test-kernels test-pythons test-asan sdist wheel bench corpus \
+	requirements vendor clean distclean FORCE
 
 help:
 	@echo "make run           build, then load the execve tracer of examples/ and show its trace (OBJ=file: another object)"
@@ -51,6 +55,7 @@ help:
 	@echo "make test-vm       the kernel tests on the newest kernel, in a virtual machine (KERNEL=6.12: another one)"
 	@echo "make test-kernels  the same on $(KERNELS), one after the other"
 	@echo "make test-pythons  the tests on every CPython that is found, with one wheel"
+	@echo "make test-asan     the tests with AddressSanitizer and UndefinedBehaviorSanitizer in the extension"
 	@echo "make wheel sdist   build into dist/"
 	@echo "make bench         the benchmarks"
 	@echo "make corpus        compare with a C loader on the kernel's own BPF programs; some 20 minutes the first time"
@@ -100,6 +105,10 @@ test-kernels: $(VENV)/.installed $(STAMPS)/vm
 
 test-pythons: $(STAMPS)/wheel
 	@BIN=$(BIN) sh tools/test-pythons $(PYTEST_ARGS)
+
+test-asan: $(ASAN)/.installed $(STAMPS)/vm
+	@echo "==> all tests with sanitizers"
+	@$(AS_ROOT) tools/test-asan $(ASAN_TESTS) -- $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed
 	@set -e; for name in load startup trace_pipe maps variables ring_buffer perf_buffer; do \
@@ -161,6 +170,18 @@ $(STAMPS)/wheel: $(STAMPS)/sources $(VENV)/.requirements $(STAMPS)/vendor $(WHEE
 
 $(VENV)/.installed: $(STAMPS)/wheel
 	@$(QUIETLY) $(BIN)/python -m pip install --quiet --no-deps --no-index --force-reinstall build/wheel/*.whl
+	@touch $@
+
+# The package with sanitizers in its C, in build/asan/site. What is compiled for it lies apart from the wheel's.
+$(ASAN)/.installed: tools/sanitized-cc $(STAMPS)/sources $(VENV)/.requirements $(STAMPS)/vendor $(WHEEL_SOURCES)
+	@echo "==> the sanitized wheel"
+	@mkdir -p $(ASAN)
+	@rm -rf $(ASAN)/wheel $(ASAN)/site
+	@printf '[build]\nbuild_base = $(ASAN)/build\n' >$(ASAN)/setup.cfg
+	@CC=$(CURDIR)/tools/sanitized-cc CFLAGS="-O1 -g1 -fno-omit-frame-pointer -U_FORTIFY_SOURCE" \
+		DIST_EXTRA_CONFIG=$(CURDIR)/$(ASAN)/setup.cfg \
+		$(QUIETLY) $(BIN)/python -m build --wheel --no-isolation --outdir $(ASAN)/wheel .
+	@$(QUIETLY) $(BIN)/python -m pip install --quiet --no-deps --no-index --target $(ASAN)/site $(ASAN)/wheel/*.whl
 	@touch $@
 
 FORCE:
