@@ -30,6 +30,12 @@ TEST_DIR := build/test
 pytest = mkdir -p $(TEST_DIR) && cd $(TEST_DIR) && $(1) $(CURDIR)/$(BIN)/python -bb -m pytest \
 	-c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -o cache_dir=$(CURDIR)/$(TEST_DIR)/cache $(PYTEST_ARGS)
 
+# What `make test-asan` runs, and `make test-tsan`: the files in which threads meet in C.
+ASAN_TESTS ?= $(wildcard tests/unit/test_*.py tests/kernel/test_*.py)
+TSAN_TESTS ?= $(addprefix tests/,$(addsuffix .py,$(addprefix unit/test_,btf handle log_limit record) \
+	$(addprefix kernel/test_,event_streams logs map_bulk map_threads perf_buffer ring_buffer ring_buffer_walk \
+	syscalls threads trace_pipe trace_raw user_ring_buffer variables)))
+
 vm_test = $(AS_ROOT) $(BIN)/python tools/vm-test
 
 WHEEL_SOURCES := setup.py build_ffi.py build_native.py build_dist.py pyproject.toml LICENSE $(wildcard README.md) \
@@ -39,8 +45,8 @@ WHEEL_SOURCES := setup.py build_ffi.py build_native.py build_dist.py pyproject.t
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint typecheck unit pytest test-vm test-kernels test-pythons sdist wheel bench corpus requirements \
-	vendor clean distclean FORCE
+.PHONY: help run test lint typecheck unit pytest test-vm test-kernels test-pythons test-asan test-tsan sdist wheel bench \
+	corpus requirements vendor clean distclean FORCE
 
 help:
 	@echo "make run           build, then load the execve tracer of examples/ and show its trace (OBJ=file: another object)"
@@ -51,6 +57,8 @@ help:
 	@echo "make test-vm       the kernel tests on the newest kernel, in a virtual machine (KERNEL=6.12: another one)"
 	@echo "make test-kernels  the same on $(KERNELS), one after the other"
 	@echo "make test-pythons  the tests on every CPython that is found, with one wheel"
+	@echo "make test-asan     the tests with AddressSanitizer and UndefinedBehaviorSanitizer in the extension"
+	@echo "make test-tsan     those with threads, with ThreadSanitizer"
 	@echo "make wheel sdist   build into dist/"
 	@echo "make bench         the benchmarks"
 	@echo "make corpus        compare with a C loader on the kernel's own BPF programs; some 20 minutes the first time"
@@ -100,6 +108,12 @@ test-kernels: $(VENV)/.installed $(STAMPS)/vm
 
 test-pythons: $(STAMPS)/wheel
 	@BIN=$(BIN) sh tools/test-pythons $(PYTEST_ARGS)
+
+test-asan: build/asan/.installed $(STAMPS)/vm
+	@$(AS_ROOT) tools/test-sanitized asan $(ASAN_TESTS) -- $(PYTEST_ARGS)
+
+test-tsan: build/tsan/.installed $(STAMPS)/vm
+	@$(AS_ROOT) tools/test-sanitized tsan $(TSAN_TESTS) -- $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed
 	@set -e; for name in load startup trace_pipe maps variables ring_buffer perf_buffer; do \
@@ -161,6 +175,21 @@ $(STAMPS)/wheel: $(STAMPS)/sources $(VENV)/.requirements $(STAMPS)/vendor $(WHEE
 
 $(VENV)/.installed: $(STAMPS)/wheel
 	@$(QUIETLY) $(BIN)/python -m pip install --quiet --no-deps --no-index --force-reinstall build/wheel/*.whl
+	@touch $@
+
+# The package with sanitizers in its C, in build/asan/site or build/tsan/site, its objects apart from the wheel's.
+build/asan/.installed: export LIBBPF_CFFI_SANITIZE := address,undefined
+build/tsan/.installed: export LIBBPF_CFFI_SANITIZE := thread
+build/asan/.installed build/tsan/.installed: build/%/.installed: tools/sanitized-cc $(STAMPS)/sources \
+		$(VENV)/.requirements $(STAMPS)/vendor $(WHEEL_SOURCES)
+	@echo "==> the wheel with sanitizers: $(LIBBPF_CFFI_SANITIZE)"
+	@rm -rf build/$*/wheel build/$*/site
+	@mkdir -p build/$*
+	@printf '[build]\nbuild_base = build/$*/build\n' >build/$*/setup.cfg
+	@CC=$(CURDIR)/tools/sanitized-cc CFLAGS="-O2 -g1 -fno-omit-frame-pointer -U_FORTIFY_SOURCE" \
+		DIST_EXTRA_CONFIG=$(CURDIR)/build/$*/setup.cfg \
+		$(QUIETLY) $(BIN)/python -m build --wheel --no-isolation --outdir build/$*/wheel .
+	@$(QUIETLY) $(BIN)/python -m pip install --quiet --no-deps --no-index --target build/$*/site build/$*/wheel/*.whl
 	@touch $@
 
 FORCE:

@@ -3,7 +3,8 @@
 ``@pytest.mark.needs("kprobe", "map:ARENA")`` skips a test where the kernel lacks something; features.py knows how to
 find out. ``LIBBPF_CFFI_NO_SKIP=1`` turns every skip into a failure. ``LIBBPF_CFFI_LEAK_CHECK=own`` looks for leaks in
 this process alone, for a machine on which others load programs meanwhile. ``LIBBPF_CFFI_TEST_OBJECTS`` is a folder of
-BPF objects that were compiled before.
+BPF objects that were compiled before. ``LIBBPF_CFFI_SANITIZED``: the package has sanitizers inside, and tests that are
+marked ``unsanitized`` are left out.
 """
 
 from __future__ import annotations
@@ -74,6 +75,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test that needs what the kernel lacks, or the distribution."""
     if item.get_closest_marker("debian") is not None and not IS_DEBIAN:
         pytest.skip("its kernels are Debian's: on another distribution LIBBPF_CFFI_DEBIAN_MIRROR may name a mirror")
+    unsanitized = item.get_closest_marker("unsanitized")
+    if unsanitized is not None and "LIBBPF_CFFI_SANITIZED" in os.environ:
+        pytest.skip(f"not with sanitizers: {unsanitized.args[0]}")
     features = [feature for mark in item.iter_markers("needs") for feature in mark.args]
     if features:
         require(*features)

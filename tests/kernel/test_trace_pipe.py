@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from sanitized import SLOWER
 
 from libbpf_cffi import ClosedError, StateError
 from libbpf_cffi import tracefs as fs
@@ -401,7 +402,7 @@ def alarm() -> Iterator[Alarm]:
     """Have a timer run."""
     alarm = Alarm()
     before = signal.signal(signal.SIGALRM, alarm)
-    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0007)
+    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0007 * SLOWER)
     yield alarm
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)

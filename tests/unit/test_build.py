@@ -26,6 +26,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 VENDORED = ROOT / "vendor" / "libbpf" / "source"
 
+pytestmark = pytest.mark.unsanitized("tests the wheel and what builds it")
+
 BPF_HEADERS = {
     "bpf_core_read.h",
     "bpf_endian.h",

@@ -1,0 +1,13 @@
+"""What tests allow for when the package has sanitizers inside: `make test-asan`, `make test-tsan`."""
+
+from __future__ import annotations
+
+import os
+
+SANITIZED = "LIBBPF_CFFI_SANITIZED" in os.environ
+
+SLOWER = 10 if SANITIZED else 1
+"""How much more time Python has for a step."""
+
+KEPT = 1 << 29 if SANITIZED else 0
+"""How many bytes a sanitizer may keep of what was freed, to see when it is used all the same."""
