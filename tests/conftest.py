@@ -3,7 +3,7 @@
 ``@pytest.mark.needs("kprobe", "map:ARENA")`` skips a test where the kernel lacks something; features.py knows how to
 find out. ``LIBBPF_CFFI_NO_SKIP=1`` turns every skip into a failure. ``LIBBPF_CFFI_LEAK_CHECK=own`` looks for leaks in
 this process alone, for a machine on which others load programs meanwhile. ``LIBBPF_CFFI_TEST_OBJECTS`` is a folder of
-BPF objects that were compiled before.
+BPF objects that were compiled before. ``LIBBPF_CFFI_FEATURES`` is a file for what the kernel has and lacks.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import errno
 import functools
 import gc
 import importlib.util
+import json
 import os
 import platform
 import signal
@@ -67,6 +68,14 @@ def _features() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Write down which features the kernel has, for tools/vm-kernels to compare kernels by."""
+    path = os.environ.get("LIBBPF_CFFI_FEATURES")
+    if path is not None:
+        found = {"kernel": os.uname().release, "features": _features().all_features()}
+        Path(path).write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
 @pytest.hookimpl(tryfirst=True)

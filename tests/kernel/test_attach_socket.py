@@ -32,6 +32,7 @@ def pair():
         yield receiver, comes
 
 
+@pytest.mark.every_kernel
 def test_a_filter_drops_what_comes_until_it_is_closed(only, pair):
     receiver, comes = pair
     obj = only("attach_net", "socket_none")

@@ -224,6 +224,7 @@ def test_a_section_without_a_direction_is_explained(root, only):
         only("attach_net", "tc_count").programs["tc_count"].attach_tcx("lo")
 
 
+@pytest.mark.every_kernel
 def test_a_kernel_without_a_hook_is_told_from_one_that_refuses(lab):
     # No kernel knows that attach type; TCX knows the revision.
     target = lab.number(lab.here)
@@ -259,6 +260,7 @@ def test_a_classifier_sees_packets_until_it_is_detached(lab, only, hook):
     assert hook.filters() == []
 
 
+@pytest.mark.every_kernel
 def test_classifiers_run_by_their_priority(lab, only, hook):
     obj = only("attach_net", "tc_count", "tcx_a", "tcx_b")
     hook.attach(obj.programs["tc_count"], priority=20)
@@ -362,6 +364,7 @@ def test_a_classifier_needs_both_of_its_names(root):
         net.TcHook("lo").detach(handle=1)
 
 
+@pytest.mark.every_kernel
 def test_everything_of_an_interface_is_listed_at_once(lab, only, hook):
     obj = only("attach_net", "xdp_count", "tc_count")
     with obj.programs["xdp_count"].attach_xdp("eth0", mode="skb", netns=lab.here) as link:

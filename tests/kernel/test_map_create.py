@@ -96,6 +96,7 @@ with bpf.Map.from_id(int(sys.argv[1])) as found:
     assert python(code, made.id).strip() == "3 0.5 ['abc']"
 
 
+@pytest.mark.every_kernel
 def test_the_types_are_in_the_kernel(create):
     made = create("hash", key="u32", value="u64", max_entries=4)
     info = made.info
@@ -116,6 +117,7 @@ def test_no_descriptor_is_left_but_the_maps(create):
     assert len(set(os.listdir("/proc/self/fd")) - before) == 1
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("kind", ["queue", "sockhash", "devmap_hash"])
 def test_where_the_kernel_takes_no_btf_the_creator_knows_the_types(create, kind):
     # A hash of devices or sockets may have any key; a queue has none.
@@ -131,6 +133,7 @@ def test_a_type_of_an_object_is_the_type_of_a_map(opened, create):
     assert made.key_type.c == obj.btf["struct ipv4_prefix"].c
 
 
+@pytest.mark.every_kernel
 def test_a_type_of_the_kernel_is_the_type_of_a_map(create):
     task = bpf.Btf.kernel()["struct list_head"]
     made = create("hash", key="u32", value=task, max_entries=4)
@@ -146,6 +149,7 @@ def test_a_large_type_of_the_kernel_is_copied_with_what_it_needs(create):
     assert [each.name for each in made.value_type.members] == [each.name for each in task.members]
 
 
+@pytest.mark.every_kernel
 def test_bit_fields_enumerations_and_unions_are_copied(create):
     source = bpf.Btf.new()
     number = source.add_int("int", 4, bpf.lib.BTF_INT_SIGNED)
