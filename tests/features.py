@@ -12,7 +12,7 @@ import functools
 import os
 from typing import TYPE_CHECKING
 
-from libbpf_cffi import ffi, lib
+from libbpf_cffi import Btf, ffi, lib
 from libbpf_cffi.tracefs import find_cgroup2
 
 if TYPE_CHECKING:
@@ -166,6 +166,16 @@ def _btf_names() -> bool:
     return bool(result == 0)
 
 
+def _btf_float() -> bool:
+    with Btf.new() as btf:
+        btf.add_float("double", 8)
+        raw = btf.raw
+    fd = lib.bpf_btf_load(ffi.from_buffer(raw), len(raw), ffi.NULL)
+    if fd >= 0:
+        os.close(fd)
+    return bool(fd >= 0)
+
+
 def _btf() -> bool:
     return os.path.exists("/sys/kernel/btf/vmlinux")
 
@@ -255,6 +265,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "bpf_loop": lambda: _function("bpf_loop"),
     "bpf_lsm": _bpf_lsm,
     "btf": _btf,
+    "btf_float": _btf_float,
     # The kernel's own types are among what has an id since BTF has a name.
     "btf_names": _btf_names,
     "dummy_ops": lambda: _function("bpf_struct_ops_test_run"),
