@@ -104,6 +104,12 @@ def requires() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
+def kernel_has() -> Callable[[str], bool]:
+    """Tell whether the kernel has a feature: for tests of what is said where it has not."""
+    return _features().kernel_has
+
+
+@pytest.fixture(scope="session")
 def root() -> None:
     """Skip what needs root."""
     if os.geteuid() != 0:

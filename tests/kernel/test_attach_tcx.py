@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 
 import pytest
@@ -44,6 +45,13 @@ def test_tcx_sees_what_comes_in_until_its_link_is_closed(lab, abc):
     lab.exchange(2)
     assert abc.variables["first_hits"] == 3
     assert net.attached("eth0", netns=lab.here) == []
+
+
+@pytest.mark.every_kernel
+def test_a_kernel_without_tcx_is_told_what_it_has_instead(lab, abc, kernel_has):
+    without = pytest.raises(bpf.LibbpfError, match=r"no TCX \(Linux 6\.6\): net\.TcHook is the way")
+    with contextlib.nullcontext() if kernel_has("tcx") else without:
+        abc.programs["tcx_a"].attach_tcx("eth0", netns=lab.here).close()
 
 
 @pytest.mark.needs("tcx")
