@@ -70,6 +70,7 @@ class TypeSpecs:
 
         self.btf: Btf = Btf.new()
         self._made: dict[object, BtfType] = {}
+        self._alignments: dict[int, int | None] = {}
         self._members = 0
         stem = "".join(each if each.isascii() and each.isalnum() else "_" for each in name) or "map"
         stem = f"_{stem}" if stem[0].isdigit() else stem
@@ -124,7 +125,9 @@ class TypeSpecs:
             size *= count
             if size >= SIZE_MAX:
                 raise ValueError(f"{what}: {spec!r} has {size} bytes, more than a map can hold")
+            alignment = self._alignment(made)
             made = self._once(("array", made.id, count), "add_array", self._basic("u32", spec, what), made, count)
+            self._alignments[made.id] = alignment
         return made
 
     def _basic(self, name: str, spec: str, what: str) -> BtfType:
@@ -169,9 +172,10 @@ class TypeSpecs:
             if not has_type(inner):
                 raise TypeError(f"{what}.{member}: a number of bytes is for the whole alone; here it is 'u8[{inner}]'")
             made = self._type(inner, f"{what}.{member}", f"{name}_{member}")
-            if made.size is None or made.alignment is None:
+            alignment = self._alignment(made)
+            if made.size is None or alignment is None:
                 raise TypeError(f"{what}.{member}: {made} has no size, so no member can be of it")
-            members.append((member, made, made.size, made.alignment))
+            members.append((member, made, made.size, alignment))
         offset, widest, placed = 0, 1, []
         for member, made, size, alignment in members:
             offset = (offset + alignment - 1) // alignment * alignment
@@ -181,7 +185,14 @@ class TypeSpecs:
         struct = self.btf.add_struct(name, (offset + widest - 1) // widest * widest)
         for member, made, at in placed:
             self.btf.add_field(member, made, at * 8)
+        self._alignments[struct.id] = widest
         return struct
+
+    def _alignment(self, made: BtfType) -> int | None:
+        """Give the alignment of a type. To ask libbpf checks the whole BTF, which is to be done once a type at most."""
+        if made.id not in self._alignments:
+            self._alignments[made.id] = made.alignment
+        return self._alignments[made.id]
 
     # Types of another BTF
 

@@ -3,8 +3,8 @@
 ``@pytest.mark.needs("kprobe", "map:ARENA")`` skips a test where the kernel lacks something; features.py knows how to
 find out. ``LIBBPF_CFFI_NO_SKIP=1`` turns every skip into a failure. ``LIBBPF_CFFI_LEAK_CHECK=own`` looks for leaks in
 this process alone, for a machine on which others load programs meanwhile. ``LIBBPF_CFFI_TEST_OBJECTS`` is a folder of
-BPF objects that were compiled before. ``LIBBPF_CFFI_SANITIZED``: the package has sanitizers inside, and tests that are
-marked ``unsanitized`` are left out.
+BPF objects that were compiled before. ``LIBBPF_CFFI_FEATURES`` is a file for what the kernel has and lacks.
+``LIBBPF_CFFI_SANITIZED``: the package has sanitizers inside, and tests that are marked ``unsanitized`` are left out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import errno
 import functools
 import gc
 import importlib.util
+import json
 import os
 import platform
 import signal
@@ -70,6 +71,14 @@ def _features() -> ModuleType:
     return module
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Write down which features the kernel has, for tools/vm-kernels to compare kernels by."""
+    path = os.environ.get("LIBBPF_CFFI_FEATURES")
+    if path is not None:
+        found = {"kernel": os.uname().release, "features": _features().all_features()}
+        Path(path).write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test that needs what the kernel lacks, or the distribution."""
@@ -96,6 +105,12 @@ def require(*features: str) -> None:
 def requires() -> Callable[..., None]:
     """Skip what needs features that the kernel lacks: for fixtures, which can have no marker."""
     return require
+
+
+@pytest.fixture(scope="session")
+def kernel_has() -> Callable[[str], bool]:
+    """Tell whether the kernel has a feature: for tests of what is said where it has not."""
+    return _features().kernel_has
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import functools
 import os
 from typing import TYPE_CHECKING
 
-from libbpf_cffi import ffi, lib
+from libbpf_cffi import Btf, ffi, lib
 from libbpf_cffi.tracefs import find_cgroup2
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ def _attach_cookie() -> bool:
 def _snprintf() -> bool:
     kind, helper = lib.BPF_PROG_TYPE_RAW_TRACEPOINT, lib.BPF_FUNC_snprintf
     return _answer(lib.libbpf_probe_bpf_helper(kind, helper, ffi.NULL), "helper snprintf")
+
+
 def _code(*insns: str) -> bool:
     """Tell whether the kernel takes instructions, written in hexadecimal for a little-endian machine."""
     code = ffi.from_buffer(bytes.fromhex(" ".join((*insns, "b700000000000000 9500000000000000"))))
@@ -164,14 +166,30 @@ def _btf_names() -> bool:
     return bool(result == 0)
 
 
+def _btf_float() -> bool:
+    with Btf.new() as btf:
+        btf.add_float("double", 8)
+        raw = btf.raw
+    fd = lib.bpf_btf_load(ffi.from_buffer(raw), len(raw), ffi.NULL)
+    if fd >= 0:
+        os.close(fd)
+    return bool(fd >= 0)
+
+
 def _btf() -> bool:
     return os.path.exists("/sys/kernel/btf/vmlinux")
 
 
+@functools.cache
+def _symbols() -> frozenset[str]:
+    """Return the kernel's names: to read them once takes an emulated processor a second."""
+    with open("/proc/kallsyms", encoding="utf-8") as file:
+        return frozenset(line.split()[2] for line in file)
+
+
 def _function(name: str) -> bool:
     """Tell whether the kernel has a function of that name."""
-    with open("/proc/kallsyms", encoding="utf-8") as file:
-        return any(line.split()[2] == name for line in file)
+    return name in _symbols()
 
 
 def _tracing() -> bool:
@@ -222,6 +240,8 @@ def _cgroup_preorder() -> bool:
     os.close(program)
     assert result in {-errno.EBADF, -errno.EINVAL}, os.strerror(-result)
     return bool(result == -errno.EBADF)
+
+
 def _token() -> bool:
     """Tell whether the kernel knows tokens: of a descriptor that is none it says so only then."""
     return lib.bpf_token_create(-1, ffi.NULL) == -errno.EBADF
@@ -245,6 +265,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "bpf_loop": lambda: _function("bpf_loop"),
     "bpf_lsm": _bpf_lsm,
     "btf": _btf,
+    "btf_float": _btf_float,
     # The kernel's own types are among what has an id since BTF has a name.
     "btf_names": _btf_names,
     "dummy_ops": lambda: _function("bpf_struct_ops_test_run"),
@@ -312,3 +333,11 @@ def kernel_has(feature: str) -> bool:
         return PROBES[feature]()
     except (AttributeError, KeyError) as error:
         raise LookupError(f"{feature!r} is none of {', '.join(sorted(PROBES))}, map:TYPE, program:TYPE") from error
+
+
+def all_features() -> dict[str, bool]:
+    """Try every feature that there is a name for, and return what the kernel has and what it lacks."""
+    from libbpf_cffi.enums import MapType, ProgType
+
+    types = [f"map:{each.name}" for each in MapType if each] + [f"program:{each.name}" for each in ProgType if each]
+    return {feature: kernel_has(feature) for feature in sorted([*PROBES, *types])}

@@ -229,6 +229,7 @@ def test_a_flag_puts_a_program_before_those_without(three, cgroup, order):
     assert order() == "bac"
 
 
+@pytest.mark.every_kernel
 def test_programs_run_in_the_order_in_which_they_came(three, cgroup, order):
     for program in reversed(three):
         program.attach_cgroup(cgroup)
@@ -238,6 +239,7 @@ def test_programs_run_in_the_order_in_which_they_came(three, cgroup, order):
 # Without links
 
 
+@pytest.mark.every_kernel
 def test_a_program_without_a_link_stays_until_it_is_detached(abc, cgroup, order):
     a = abc.programs["create_a"]
     net.prog_attach(a, cgroup)
@@ -309,6 +311,7 @@ def test_a_descriptor_that_is_no_group_is_explained(only):
         net.attached_cgroup(999)
 
 
+@pytest.mark.every_kernel
 def test_a_group_of_version_1_is_explained(only, private_mounts, tmp_path):
     import subprocess
 

@@ -18,6 +18,7 @@ def only(one_program):
     return load
 
 
+@pytest.mark.every_kernel
 def test_an_iterator_walks_over_all_tasks(only):
     _, program = only("tasks")
     with program.attach_iter() as link:
@@ -167,6 +168,7 @@ def test_a_closed_link_is_not_read(only):
             use()
 
 
+@pytest.mark.every_kernel
 def test_a_pinned_iterator_is_read(only, pins):
     _, program = only("quiet")
     program.attach_iter().pin(pins / "tasks")

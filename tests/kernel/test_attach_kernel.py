@@ -69,6 +69,7 @@ def test_a_tracepoint_fires_with_its_cookie(only):
     assert obj.variables["cookie"] == COOKIE
 
 
+@pytest.mark.every_kernel
 def test_a_raw_tracepoint_fires(only, x86):
     obj, program = only("by_plain_raw_tracepoint")
     assert fires(obj, program.attach_raw_tracepoint("sys_enter")) == 3
@@ -152,6 +153,7 @@ def test_a_target_is_set_before_load(loaded):
         loaded("kinds").programs["of_tp_btf"].set_attach_target(attach_func_name="sys_exit")
 
 
+@pytest.mark.every_kernel
 def test_a_kernel_without_kprobes_is_not_supported_and_says_so(only, monkeypatch):
     _, program = only("by_plain_tracepoint")
     monkeypatch.setattr("libbpf_cffi._attach_tracing._PMU", "/nowhere")
@@ -227,6 +229,7 @@ def test_a_cookie_is_a_number_of_64_bits(only, cookie):
 # Perf events
 
 
+@pytest.mark.every_kernel
 def test_a_software_event_runs_the_program_and_counts(only):
     obj, program = only("by_plain_perf_event")
     with bpf.PerfEvent.software("cpu_clock", pid=0, sample_period=100_000) as event:

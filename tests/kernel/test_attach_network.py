@@ -16,6 +16,7 @@ UDP, TCP = socket.SOCK_DGRAM, socket.SOCK_STREAM
 # Network namespaces
 
 
+@pytest.mark.every_kernel
 def test_a_lookup_drops_what_nobody_shall_get_until_its_link_is_closed(lab, only):
     obj = only("attach_net", "lookup")
     program = obj.programs["lookup"]
@@ -50,6 +51,7 @@ def test_without_a_name_it_is_this_threads_namespace(lab, only):
     assert [each.prog_name for each in net.attached_netns(lab.here)] == ["lookup"]
 
 
+@pytest.mark.every_kernel
 def test_a_flow_dissector_sees_packets_until_its_link_is_closed(lab, only, spread):
     # The kernel asks it for the flow of a packet that the receiver's CPU is chosen by.
     obj = only("attach_net", "dissect")
@@ -171,6 +173,7 @@ def test_datagrams_are_judged(only):
         assert obj.variables["hits"] == 1
 
 
+@pytest.mark.every_kernel
 def test_a_message_is_seen_without_a_link(only, connection):
     obj = only("attach_net", "message")
     program, sockets = obj.programs["message"], obj.maps["sockets"]

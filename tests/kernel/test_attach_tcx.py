@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 
 import pytest
@@ -44,6 +45,13 @@ def test_tcx_sees_what_comes_in_until_its_link_is_closed(lab, abc):
     lab.exchange(2)
     assert abc.variables["first_hits"] == 3
     assert net.attached("eth0", netns=lab.here) == []
+
+
+@pytest.mark.every_kernel
+def test_a_kernel_without_tcx_is_told_what_it_has_instead(lab, abc, kernel_has):
+    without = pytest.raises(bpf.LibbpfError, match=r"no TCX \(Linux 6\.6\): net\.TcHook is the way")
+    with contextlib.nullcontext() if kernel_has("tcx") else without:
+        abc.programs["tcx_a"].attach_tcx("eth0", netns=lab.here).close()
 
 
 @pytest.mark.needs("tcx")
@@ -224,6 +232,7 @@ def test_a_section_without_a_direction_is_explained(root, only):
         only("attach_net", "tc_count").programs["tc_count"].attach_tcx("lo")
 
 
+@pytest.mark.every_kernel
 def test_a_kernel_without_a_hook_is_told_from_one_that_refuses(lab):
     # No kernel knows that attach type; TCX knows the revision.
     target = lab.number(lab.here)
@@ -259,6 +268,7 @@ def test_a_classifier_sees_packets_until_it_is_detached(lab, only, hook):
     assert hook.filters() == []
 
 
+@pytest.mark.every_kernel
 def test_classifiers_run_by_their_priority(lab, only, hook):
     obj = only("attach_net", "tc_count", "tcx_a", "tcx_b")
     hook.attach(obj.programs["tc_count"], priority=20)
@@ -362,6 +372,7 @@ def test_a_classifier_needs_both_of_its_names(root):
         net.TcHook("lo").detach(handle=1)
 
 
+@pytest.mark.every_kernel
 def test_everything_of_an_interface_is_listed_at_once(lab, only, hook):
     obj = only("attach_net", "xdp_count", "tc_count")
     with obj.programs["xdp_count"].attach_xdp("eth0", mode="skb", netns=lab.here) as link:

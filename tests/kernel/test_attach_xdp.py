@@ -17,6 +17,7 @@ from libbpf_cffi._targets import in_netns
 # Links
 
 
+@pytest.mark.every_kernel
 def test_a_program_counts_packets_until_its_link_is_closed(lab, only):
     obj = only("attach_net", "xdp_count")
     with obj.programs["xdp_count"].attach_xdp("eth0", netns=lab.here) as link:
@@ -202,6 +203,7 @@ def test_a_file_that_is_no_namespace_is_explained(root):
 # Netlink
 
 
+@pytest.mark.every_kernel
 def test_what_netlink_attaches_stays_until_it_is_detached(lab, only):
     obj = only("attach_net", "xdp_count")
     net.xdp_attach("eth0", obj.programs["xdp_count"], netns=lab.here)

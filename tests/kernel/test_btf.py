@@ -24,6 +24,7 @@ def kernel() -> Btf:
     return Btf.kernel()
 
 
+@pytest.mark.every_kernel
 def test_the_kernel_has_the_types_that_it_is_made_of(kernel):
     task = kernel["struct task_struct"]
     comm = next(member for member in task.members if member.name == "comm")
@@ -82,6 +83,7 @@ def test_the_kernels_enumerations_are_those_of_its_headers(kernel):
     assert {name: value for name, value in values.items() if name in known}.items() <= known.items()
 
 
+@pytest.mark.every_kernel
 def test_types_can_be_loaded_and_got_back_by_their_id():
     btf = Btf.new()
     btf.add_struct("mine", 4)

@@ -27,16 +27,19 @@ def refused(obj):
     return caught.value
 
 
+@pytest.mark.every_kernel
 def test_a_refusal_names_the_program(opened):
     assert refused(opened("refused")).program == "wild_read"
 
 
+@pytest.mark.every_kernel
 def test_a_refusal_has_the_verifiers_log(opened):
     log = refused(opened("refused")).log
     assert "R1 invalid mem access '" in log
     assert "return *(volatile int *)" in log
 
 
+@pytest.mark.every_kernel
 def test_a_refusal_is_told_in_its_last_lines(opened):
     text = str(refused(opened("refused")))
     assert "wild_read" in text
@@ -77,6 +80,7 @@ def test_what_a_buffer_held_before_is_no_log(opened):
     assert obj.kernel_log == ""
 
 
+@pytest.mark.every_kernel
 def test_after_a_refusal_each_program_has_its_log(opened):
     obj = opened("refused")
     obj.programs["accepted"].log_level = 2
@@ -205,6 +209,7 @@ with bpf.Object.open(sys.argv[1]) as obj:
     assert "mount -t tracefs" in said
 
 
+@pytest.mark.every_kernel
 def test_a_kernel_without_btf_is_explained(python, compiled):
     said = python(
         """
@@ -278,12 +283,14 @@ def readable():
         pytest.skip("nobody may not read this Python or the package")
 
 
+@pytest.mark.every_kernel
 def test_without_privilege_the_missing_capabilities_are_named(python, shared, tracefs, readable):
     said = python(LOAD, shared("basic"), before=unprivileged())
     assert said.startswith(f"LibbpfPermissionError {errno.EPERM}")
     assert "CAP_BPF, CAP_PERFMON" in said
 
 
+@pytest.mark.every_kernel
 def test_without_privilege_the_setting_that_forbids_is_named(python, shared, tracefs, readable):
     with open("/proc/sys/kernel/unprivileged_bpf_disabled", encoding="ascii") as file:
         if file.read().strip() == "0":
@@ -291,6 +298,7 @@ def test_without_privilege_the_setting_that_forbids_is_named(python, shared, tra
     assert "unprivileged_bpf_disabled" in python(LOAD, shared("basic"), before=unprivileged())
 
 
+@pytest.mark.every_kernel
 def test_with_two_capabilities_tracing_loads_and_the_third_is_named(python, shared, tracefs, readable):
     said = python(LOAD, shared("half_attachable"), before=unprivileged("bpf", "perfmon"))
     assert f"LibbpfPermissionError {errno.EACCES}" in said
@@ -341,6 +349,7 @@ def test_with_three_capabilities_everything_works(python, shared, tracefs, reada
     assert said == "attached\n"
 
 
+@pytest.mark.every_kernel
 def test_a_load_that_failed_for_want_of_privilege_spoils_no_later_one(python, compiled, tracefs):
     said = python(
         """

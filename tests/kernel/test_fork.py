@@ -121,6 +121,7 @@ def test_a_whole_object_that_the_parent_closes_is_detached_though_children_live(
     assert [attached(number) for number in numbers] == [[], []]
 
 
+@pytest.mark.every_kernel
 def test_a_usdt_link_that_the_parent_closes_is_detached_though_a_child_lives(loaded, usdt_target, data, child):
     obj = loaded("usdt")
     link = obj.programs["on_probe"].attach()
@@ -130,6 +131,7 @@ def test_a_usdt_link_that_the_parent_closes_is_detached_though_a_child_lives(loa
     assert data(obj, ".bss", 8) == 0
 
 
+@pytest.mark.every_kernel
 def test_an_opened_link_that_the_parent_closes_is_closed_though_a_child_lives(loaded, attached, child, pins, until):
     program = loaded("basic").programs["on_raw"]
     program.attach().pin(pins / "link")

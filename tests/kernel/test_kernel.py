@@ -22,6 +22,7 @@ def obj(loaded):
     return found
 
 
+@pytest.mark.every_kernel
 def test_the_programs_of_an_object_are_listed_with_all_that_the_kernel_says(obj):
     program = obj.programs["on_raw"]
     (found,) = [each for each in kernel.programs() if each.id == program.id]
@@ -29,6 +30,7 @@ def test_the_programs_of_an_object_are_listed_with_all_that_the_kernel_says(obj)
     assert found.map_ids
 
 
+@pytest.mark.every_kernel
 def test_the_maps_of_an_object_are_listed_with_all_that_the_kernel_says(obj):
     each = obj.maps["raw_hits"]
     (found,) = [one for one in kernel.maps() if one.id == each.id]
@@ -36,6 +38,7 @@ def test_the_maps_of_an_object_are_listed_with_all_that_the_kernel_says(obj):
     assert found.memlock
 
 
+@pytest.mark.every_kernel
 def test_the_links_of_an_object_are_listed_with_what_they_are_attached_to(obj):
     (found,) = kernel.find_links(prog_id=obj.programs["on_raw"].id)
     assert found.details["tp_name"] == "sys_enter"
@@ -119,6 +122,7 @@ def test_pins_are_listed_with_what_is_pinned(obj, pins):
         link.unpin()
 
 
+@pytest.mark.every_kernel
 def test_who_holds_something_is_told(obj):
     program = obj.programs["on_raw"]
     (holder,) = kernel.holders()["prog", program.id]
@@ -190,6 +194,7 @@ def test_threads_may_list_at_the_same_time(obj, together):
     assert together(look, look, look) == []
 
 
+@pytest.mark.every_kernel
 def test_a_process_without_privileges_is_told_what_it_lacks(python):
     said = python(
         """
@@ -212,6 +217,7 @@ def test_the_kernel_has_more_types_than_are_known_here():
     assert MapType(99).name == AttachType(99).name == "UNKNOWN_99"
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("what", ["prog", "map", "link", "btf", "perf"])
 def test_the_command_lists_each_kind(obj, capsys, what):
     assert kernel.main([what]) == 0

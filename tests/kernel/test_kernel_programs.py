@@ -171,6 +171,7 @@ def test_unpin_needs_a_pin(two, pins):
     assert caught.value.errno == errno.ENOENT
 
 
+@pytest.mark.every_kernel
 def test_a_link_is_updated_to_a_program_of_the_kernel(loaded):
     obj = loaded("kinds")
     other = obj.programs["of_iterator_too"]
@@ -182,6 +183,7 @@ def test_a_link_is_updated_to_a_program_of_the_kernel(loaded):
 # Loaded
 
 
+@pytest.mark.every_kernel
 def test_instructions_are_loaded(two):
     info = two.info
     assert (info.name, info.type) == ("two", bpf.ProgType.SOCKET_FILTER)
@@ -205,6 +207,7 @@ def test_an_unknown_type_is_a_value_error_with_close_names(root):
         bpf.KernelProgram.load("socket_filtre", RETURN_2)
 
 
+@pytest.mark.every_kernel
 def test_what_the_verifier_refuses_is_a_verifier_error_with_its_log(root):
     with pytest.raises(bpf.VerifierError, match="R3 !read_ok") as caught:
         bpf.KernelProgram.load("socket_filter", RETURN_R3, name="wrong")
@@ -256,6 +259,7 @@ def test_the_flags_and_the_attach_type_reach_the_kernel(root):
         pass
 
 
+@pytest.mark.every_kernel
 def test_instructions_name_maps_by_their_place_in_fd_array(root):
     # r1 = map[fd_array 0] (BPF_PSEUDO_MAP_IDX); r0 = 2; exit
     code = bytes.fromhex("1851000000000000 0000000000000000") + RETURN_2
@@ -325,6 +329,7 @@ def test_a_descriptor_of_something_else_is_no_link(loaded, tmp_path):
         bpf.Link.from_fd(file.fileno())
 
 
+@pytest.mark.every_kernel
 def test_the_links_of_a_program_are_found(loaded):
     program = loaded("basic").programs["on_raw"]
     with program.attach() as link:

@@ -51,6 +51,7 @@ def in_netns(root, in_fork):
 # Created
 
 
+@pytest.mark.every_kernel
 def test_a_raw_tracepoint_is_opened_by_its_name(loaded, counted, attached, x86):
     obj = loaded("basic")
     with bpf.Program.from_id(obj.programs["on_raw"].id) as program:
@@ -99,6 +100,7 @@ def test_a_link_of_a_program_of_the_kernel_outlives_it(load, attached):
     assert attached(number) == []
 
 
+@pytest.mark.every_kernel
 def test_a_control_group_is_named_by_its_path(load, cgroup):
     kind = bpf.AttachType.CGROUP_INET_EGRESS
     with bpf.Link.create(load("cgroup_skb", expected_attach_type=kind), cgroup, kind) as link:
@@ -302,6 +304,7 @@ def test_a_program_that_is_not_loaded_makes_no_link(opened):
 # Updated
 
 
+@pytest.mark.every_kernel
 def test_an_update_expects_the_old_program(loaded):
     programs = loaded("kinds").programs
     first, second = programs["of_iterator"], programs["of_iterator_too"]

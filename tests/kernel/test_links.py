@@ -48,6 +48,7 @@ def test_close_detaches(loaded, counted):
     assert counted(obj.maps["tracepoint_hits"]) == 0
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("name", [TRACEPOINT, "on_raw"])
 def test_close_takes_the_link_out_of_the_kernel(loaded, attached, name):
     program = loaded("basic").programs[name]
@@ -87,6 +88,7 @@ def test_a_closed_link_may_outlive_its_object(loaded):
     assert link.closed
 
 
+@pytest.mark.every_kernel
 def test_a_usdt_link_is_closed_before_its_object(opened, usdt_target, data):
     # It keeps a pointer into the object: afterwards it would be a use after free.
     obj = opened("usdt")
@@ -127,6 +129,7 @@ def test_a_process_that_is_killed_leaves_nothing_attached(compiled, tracefs, att
 # Detach
 
 
+@pytest.mark.every_kernel
 def test_detach_takes_the_program_off_and_leaves_the_link(loaded, attach_cgroup, cgroup):
     obj = loaded("network")
     with attach_cgroup(obj.programs["first"]) as link:
@@ -268,6 +271,7 @@ def test_a_pin_that_failed_can_be_tried_elsewhere(loaded, pins):
     assert (pins / "free").exists()
 
 
+@pytest.mark.every_kernel
 def test_a_pinned_link_is_opened(loaded, attached, pins):
     obj = loaded("basic")
     number = obj.programs["on_raw"].id
@@ -339,6 +343,7 @@ def test_a_link_cannot_be_opened_from_what_is_no_path(path):
 # What it is
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize(
     ("name", "kind", "details"),
     [
@@ -460,6 +465,7 @@ def test_a_usdt_link_that_is_closed_alone_detaches(loaded, usdt_target, data):
 # Update
 
 
+@pytest.mark.every_kernel
 def test_update_program_puts_another_in_its_place(loaded, attach_cgroup):
     obj = loaded("network")
     with attach_cgroup(obj.programs["first"]) as link:
@@ -514,6 +520,7 @@ def test_update_to_a_program_of_another_type_is_refused(loaded, attach_cgroup):
         assert link.info.prog_id == obj.programs["first"].id
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("name", ["of_tracepoint", "of_raw_tracepoint", "of_tp_btf"])
 def test_update_of_what_the_kernel_cannot_update_is_an_error(loaded, name):
     obj = loaded("kinds")

@@ -26,6 +26,7 @@ def said(caplog):
     return [(record.levelno, record.getMessage()) for record in caplog.records if record.name == LOGGER]
 
 
+@pytest.mark.every_kernel
 def test_warnings_of_libbpf_are_warnings_of_logging(opened, listening):
     obj = opened("basic")
     obj.maps["raw_hits"].key_size = 0

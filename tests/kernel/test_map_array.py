@@ -37,6 +37,7 @@ def test_an_element_that_is_written_is_read(array):
     assert list(array)[4:7] == [0, (1 << 64) - 1, 0]
 
 
+@pytest.mark.every_kernel
 def test_what_is_written_through_the_kernel_is_read(array):
     _ = array[0]
     array[1] = 1
@@ -106,6 +107,7 @@ def test_a_sequence_is_searched(array):
     assert list(reversed(array))[-8] == 5
 
 
+@pytest.mark.every_kernel
 def test_an_array_is_read_and_written_in_bulk(array):
     array.update_many(np.arange(len(array)), np.arange(len(array)) * 2)
     keys, values = array.to_numpy()
@@ -201,6 +203,7 @@ def test_close_unmaps(loaded):
     assert len(mappings()) == before
 
 
+@pytest.mark.every_kernel
 def test_a_mapped_array_can_be_frozen_and_is_read_afterwards(maps):
     mapped = maps["mapped"]
     mapped[1] = 2

@@ -52,6 +52,7 @@ def way(request):
 # Reading
 
 
+@pytest.mark.every_kernel
 def test_a_dict_has_every_entry(numbers, way):
     assert numbers.to_dict() == MANY
 
@@ -220,6 +221,7 @@ def test_what_is_no_array_cannot_be_read_into(numbers):
 # Taking out
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize(
     "take",
     [
@@ -240,6 +242,7 @@ def test_keys_and_values_can_be_taken_out_too(numbers):
     assert not numbers
 
 
+@pytest.mark.every_kernel
 def test_clear_deletes_all(numbers, way):
     numbers.clear()
     assert not numbers
@@ -292,6 +295,7 @@ def test_flags_that_the_kernels_batch_has_not_work_key_by_key(numbers, flags):
     assert numbers.to_dict() == MANY | some
 
 
+@pytest.mark.every_kernel
 def test_an_update_that_fails_says_how_many_are_done_and_which_key_it_was(loaded):
     found = loaded("typed_maps").maps["signed_numbers"]
     with pytest.raises(bpf.LibbpfError, match=r"update key 116 of map 'signed_numbers', after 16 that") as caught:
@@ -366,6 +370,7 @@ def test_an_array_of_records_is_written_as_it_is(loaded):
 # Deleting
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("keys", [range(0, 6000, 2), np.arange(0, 6000, 2), (key for key in range(0, 6000, 2))])
 def test_delete_many_counts_what_was_there(numbers, keys):
     assert numbers.delete_many(keys) == 1500

@@ -83,9 +83,12 @@ def test_a_struct_of_keys_is_a_key(create):
     assert made[{"saddr": 1, "port": 80}] == 5
 
 
-def test_another_process_reads_the_types(create, python):
-    made = create("hash", key="char[8]", value={"hits": "u64", "rate": "double"}, max_entries=4, name="lbc_typed")
-    made["abc"] = {"hits": 3, "rate": 0.5}
+@pytest.mark.parametrize(
+    ("kind", "rate"), [("u32", 5), pytest.param("double", 0.5, marks=pytest.mark.needs("btf_float"))]
+)
+def test_another_process_reads_the_types(create, python, kind, rate):
+    made = create("hash", key="char[8]", value={"hits": "u64", "rate": kind}, max_entries=4, name="lbc_typed")
+    made["abc"] = {"hits": 3, "rate": rate}
     code = """
 import sys
 import libbpf_cffi as bpf
@@ -93,9 +96,10 @@ with bpf.Map.from_id(int(sys.argv[1])) as found:
     value = found["abc"]
     print(value.hits, value.rate, list(found))
 """
-    assert python(code, made.id).strip() == "3 0.5 ['abc']"
+    assert python(code, made.id).strip() == f"3 {rate} ['abc']"
 
 
+@pytest.mark.every_kernel
 def test_the_types_are_in_the_kernel(create):
     made = create("hash", key="u32", value="u64", max_entries=4)
     info = made.info
@@ -116,6 +120,7 @@ def test_no_descriptor_is_left_but_the_maps(create):
     assert len(set(os.listdir("/proc/self/fd")) - before) == 1
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("kind", ["queue", "sockhash", "devmap_hash"])
 def test_where_the_kernel_takes_no_btf_the_creator_knows_the_types(create, kind):
     # A hash of devices or sockets may have any key; a queue has none.
@@ -131,6 +136,7 @@ def test_a_type_of_an_object_is_the_type_of_a_map(opened, create):
     assert made.key_type.c == obj.btf["struct ipv4_prefix"].c
 
 
+@pytest.mark.every_kernel
 def test_a_type_of_the_kernel_is_the_type_of_a_map(create):
     task = bpf.Btf.kernel()["struct list_head"]
     made = create("hash", key="u32", value=task, max_entries=4)
@@ -146,6 +152,7 @@ def test_a_large_type_of_the_kernel_is_copied_with_what_it_needs(create):
     assert [each.name for each in made.value_type.members] == [each.name for each in task.members]
 
 
+@pytest.mark.every_kernel
 def test_bit_fields_enumerations_and_unions_are_copied(create):
     source = bpf.Btf.new()
     number = source.add_int("int", 4, bpf.lib.BTF_INT_SIGNED)
@@ -217,10 +224,13 @@ def test_a_type_without_a_size_is_refused(create):
         ("ringbuf", {"max_entries": 1000}, "a power of two, whole pages"),
         ("lpm_trie", {"key": 4, "value": 4, "max_entries": 1}, "1 to 256 bytes of data"),
         ("array_of_maps", {"max_entries": 4}, "it needs inner="),
-        ("task_storage", {"value": "u32", "max_entries": 3}, "max_entries is 0"),
+        pytest.param(
+            "task_storage", {"value": "u32", "max_entries": 3}, "max_entries is 0",
+            marks=pytest.mark.needs("map:TASK_STORAGE"),
+        ),
         ("struct_ops", {"value": 4}, "comes with the object"),
     ],
-)
+)  # fmt: skip
 def test_a_definition_that_the_kernel_refuses_is_explained(create, kind, keywords, text):
     with pytest.raises(bpf.LibbpfError, match=text):
         create(kind, **keywords)

@@ -17,6 +17,7 @@ def maps(loaded):
     return loaded("typed_maps").maps
 
 
+@pytest.mark.every_kernel
 def test_a_hash_is_a_mutable_mapping(maps):
     assert isinstance(maps["numbers"], MutableMapping)
 
@@ -143,6 +144,7 @@ def test_pop_takes_the_value_out(maps):
         numbers.pop(1)
 
 
+@pytest.mark.every_kernel
 def test_lookup_and_delete_elem_takes_the_value_out(maps):
     numbers = maps["numbers"]
     numbers[1] = 2
@@ -214,6 +216,7 @@ def test_exist_refuses_a_key_that_is_not_there(maps):
     assert numbers[1] == 3
 
 
+@pytest.mark.every_kernel
 def test_lock_reads_and_writes_a_value_with_a_spin_lock(maps):
     locks = maps["locks"]
     locks.update_elem(1, {"value": 5}, bpf.UpdateFlags.ANY)
@@ -344,6 +347,7 @@ def test_after_a_load_that_failed_the_prepared_maps_are_gone(opened):
         numbers[1]
 
 
+@pytest.mark.every_kernel
 def test_a_frozen_map_says_that_it_is(maps):
     numbers = maps["numbers"]
     numbers[1] = 2

@@ -201,6 +201,7 @@ def test_a_stand_alone_map_has_no_pointer_of_libbpfs(created):
 # Open
 
 
+@pytest.mark.every_kernel
 def test_a_map_is_found_by_its_id_with_its_types(loaded):
     flows = loaded("typed_maps").maps["flows"]
     flows[1, 2, "sh"] = (3, -4)
@@ -238,6 +239,7 @@ def test_a_descriptor_that_is_not_open_is_refused(root):
     assert caught.value.errno == errno.EBADF
 
 
+@pytest.mark.every_kernel
 def test_read_only_and_write_only_are_what_they_say(created):
     created[b"1234"] = bytes(8)
     with bpf.Map.from_id(created.id, read_only=True) as reader:
@@ -286,6 +288,7 @@ def test_a_name_that_several_have_is_an_error_with_their_ids(created):
 # Pins
 
 
+@pytest.mark.every_kernel
 def test_a_pinned_map_is_opened_by_its_path(created, pins):
     path = pins / "one" / "map"
     created.pin(path)

@@ -64,6 +64,7 @@ def test_a_value_of_one_cpu_that_does_not_fit_is_refused(maps):
         maps["percpu"][1] = [-1] * CPUS
 
 
+@pytest.mark.every_kernel
 def test_many_are_written_read_and_deleted(maps):
     some = {key: values(key) for key in range(60)}
     maps["percpu"].update_many(some)
@@ -97,6 +98,7 @@ def test_raw_values_are_bytes_for_each_cpu(maps):
     assert maps["percpu"].raw[b"\1\0\0\0"] == expected
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("name", ["percpu", "percpu_array"])
 def test_a_single_cpus_value_is_not_supported_before_linux_7_0(maps, name):
     # Where it is, this is to become the test that it works.

@@ -76,6 +76,7 @@ def test_repr_has_the_name(opened):
     assert "lazy" in repr(opened("map_kinds").maps["lazy"])
 
 
+@pytest.mark.every_kernel
 def test_the_initial_values_of_a_map_of_maps_are_in_the_kernel(loaded):
     obj = loaded("map_kinds")
     key = ffi.new("__u32 *", 1)
@@ -152,6 +153,7 @@ def test_an_ifindex_that_is_set_reaches_the_kernel(opened):
         obj.load()
 
 
+@pytest.mark.every_kernel
 def test_a_ring_buffer_is_made_as_many_pages_as_the_kernel_wants(opened):
     # bpf_map__set_max_entries() rounds up to a power of two of pages.
     obj = opened("basic")
@@ -161,6 +163,7 @@ def test_a_ring_buffer_is_made_as_many_pages_as_the_kernel_wants(opened):
     assert obj.maps["events"].info.max_entries == 2 * PAGE
 
 
+@pytest.mark.every_kernel
 def test_a_perf_event_array_has_an_entry_for_each_possible_cpu(loaded):
     # max_entries 0 means that to libbpf.
     assert loaded("map_kinds").maps["perf"].info.max_entries == lib.libbpf_num_possible_cpus()
@@ -232,6 +235,7 @@ def test_map_extra_has_64_bits(opened):
     assert bloom.map_extra == (1 << 64) - 1
 
 
+@pytest.mark.every_kernel
 def test_a_type_of_a_newer_kernel_is_taken_and_refused_by_this_one(opened):
     obj = opened("basic")
     obj.maps["raw_hits"].type = 1000
@@ -273,6 +277,7 @@ def test_the_id_leads_to_the_map_in_the_kernel(loaded):
     os.close(fd)
 
 
+@pytest.mark.every_kernel
 def test_info_is_what_the_kernel_says(loaded):
     obj = loaded("basic")
     info = obj.maps["raw_hits"].info

@@ -153,6 +153,7 @@ def test_an_object_of_a_subclass_is_of_the_subclass(compiled):
         assert type(obj) is Mine
 
 
+@pytest.mark.every_kernel
 def test_an_object_without_btf_loads_and_attaches(tracefs):
     # As plain `clang -O2 -target bpf -c` makes it.
     source = Path(__file__).parents[2] / "examples" / "execve.bpf.c"
@@ -269,6 +270,7 @@ def test_a_bad_kversion_changes_nothing(opened, value, error):
     assert obj.kversion == 7
 
 
+@pytest.mark.every_kernel
 def test_btf_fd_is_a_btf_of_the_kernel_after_load(loaded):
     fd = loaded("basic").btf_fd
     assert os.readlink(f"/proc/self/fd/{fd}") == "anon_inode:btf"
@@ -306,6 +308,7 @@ def test_relaxed_maps_ignores_an_attribute_that_libbpf_does_not_know(compiled):
         assert obj.maps["odd"].info.max_entries == 1
 
 
+@pytest.mark.every_kernel
 def test_pin_root_path_is_where_load_pins_by_name(loaded, pins):
     obj = loaded("options", pin_root_path=pins / "root")
     assert (pins / "root" / "shared").exists()
@@ -322,6 +325,7 @@ def test_without_pin_root_path_load_pins_below_sys_fs_bpf(loaded, bpffs):
         obj.maps["shared"].unpin()
 
 
+@pytest.mark.every_kernel
 def test_a_second_object_reuses_the_map_that_is_pinned_by_name(loaded, pins):
     first = loaded("options", pin_root_path=pins)
     second = loaded("options", pin_root_path=pins)
@@ -359,6 +363,7 @@ def test_kconfig_overrides_the_kernels_own_setting(loaded, pins):
     assert 4321 in values(loaded("options", pin_root_path=pins, kconfig="CONFIG_HZ=4321\n"))
 
 
+@pytest.mark.every_kernel
 def test_without_kconfig_a_setting_is_the_running_kernels(loaded, pins):
     assert 4321 not in values(loaded("options", pin_root_path=pins))
 
@@ -369,6 +374,7 @@ def test_kconfig_that_is_not_understood_fails_the_load_with_the_line(opened, pin
         obj.load()
 
 
+@pytest.mark.every_kernel
 def test_btf_custom_path_stands_for_the_kernels_btf(loaded, pins, tmp_path):
     # A kernel whose task_struct is an int wide: the relocation takes its size from here.
     (tmp_path / "kernel.btf").write_bytes(bpf.compile_object("struct task_struct { int a; } task;\n"))
@@ -382,6 +388,7 @@ def test_btf_custom_path_that_is_no_file_fails_the_load(opened, pins):
         obj.load()
 
 
+@pytest.mark.every_kernel
 def test_kernel_log_buf_receives_the_log_of_a_refusal(opened):
     buffer = bytearray(1 << 16)
     obj = opened("refused", kernel_log_buf=buffer)
@@ -494,6 +501,7 @@ def test_prepare_creates_maps_and_loads_no_program(opened):
         _ = obj.programs["on_raw"].fd
 
 
+@pytest.mark.every_kernel
 def test_load_follows_prepare(opened, tracefs, counted):
     obj = opened("basic")
     obj.prepare()
@@ -684,6 +692,7 @@ def test_another_object_of_the_same_file_loads_after_one_has_failed(opened):
 # Attach
 
 
+@pytest.mark.every_kernel
 def test_attach_returns_the_links_by_name_in_the_files_order(loaded):
     assert list(loaded("basic").attach()) == ["on_tracepoint", "on_raw"]
 
@@ -707,6 +716,7 @@ def test_attach_leaves_out_what_has_no_autoattach(loaded):
     assert list(obj.attach()) == ["on_tracepoint"]
 
 
+@pytest.mark.every_kernel
 def test_what_is_attached_sees_its_events(loaded, counted, x86):
     obj = loaded("basic")
     obj.attach()
@@ -729,6 +739,7 @@ def test_after_an_attach_that_failed_the_rest_can_be_attached(loaded):
     assert list(obj.attach()) == ["comes_first", "comes_second"]
 
 
+@pytest.mark.every_kernel
 def test_a_tracepoint_that_the_kernel_lacks_is_explained(loaded):
     with pytest.raises(bpf.LibbpfError) as caught:
         loaded("half_attachable").programs["has_no_event"].attach()
@@ -886,6 +897,7 @@ def test_a_with_block_closes_also_after_an_exception(compiled):
     assert obj.closed
 
 
+@pytest.mark.every_kernel
 def test_closing_detaches_and_unloads_everything(opened, tracefs, exists, attached, until):
     obj = opened("basic")
     obj.load()

@@ -32,6 +32,7 @@ def numbers(some) -> list[int]:
 # What the events are
 
 
+@pytest.mark.every_kernel
 def test_an_object_whose_map_declares_the_type_of_its_events_loads_without_a_complaint(opened, caplog):
     obj = opened("perf")
     assert obj.maps["events"].value_type == obj.types["event"]
@@ -147,6 +148,7 @@ def test_a_type_that_ends_in_a_flexible_array_takes_events_of_any_length(perf):
 # The ways to read
 
 
+@pytest.mark.every_kernel
 def test_to_iterate_gives_every_event_in_order(perf, events):
     perf(3000)
     assert numbers(itertools.islice(events, 3000)) == list(range(3000))
@@ -299,6 +301,7 @@ def test_a_reader_slower_than_its_producer_gets_or_counts_all_that_was_sent(perf
 # What is lost
 
 
+@pytest.mark.every_kernel
 def test_events_that_found_no_room_are_counted_on_their_cpu(perf, events):
     perf(20000, cpu=1)
     assert perf.lost > 0

@@ -297,6 +297,7 @@ def test_a_map_is_reused_by_another_object_at_its_pin_path(opened, pins):
     assert objects[0].maps["events"].id != objects[1].maps["events"].id
 
 
+@pytest.mark.every_kernel
 def test_a_pinned_map_outlives_its_object(opened, pins):
     obj = opened("basic")
     obj.load()

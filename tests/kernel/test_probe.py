@@ -37,6 +37,7 @@ def test_a_type_of_maps_that_every_kernel_has_is_there(root):
     assert probe.map_type(MapType.ARRAY)
 
 
+@pytest.mark.every_kernel
 def test_types_that_are_said_to_be_there_can_be_created(root):
     for kind in (MapType.BLOOM_FILTER, MapType.RINGBUF, MapType.QUEUE):
         sizes = {MapType.BLOOM_FILTER: (0, 4, 4), MapType.RINGBUF: (0, 0, 4096), MapType.QUEUE: (0, 4, 4)}[kind]
@@ -76,6 +77,7 @@ def test_of_what_depends_on_the_target_no_helper_can_be_asked_for(root):
         probe.helper("tracing", "bpf_get_stack")
 
 
+@pytest.mark.every_kernel
 def test_without_privileges_a_probe_raises_and_does_not_say_no(python):
     said = python(
         DROP
@@ -178,6 +180,7 @@ def test_an_instruction_that_no_kernel_has_is_not_there(root):
     assert _probe_code._loads(_probe_code._ZERO, "try")
 
 
+@pytest.mark.every_kernel
 def test_the_newest_instruction_set_has_all_its_instructions(root):
     known = probe.instructions()
     version = probe.isa_version()
@@ -194,6 +197,7 @@ def test_the_newest_instruction_set_can_be_compiled_for_and_loaded(root):
         obj.load()
 
 
+@pytest.mark.every_kernel
 def test_large_programs_and_loops_are_told_by_loading_them(root):
     found = probe.limits()
     assert found.insns in (4096, 1_000_000)
@@ -203,6 +207,7 @@ def test_large_programs_and_loops_are_told_by_loading_them(root):
 # Attach types
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("kind", list(AttachType))
 def test_each_attach_type_is_found_out_about(root, kind):
     try:
@@ -270,6 +275,7 @@ def test_functions_are_listed(root):
     assert "vfs_read" not in probe.functions("nosuchmodule")
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("btf")
 def test_raw_tracepoints_are_those_that_can_be_attached_to(root):
     found = probe.raw_tracepoints()
@@ -312,6 +318,7 @@ def test_modules_with_btf_are_listed(root):
 # All of it
 
 
+@pytest.mark.every_kernel
 def test_all_is_one_record(root):
     found = probe.features()
     assert found.release == os.uname().release

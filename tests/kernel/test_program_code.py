@@ -89,6 +89,7 @@ FETCHING = (
 )
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize(
     "code",
     [
@@ -217,6 +218,7 @@ def add(loaded):
     return loaded("runs").programs["add"]
 
 
+@pytest.mark.every_kernel
 def test_translated_instructions_have_their_functions_and_lines(add):
     made = add.xlated()
     assert [each.type.name for each in made.functions] == ["add", "twice", "thrice"]
@@ -235,10 +237,12 @@ def test_translated_instructions_as_text_name_functions_maps_and_lines(add):
     assert "(95)" not in add.xlated().text(opcodes=False)
 
 
+@pytest.mark.every_kernel
 def test_translated_instructions_of_a_helper_name_it(loaded):
     assert "call bpf_xdp_adjust_head#" in str(loaded("runs").programs["grow"].xlated())
 
 
+@pytest.mark.every_kernel
 def test_machine_code_has_its_functions_and_lines(add):
     functions = add.jited()
     assert [each.name for each in functions] == ["add", "twice", "thrice"]

@@ -41,6 +41,7 @@ def load(root):
 # Packets
 
 
+@pytest.mark.every_kernel
 def test_a_packet_comes_back_as_the_program_left_it(runs):
     done = runs["grow"].test_run(PACKET)
     assert done.retval == 3  # XDP_TX
@@ -61,6 +62,7 @@ def test_the_duration_is_that_of_one_run(runs):
     assert 0 < often.duration_ns < 1e5
 
 
+@pytest.mark.every_kernel
 def test_it_is_repeated_as_often_as_is_said(runs):
     before = seen(runs["drop"])[1]
     runs["drop"].test_run(PACKET, repeat=7)
@@ -113,6 +115,7 @@ def test_a_context_of_xdp_has_the_size_of_the_packet(runs):
     assert done.ctx_out.data_end == 68
 
 
+@pytest.mark.every_kernel
 def test_a_context_comes_back_though_none_was_given(runs):
     assert runs["mark"].test_run(PACKET, ctx_size_out=192).ctx_out.cb[2] == 7
 
@@ -149,6 +152,7 @@ def test_a_context_that_there_is_no_room_for_is_an_error_in_words(runs):
 # Kinds
 
 
+@pytest.mark.every_kernel
 def test_a_raw_tracepoint_is_given_its_arguments(runs):
     assert runs["on_raw"].test_run(ctx_in=[1, -2]).retval == 11
     assert seen(runs["on_raw"])[:2] == (1, (1 << 64) - 2)
@@ -173,6 +177,7 @@ def test_an_argument_has_64_bits(runs, argument):
         runs["on_raw"].test_run(ctx_in=[argument])
 
 
+@pytest.mark.every_kernel
 def test_a_flow_dissector_gives_its_keys(runs):
     done = runs["dissect"].test_run(PACKET)
     assert (done.ctx_out.nhoff, done.ctx_out.thoff) == (14, 34)

@@ -55,6 +55,7 @@ def test_an_optional_section_is_not_loaded(opened):
     }  # fmt: skip
 
 
+@pytest.mark.every_kernel
 def test_an_optional_program_is_loaded_when_it_is_asked_for(opened, tracefs):
     obj = opened("basic")
     obj.programs["optional"].autoload = True
@@ -139,6 +140,7 @@ def test_the_flags_that_are_set_reach_the_kernel(opened):
     assert caught.value.errno == errno.EINVAL
 
 
+@pytest.mark.every_kernel
 def test_a_log_level_gives_the_log_of_an_accepted_program(opened):
     obj = opened("basic")
     obj.programs["on_raw"].log_level = 1
@@ -274,6 +276,7 @@ def test_different_programs_have_different_tags(loaded):
     assert obj.programs["on_raw"].tag != obj.programs["pass"].tag
 
 
+@pytest.mark.every_kernel
 def test_info_is_what_the_kernel_says(loaded):
     obj = loaded("basic")
     info = obj.programs["on_tracepoint"].info
@@ -297,6 +300,7 @@ def test_info_of_a_program_without_maps_names_none(loaded):
     assert loaded("half_attachable").programs["comes_first"].info.map_ids == ()
 
 
+@pytest.mark.every_kernel
 def test_info_counts_runs_when_the_kernel_is_asked_to(loaded, tracefs):
     obj = loaded("basic")
     program = obj.programs["on_tracepoint"]
@@ -320,6 +324,7 @@ def test_infos_are_immutable(loaded):
 # Attach
 
 
+@pytest.mark.every_kernel
 def test_attach_returns_a_link_of_the_program(loaded):
     program = loaded("basic").programs["on_raw"]
     assert program.attach().info.prog_id == program.id

@@ -32,6 +32,7 @@ def numbers(some) -> list[int]:
 # What the events are
 
 
+@pytest.mark.every_kernel
 def test_an_object_whose_ring_declares_its_type_loads_without_a_complaint(opened, caplog):
     obj = opened("rings")
     obj.load()
@@ -187,6 +188,7 @@ def test_a_type_that_ends_in_a_flexible_array_takes_events_of_any_length(produce
 # The ways to read
 
 
+@pytest.mark.every_kernel
 def test_to_iterate_gives_every_event_in_order(producer, events):
     producer(3000)
     assert numbers(itertools.islice(events, 3000)) == list(range(3000))
@@ -334,6 +336,7 @@ def test_an_event_that_comes_while_waiting_ends_the_wait(producer, events):
     assert numbers(events.read(timeout=SOON)) == [0]
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("way", ["iterate", "read", "batches", "call"])
 def test_a_time_out_holds_under_a_flood(producer, events, way: str):
     # Each of them is slower than the program that sends.
@@ -395,6 +398,7 @@ def test_a_reader_slower_than_its_producer_gets_all_that_was_sent(producer, even
 # What is lost
 
 
+@pytest.mark.every_kernel
 def test_events_that_found_no_room_are_counted(producer, events):
     producer(20000)
     assert (events.lost, producer.obj.maps["events"].lost) == (producer.lost, producer.lost)

@@ -28,6 +28,7 @@ def only(calls, command):
 # What is recorded
 
 
+@pytest.mark.every_kernel
 def test_a_map_is_shown_with_what_it_was_created_with(root):
     with record_syscalls() as calls:
         bpf.Map.create("hash", key=3, value=5, max_entries=7, name="shown", map_flags=MapFlags.NO_PREALLOC).close()
@@ -97,6 +98,7 @@ def test_the_name_of_a_raw_tracepoint_is_text(loaded):
     }
 
 
+@pytest.mark.every_kernel
 def test_the_listing_has_every_attribute_and_instruction(opened):
     obj = opened("basic")
     with record_syscalls() as calls:

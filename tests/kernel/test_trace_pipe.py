@@ -158,6 +158,7 @@ def without_bpf(pipe):
 # Lines
 
 
+@pytest.mark.every_kernel
 def test_a_line_is_handed_out_without_waiting_for_the_next(pipe: TracePipe) -> None:
     mark(pipe, "hello")
     (line,) = pipe.read(SOON)
@@ -188,6 +189,7 @@ def test_a_line_has_a_process_id_when_the_instance_shows_it(pipe: TracePipe) -> 
     assert line.tgid == process
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("name", ["a b", "a-1 [000]", "x: y: z", "[x] (y) -", "ünïcödé", "a\nb", "fifteen letters"])
 def test_a_task_of_any_name_is_read(pipe: TracePipe, name: str) -> None:
     script = "import os, sys\nopen('/proc/self/comm', 'w').write(sys.argv[1])\n"
@@ -296,6 +298,7 @@ def test_a_line_that_comes_while_waiting_ends_the_wait(pipe: TracePipe) -> None:
         assert messages(pipe.read()) == ["a"]
 
 
+@pytest.mark.every_kernel
 def test_a_time_out_holds_under_a_flood(pipe: TracePipe) -> None:
     with flood(pipe):
         start = time.monotonic()
@@ -453,6 +456,7 @@ def small(tracefs: str, raw: bool) -> Iterator[TracePipe]:
         yield pipe
 
 
+@pytest.mark.every_kernel
 def test_lost_entries_are_counted_in_all_and_for_each_cpu(small: TracePipe) -> None:
     mark(small, *numbered(3000))
     lines = small.read(SOON)
@@ -556,6 +560,7 @@ def test_a_signal_handler_may_not_read_from_the_pipe_that_it_interrupts(pipe: Tr
     assert "this thread is reading" in trouble[1]
 
 
+@pytest.mark.every_kernel
 def test_all_is_closed_and_removed_after_close(tracefs: str, raw: bool) -> None:
     before = os.listdir("/proc/self/fd")
     pipe = TracePipe(instance=True, raw=raw)
@@ -912,6 +917,7 @@ def test_what_is_neither_a_name_nor_a_choice_is_refused(tracefs: str) -> None:
         TracePipe(1)  # type: ignore[arg-type]
 
 
+@pytest.mark.every_kernel
 def test_an_instance_has_bpf_printk_switched_on(tracefs: str) -> None:
     enable = "events/bpf_trace/bpf_trace_printk/enable"
     with TracePipe(instance=True) as pipe, open(f"{pipe.path}/{enable}", encoding="utf-8") as file:

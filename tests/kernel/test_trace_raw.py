@@ -85,6 +85,7 @@ def nameless(lines: list[TraceLine]) -> list[TraceLine]:
 # The same as the text
 
 
+@pytest.mark.every_kernel
 def test_the_records_are_those_of_the_kernels_text(pipe: TracePipe) -> None:
     from_other_processes(pipe, 4, 500)
     text = settled(pipe)
@@ -93,6 +94,7 @@ def test_the_records_are_those_of_the_kernels_text(pipe: TracePipe) -> None:
     assert nameless(found) == nameless(parse_trace(text))  # type: ignore[arg-type]
 
 
+@pytest.mark.every_kernel
 def test_the_text_is_that_of_the_kernel(pipe: TracePipe) -> None:
     from_other_processes(pipe, 2, 50)
     wanted = [line.partition("-")[2] for line in settled(pipe).decode().split("\n") if line and line[0] != "#"]
@@ -126,6 +128,7 @@ def test_a_message_of_any_kind_is_the_one_of_the_text(pipe: TracePipe, text: byt
     assert nameless(pipe.read(SOON)) == nameless(wanted)  # type: ignore[arg-type]
 
 
+@pytest.mark.every_kernel
 def test_what_bpf_prints_is_the_same_in_both_ways(loaded: Callable[..., bpf.Object], tracefs: str) -> None:
     obj = loaded("execve")
     with TracePipe(raw=True) as raw:
@@ -138,6 +141,7 @@ def test_what_bpf_prints_is_the_same_in_both_ways(loaded: Callable[..., bpf.Obje
     assert {line.event for line in found} == {"bpf_trace_printk"}
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("clock", ["mono", "global", "counter", "boot"])
 def test_times_are_those_of_the_text_with_any_clock(tracefs: str, clock: str) -> None:
     with TracePipe(raw=True, clock=clock) as pipe:
@@ -161,6 +165,7 @@ def test_a_pause_longer_than_a_delta_can_say_is_in_the_times(pipe: TracePipe) ->
     assert second.timestamp - first.timestamp >= 0.2
 
 
+@pytest.mark.every_kernel
 def test_another_event_shows_its_fields(pipe: TracePipe) -> None:
     fs.write_file(f"{pipe.path}/events/sched/sched_process_exec/enable", "1", "enable an event")
     subprocess.run(["true"], check=True)
@@ -217,6 +222,7 @@ def test_full_sub_buffers_tell_exactly_what_was_lost(tracefs: str, size: int) ->
         assert pipe.lost == sum(loss.events or 0 for loss in losses) == sum(pipe.lost_by_cpu.values())
 
 
+@pytest.mark.every_kernel
 def test_losses_stand_where_they_happened(tracefs: str) -> None:
     with TracePipe(raw=True, buffer_size_kb=16) as pipe:
         without_bpf(pipe)

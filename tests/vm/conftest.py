@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from producer import Producer
 
-if TYPE_CHECKING:
-    from pathlib import Path
+FOLDER = Path(__file__).resolve().parent
 
-BOOTS = "test_newest.py"
+BOOTS = "test_kernels.py"
 """The one test file for outside."""
 
 
@@ -21,6 +20,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     inside = os.environ.get("LIBBPF_CFFI_VM") == "1"
     return True if (collection_path.name == BOOTS) == inside else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let every selection of what a kernel runs have these: most of them are what only the newest one can run."""
+    for item in items:
+        if item.path.parent == FOLDER:
+            item.add_marker(pytest.mark.every_kernel)
 
 
 @pytest.fixture

@@ -1,0 +1,36 @@
+"""An old kernel, one in the middle and the newest: boot each in a virtual machine, and run there what it can run."""
+
+from __future__ import annotations
+
+import faulthandler
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+KERNELS = ("5.10", "6.12", "newest")
+"""`make test-kernels` has more, and runs more on each."""
+
+SELECTION = "(needs or every_kernel) and not slow_emulated"
+
+TIME_LIMIT = 1500
+"""Seconds for each. It takes three minutes on two idle cores without KVM; a busy machine may take its time."""
+
+
+@pytest.mark.debian
+def test_an_old_a_middle_and_the_newest_kernel_pass_and_none_lacks_what_an_older_one_has(root):
+    # pytest's own limit is for tests that hang; these have their own, and show how far they got.
+    faulthandler.cancel_dump_traceback_later()
+    done = subprocess.run(
+        [
+            sys.executable, ROOT / "tools" / "vm-kernels", f"--time-limit={TIME_LIMIT}", *KERNELS,
+            "--", "-m", SELECTION, ROOT / "tests" / "kernel", ROOT / "tests" / "vm",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"tools/vm-kernels: status {done.returncode}\n{done.stdout}\n{done.stderr}"
