@@ -20,7 +20,7 @@ from ._check import check, failure
 from ._ffi import ffi, lib, path_bytes
 from ._files import read_file
 from .errors import Error
-from .objects import check_types
+from .objects import check_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def link_objects(*inputs: Input, output: str | os.PathLike[str] | int | None = N
     names, contents = [], []
     for number, each in enumerate(inputs):
         name, data = _read(each, number)
-        check_types(data, f"link {name}")
+        check_object(data, f"link {name}", linking=True)
         names.append(name)
         contents.append(data)
     target = output if output is None or isinstance(output, int) else os.fsdecode(path_bytes(output, "output"))

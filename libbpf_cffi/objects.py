@@ -164,7 +164,7 @@ class Object:
         if not data:
             # Of an empty file libbpf says this, of an empty buffer only EINVAL.
             raise failure(lib.LIBBPF_ERRNO__FORMAT, action)
-        check_types(data, action)
+        check_object(data, action)
         self = object.__new__(cls)
         self._handle = handle = ObjectHandle(lib.bpf_object__close, name=what)
         handle.close_with(self)
@@ -610,14 +610,15 @@ def _name_of(data: bytes) -> tuple[str, str]:
     return (name, f"object {name!r}") if dot and name.isidentifier() else ("object", f"an object of {len(data)} bytes")
 
 
-def check_types(data: bytes, action: str) -> None:
-    """Raise when the object's BTF makes no sense: libbpf trusts its sizes and offsets (csrc/btf_check.c)."""
-    section = _elf.section(data, ".BTF")
-    if section:
-        why = ffi.new("char[256]")
-        if lib.lbc_btf_check_section(ffi.from_buffer(section), len(section), why, len(why)) < 0:
-            reason = ffi.string(why).decode("utf-8", "replace")
-            raise failure(lib.LIBBPF_ERRNO__FORMAT, action, f"its BTF is malformed: {reason}")
+def check_object(data: bytes, action: str, *, linking: bool = False) -> None:
+    """Raise when libbpf would trust what it should not: bounds, sizes, names, types (csrc/elf_check.c)."""
+    why = ffi.new("char[]", 320)
+    error = lib.lbc_elf_check(ffi.from_buffer(data), len(data), linking, why, len(why))
+    if error < 0:
+        reason = text(why)
+        if not reason.startswith("section "):
+            reason += ": a BPF object is what clang -O2 -g -target bpf -c makes"
+        check(error, action, f"the file is malformed: {reason}")
 
 
 def _kernel_log(buffer: bytearray | None, size: int | None) -> bytearray | None:

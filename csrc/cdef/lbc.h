@@ -16,11 +16,16 @@ struct btf_dump *lbc_btf_dump__new(const struct btf *btf, struct lbc_text *text,
 
 /*
  * Tell whether a BTF makes sense (btf_check.c): 0, or a negative errno, with what is wrong in `why`. The header is checked
- * before libbpf reads it, the types afterwards; of an object's section both, before libbpf opens the object.
+ * before libbpf reads it, the types afterwards.
  */
 int lbc_btf_check_header(const void *data, __u32 size, char *why, size_t why_size);
 int lbc_btf_check(const struct btf *btf, char *why, size_t why_size);
-int lbc_btf_check_section(const void *data, __u32 size, char *why, size_t why_size);
+
+/*
+ * Tell whether libbpf can be given an object, to open or to link (elf_check.c): 0, or a negative errno, with what is
+ * wrong in `why` if that is -LIBBPF_ERRNO__FORMAT.
+ */
+int lbc_elf_check(const void *data, size_t size, int linking, char *why, size_t why_size);
 
 /* Dump the types of a range of ids, and deduplicate, with a stack as deep as that takes (btf_deep.c). */
 int lbc_btf_dump__dump_types(struct btf_dump *dump, const struct btf *btf, __u32 first, __u32 last);
