@@ -335,14 +335,15 @@ static int check_settings(struct object *object, uint64_t index, const struct bt
 
 	for (i = 0; i < btf_vlen(t); i++, each++) {
 		const struct btf_type *type = btf__type_by_id(btf, each->type);
-		int id;
 
 		if (!btf_is_var(type))
 			return lbc_elf_bad_section(&object->file, index, "in .kconfig is type %u, which is no variable",
 						   each->type);
 		size = size_of(btf, each->type);
-		id = btf__resolve_type(btf, type->type);
-		if (id >= 0 && btf_is_enum64(btf__type_by_id(btf, (uint32_t)id)) && size < sizeof(int))
+		/* Which has an end (btf_check.c). */
+		while (btf_is_var(type) || btf_is_mod(type) || btf_is_typedef(type))
+			type = btf__type_by_id(btf, type->type);
+		if (btf_is_enum64(type) && size < sizeof(int))
 			return lbc_elf_bad_section(&object->file, index, "in .kconfig is type %u, an enumeration of %llu "
 						   "bytes", each->type, (unsigned long long)size);
 		total = align_up(total, 16) + size;

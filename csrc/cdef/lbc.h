@@ -468,9 +468,11 @@ struct lbc_socket_program *lbc_socket_program__attach(struct lbc_socket_program 
     bool reuseport);
 int lbc_socket_program__detach(struct lbc_socket_program *made);
 /*
- * Link objects in a child process (linker.c), whose number is given, or a negative errno. It writes the object to one
- * descriptor, and to the other what happened: messages of libbpf's ('0' + level), the input at work ('i'), the result
- * ('r'), each a letter, a text and a NUL. A child that crashed has written no result.
+ * Do something in a child process (child.c), whose number is given, or a negative errno. It writes to a descriptor what
+ * happened: messages of libbpf's ('0' + level), the input at work ('i'), the result ('r'), each a letter, a text and a
+ * NUL. A child that crashed has written no result.
+ *
+ * Link objects, and write the one to a descriptor (linker.c).
  */
 struct lbc_link_input {
     const void *data;
@@ -478,6 +480,10 @@ struct lbc_link_input {
 };
 
 int lbc_link__start(const struct lbc_link_input *inputs, __u32 count, int output, int report);
+
+/* Open an object, see what is in it, and close it (isolate.c); within so many seconds, with so many bytes of memory. */
+int lbc_open__start(const void *data, size_t size, const struct bpf_object_open_opts *opts, int report,
+    unsigned int seconds, size_t memory);
 
 /* A BPF token (token.c): its descriptor. */
 struct lbc_token {
