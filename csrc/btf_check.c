@@ -607,18 +607,3 @@ int lbc_btf_check(const struct btf *btf, char *why, size_t why_size)
 	free(check.facts);
 	return err;
 }
-
-int lbc_btf_check_section(const void *data, __u32 size, char *why, size_t why_size)
-{
-	struct btf *btf;
-	int err;
-
-	err = lbc_btf_check_header(data, size, why, why_size);
-	if (err)
-		return err;
-	btf = btf__new(data, size);
-	/* What libbpf cannot read it tells itself, or does without. */
-	err = btf ? lbc_btf_check(btf, why, why_size) : 0;
-	btf__free(btf);
-	return err;
-}

@@ -106,7 +106,7 @@ class Job:
                     compile_source(path, self._options, self._stopper, self._report), object_name=object_name(path)
                 )
             else:
-                self._objects[path] = bpf.Object.open(path)
+                self._objects[path] = bpf.Object.open(path, isolate=not self._options.no_isolate)
 
     def _configure(self) -> None:
         options = self._options

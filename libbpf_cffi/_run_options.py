@@ -115,6 +115,7 @@ class Options:
         self.no_trace = False
         self.pin: str | None = None
         self.no_mount = False
+        self.no_isolate = False
         self.pid: list[int] = []
         self.task: list[str] = []
         self.instance = False
@@ -297,6 +298,8 @@ def _parser() -> ArgumentParser:
     add("--pin", metavar="DIR", help=text)
     text = "if tracefs (or for --pin a BPF file system) is not mounted, fail rather than mount it"
     add("--no-mount", action=flag, help=text)
+    text = "open an object here at once, not in a process of its own first, to see whether libbpf survives it"
+    add("--no-isolate", action=flag, help=text)
 
     given.add_targets(parser)
 

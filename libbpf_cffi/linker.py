@@ -11,27 +11,24 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
-from contextlib import suppress
 
-from . import _log
-from ._check import check, failure
+from ._check import failure
 from ._ffi import ffi, lib, path_bytes
 from ._files import read_file
+from ._isolate import check_object, how_it_ended, run_child
 from .errors import Error
-from .objects import check_types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, TypeAlias
+    from typing import TypeAlias
 
     Input: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | int"
 
 __all__ = ["link_objects", "main"]
 
-_CRASHED = "the input is malformed: libbpf's linker crashed on it, in a process of its own"
+_MALFORMED = "the input is malformed"
 
 
 def link_objects(*inputs: Input, output: str | os.PathLike[str] | int | None = None) -> bytes:
@@ -51,7 +48,7 @@ def link_objects(*inputs: Input, output: str | os.PathLike[str] | int | None = N
     names, contents = [], []
     for number, each in enumerate(inputs):
         name, data = _read(each, number)
-        check_types(data, f"link {name}")
+        check_object(data, f"link {name}", linking=True)
         names.append(name)
         contents.append(data)
     target = output if output is None or isinstance(output, int) else os.fsdecode(path_bytes(output, "output"))
@@ -105,68 +102,30 @@ def _link(names: list[str], contents: list[bytes]) -> bytes:
     """Have a child link, and give the object."""
     memory = [ffi.from_buffer(each) for each in contents]
     objects = ffi.new("struct lbc_link_input[]", [(each, len(each)) for each in memory])
-    files: list[int] = []
+    output: list[int] = []
+    action = f"link {', '.join(names)}"
     try:
-        for name in ("linked", "report"):
-            # One step makes and stores it, so that no Ctrl-C loses it.
-            files.extend(map(os.memfd_create, (f"libbpf_cffi {name}",)))
-        output, report = files
-        status = _run(objects, len(memory), output, report)
-        said, at, result = _report(_read_descriptor(report, "read what the linker said"))
-        action = f"link {names[at]}" if at >= 0 else f"link {', '.join(names)}"
+        # One step makes and stores it, so that no Ctrl-C loses it.
+        output.extend(map(os.memfd_create, ("libbpf_cffi linked",)))
+        said, result, status = run_child(
+            lambda report: (lib.lbc_link__start, objects, len(memory), output[0], report), action
+        )
+        at = [int(text) for kind, text in said if kind == "i"]
+        messages = [(int(kind), text.rstrip("\n")) for kind, text in said if kind.isdigit()]
+        if at and at[-1] >= 0:
+            action = f"link {names[at[-1]]}"
         if result is None:
-            endless = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
-            hint = "the input is malformed: libbpf's linker comes to no end with it" if endless else _CRASHED
-            raise failure(errno.EINVAL, action, hint, messages=said)
+            raise failure(errno.EINVAL, action, f"{_MALFORMED}: {how_it_ended(status)}", messages=messages)
         if result < 0:
-            raise failure(-result, action, messages=said)
-        return _read_descriptor(output, action)
+            raise failure(-result, action, messages=messages)
+        return _read_descriptor(output[0], action)
     except OSError as error:
         if isinstance(error, Error):
             raise
-        raise failure(error.errno or errno.EIO, f"link {', '.join(names)}") from None
+        raise failure(error.errno or errno.EIO, action) from None
     finally:
         # One step of Python's, in which no Ctrl-C comes.
-        any(map(os.close, map(files.pop, [-1] * len(files))))
-
-
-def _run(objects: Any, count: int, output: int, report: int) -> int:
-    """Run the child to its end; give its wait status, or 0 if somebody else has asked for it."""
-    started: list[int] = []
-    _log.listen()
-    try:
-        started.extend(map(lib.lbc_link__start, (objects,), (count,), (output,), (report,)))
-        check(started[0], "start a process to link in")
-        return _wait(started[0])
-    except BaseException:
-        # A Ctrl-C: the child has nothing worth keeping.
-        if started and started[0] > 0:
-            with suppress(ProcessLookupError):
-                os.kill(started[0], signal.SIGKILL)
-            _wait(started[0])
-        raise
-
-
-def _wait(pid: int) -> int:
-    try:
-        return os.waitpid(pid, 0)[1]
-    except ChildProcessError:
-        return 0
-
-
-def _report(data: bytes) -> tuple[list[tuple[int, str]], int, int | None]:
-    """Take the report apart: libbpf's messages, the input at work last (or -1), the result if there is one."""
-    said: list[tuple[int, str]] = []
-    at, result = -1, None
-    for entry in data.split(b"\0")[:-1]:
-        kind, text = entry[:1], entry[1:].decode("utf-8", "replace")
-        if kind == b"i":
-            at = int(text)
-        elif kind == b"r":
-            result = int(text)
-        else:
-            said.append((int(kind), text.rstrip("\n")))
-    return said, at, result
+        any(map(os.close, map(output.pop, [-1] * len(output))))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
 from ._files import read_file
 from ._handle import ObjectHandle
 from ._head_room import check_head_room
+from ._isolate import check_object
 from ._map_access import close_elements
 from ._map_settings import address_of
 from ._named import Named
@@ -106,6 +107,7 @@ class Object:
         kernel_log_size: int | None = None,
         kernel_log_level: int = 0,
         bpf_token_path: str | os.PathLike[str] | None = None,
+        isolate: bool = False,
     ) -> Object:
         """Open a compiled BPF object: the path of a file, or its content.
 
@@ -125,7 +127,10 @@ class Object:
         `bpf_token_path` is a BPF file system that delegates; ``""`` asks for no token even if the environment
         (``LIBBPF_BPF_TOKEN_PATH``) names one. Linux 6.9.
 
-        Raises `LibbpfError`: what is no BPF object gives libbpf's own code ``LIBBPF_ERRNO__FORMAT``.
+        Whatever libbpf relies on is checked before it reads the object: what is malformed, as what is no BPF object,
+        gives libbpf's own code ``LIBBPF_ERRNO__FORMAT``, with the section, field and value in `LibbpfError.hint`. With
+        `isolate` the object is opened in a child process first, some milliseconds long: if libbpf crashes there, or
+        comes to no end (EINVAL), or takes gigabytes of memory (ENOMEM), that is an exception too, and nothing but that.
         """
         _log.listen()
         if isinstance(source, (bytes, bytearray, memoryview)):
@@ -164,7 +169,11 @@ class Object:
         if not data:
             # Of an empty file libbpf says this, of an empty buffer only EINVAL.
             raise failure(lib.LIBBPF_ERRNO__FORMAT, action)
-        check_types(data, action)
+        check_object(data, action)
+        if isolate:
+            from ._isolate import open_in_child
+
+            open_in_child(data, opts.pointer, action)
         self = object.__new__(cls)
         self._handle = handle = ObjectHandle(lib.bpf_object__close, name=what)
         handle.close_with(self)
@@ -608,16 +617,6 @@ def _name_of(data: bytes) -> tuple[str, str]:
     # A text that was compiled has a source's name without a dot, of the compiler's making.
     name, dot, _ = os.path.basename(_elf.source(data)).partition(".")
     return (name, f"object {name!r}") if dot and name.isidentifier() else ("object", f"an object of {len(data)} bytes")
-
-
-def check_types(data: bytes, action: str) -> None:
-    """Raise when the object's BTF makes no sense: libbpf trusts its sizes and offsets (csrc/btf_check.c)."""
-    section = _elf.section(data, ".BTF")
-    if section:
-        why = ffi.new("char[256]")
-        if lib.lbc_btf_check_section(ffi.from_buffer(section), len(section), why, len(why)) < 0:
-            reason = ffi.string(why).decode("utf-8", "replace")
-            raise failure(lib.LIBBPF_ERRNO__FORMAT, action, f"its BTF is malformed: {reason}")
 
 
 def _kernel_log(buffer: bytearray | None, size: int | None) -> bytearray | None:

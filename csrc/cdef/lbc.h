@@ -16,11 +16,16 @@ struct btf_dump *lbc_btf_dump__new(const struct btf *btf, struct lbc_text *text,
 
 /*
  * Tell whether a BTF makes sense (btf_check.c): 0, or a negative errno, with what is wrong in `why`. The header is checked
- * before libbpf reads it, the types afterwards; of an object's section both, before libbpf opens the object.
+ * before libbpf reads it, the types afterwards.
  */
 int lbc_btf_check_header(const void *data, __u32 size, char *why, size_t why_size);
 int lbc_btf_check(const struct btf *btf, char *why, size_t why_size);
-int lbc_btf_check_section(const void *data, __u32 size, char *why, size_t why_size);
+
+/*
+ * Tell whether libbpf can be given an object, to open or to link (elf_check.c): 0, or a negative errno, with what is
+ * wrong in `why` if that is -LIBBPF_ERRNO__FORMAT.
+ */
+int lbc_elf_check(const void *data, size_t size, int linking, char *why, size_t why_size);
 
 /* Dump the types of a range of ids, and deduplicate, with a stack as deep as that takes (btf_deep.c). */
 int lbc_btf_dump__dump_types(struct btf_dump *dump, const struct btf *btf, __u32 first, __u32 last);
@@ -463,9 +468,11 @@ struct lbc_socket_program *lbc_socket_program__attach(struct lbc_socket_program 
     bool reuseport);
 int lbc_socket_program__detach(struct lbc_socket_program *made);
 /*
- * Link objects in a child process (linker.c), whose number is given, or a negative errno. It writes the object to one
- * descriptor, and to the other what happened: messages of libbpf's ('0' + level), the input at work ('i'), the result
- * ('r'), each a letter, a text and a NUL. A child that crashed has written no result.
+ * Do something in a child process (child.c), whose number is given, or a negative errno. It writes to a descriptor what
+ * happened: messages of libbpf's ('0' + level), the input at work ('i'), the result ('r'), each a letter, a text and a
+ * NUL. A child that crashed has written no result.
+ *
+ * Link objects, and write the one to a descriptor (linker.c).
  */
 struct lbc_link_input {
     const void *data;
@@ -473,6 +480,10 @@ struct lbc_link_input {
 };
 
 int lbc_link__start(const struct lbc_link_input *inputs, __u32 count, int output, int report);
+
+/* Open an object, see what is in it, and close it (isolate.c); within so many seconds, with so many bytes of memory. */
+int lbc_open__start(const void *data, size_t size, const struct bpf_object_open_opts *opts, int report,
+    unsigned int seconds, size_t memory);
 
 /* A BPF token (token.c): its descriptor. */
 struct lbc_token {

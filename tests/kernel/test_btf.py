@@ -227,7 +227,7 @@ def test_an_object_whose_types_make_no_sense_is_not_opened(compiled):
         at = content.index(struct.pack("=II", 4 << 24 | len(good.members), good.size)) + 4
         return content[:at] + struct.pack("=I", 3) + content[at + 4 :]
 
-    with pytest.raises(bpf.LibbpfError, match=r"its BTF is malformed: type \d+ 'xdp_md' of 3 bytes"):
+    with pytest.raises(bpf.LibbpfError, match=r"section \d+ '.BTF': type \d+ 'xdp_md' of 3 bytes"):
         bpf.Object.open(replaced(compiled("basic").read_bytes(), smaller))
 
 

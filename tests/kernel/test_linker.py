@@ -91,7 +91,7 @@ def test_nothing_to_link_is_a_value_error():
         bpf.link_objects()
 
 
-def test_an_input_that_crashes_libbpf_is_an_exception(parts):
+def test_an_input_that_would_crash_libbpf_is_an_exception(parts):
     data = bytearray(parts[0].read_bytes())
     table = int.from_bytes(data[0x28:0x30], sys.byteorder)
     entry, count = (int.from_bytes(data[at : at + 2], sys.byteorder) for at in (0x3A, 0x3C))
@@ -101,7 +101,7 @@ def test_an_input_that_crashes_libbpf_is_an_exception(parts):
             # A relocation of the programs' section, a terabyte behind its end.
             offset = int.from_bytes(data[header + 24 : header + 32], sys.byteorder)
             data[offset : offset + 8] = (1 << 40).to_bytes(8, sys.byteorder)
-    with pytest.raises(bpf.LibbpfError, match=r"cannot link input 1[^!]+libbpf's linker crashed on it"):
+    with pytest.raises(bpf.LibbpfError, match=r"cannot link input 1[^!]+r_offset is 1099511627776"):
         bpf.link_objects(bytes(data), parts[1])
 
 

@@ -156,4 +156,4 @@ def test_a_function_that_nothing_leads_to_is_not_used():
     # Else everything below would hold of anything.
     assert "libbpf_set_strict_mode" not in uses()
     assert "links.Link.pin" in uses()["bpf_link__pin"]
-    assert "linker._run (lbc_link__start)" in uses()["bpf_linker__finalize"]
+    assert "linker._link (lbc_link__start)" in uses()["bpf_linker__finalize"]

@@ -1,0 +1,507 @@
+/*
+ * Can a compiled BPF object be handed to libbpf?
+ *
+ * libbpf opens, relocates and links objects that a compiler has made, and takes much of them for granted: that a
+ * relocation lies in its section, that the second half of a load of 64 bits is there, that names end, that sections are
+ * not all the same megabyte. Everything that it relies on is checked here, before it sees a byte, against the System V
+ * ABI (elf(5)), the psABI of BPF (Documentation/bpf/llvm_reloc.rst) and Documentation/bpf/btf.rst. What libbpf refuses
+ * by itself, and in good order, is left to it, and so is what it does not read (DWARF).
+ *
+ *   check_header      elf_file.c, and that it is an object for BPF
+ *   check_section     each by itself: its table, its strings, its size
+ *   check_symbols     names, sections, bounds; functions and what they end with
+ *   check_relocations which symbol, and where
+ *   check_types       .BTF (btf_check.c), against the sections that it describes; .BTF.ext
+ *
+ * Sums are of 64 bits. Nothing here recurses, and each loop is over what is in the file: what libbpf does for each of
+ * them for each of others has a limit.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf.h"
+#include "btf.h"
+#include "libbpf.h"
+#include "cdef/lbc.h"
+#include "elf_file.h"
+
+#ifndef EM_BPF
+#define EM_BPF 247
+#endif
+
+/* The opcode of a load of 64 bits, which takes two instructions. */
+#define LOAD_64 0x18
+#define INSN ((uint64_t)8)
+
+/* The kernel's limit for the value of an array, which a section becomes: INT_MAX. */
+#define MAX_SIZE ((uint64_t)INT32_MAX)
+
+/* How many times over the bytes of a file may be copied: functions have aliases, and names common ends. */
+#define MAX_COPIES 16
+
+/* libbpf calls itself for each function that is called from another: a program has at most 256 in the kernel. */
+#define MAX_FUNCTIONS 16384
+
+/* What is looked for in a list for each of a list: a second or two. The kernel's largest own object needs 2^22. */
+#define MAX_WORK ((uint64_t)1 << 32)
+
+/* The linker fills what alignment leaves empty. */
+#define MAX_ALIGN ((uint64_t)1 << 20)
+
+struct object {
+	struct elf_file file;
+	int linking;
+	uint64_t symbols;	/* the section */
+	uint64_t symbol_count;
+	uint64_t externs;
+	uint64_t executable;	/* sections with functions */
+};
+
+static uint64_t align_up(uint64_t number, uint64_t to)
+{
+	return (number + to - 1) / to * to;
+}
+
+static const unsigned char *content(const struct object *object, const struct elf_section *section)
+{
+	return object->file.memory + section->offset;
+}
+
+static const char *name_of(const struct object *object, const struct elf_section *section)
+{
+	/* It is in there, and ends (check_section). */
+	return (const char *)object->file.memory + object->file.names.offset + section->name;
+}
+
+static int starts_with(const char *text, const char *begin)
+{
+	return !strncmp(text, begin, strlen(begin));
+}
+
+/*
+ * What neither libbpf's loader nor its linker reads: DWARF, and what a linker of machine code would relocate in it and
+ * in the types. Symbols are read whatever they are called.
+ */
+static int is_ignored(const struct elf_section *section, const char *name)
+{
+	if (section->type == SHT_SYMTAB)
+		return 0;
+	if (!strcmp(name, ".rel.BTF") || !strcmp(name, ".rel.BTF.ext"))
+		return 1;
+	if (starts_with(name, ".rel"))
+		name += strlen(".rel");
+	return starts_with(name, ".debug_");
+}
+
+static int has_code(const struct elf_section *section)
+{
+	return section->type == SHT_PROGBITS && section->flags & SHF_EXECINSTR;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Sections */
+
+static int check_section(struct object *object, uint64_t index)
+{
+	struct elf_file *file = &object->file;
+	struct elf_section section = lbc_elf_section(file, index);
+	const char *name;
+	int error;
+
+	if (section.name >= file->names.size)
+		return lbc_elf_bad_section(file, index, "sh_name is %u, and the names have %llu bytes", section.name,
+					   (unsigned long long)file->names.size);
+	name = name_of(object, &section);
+	if (section.type == SHT_NULL || is_ignored(&section, name))
+		return 0;
+	if (section.size > MAX_SIZE)
+		return lbc_elf_bad_section(file, index, "sh_size is %llu, more than %llu",
+					   (unsigned long long)section.size, (unsigned long long)MAX_SIZE);
+	if (section.flags & SHF_COMPRESSED)
+		return lbc_elf_bad_section(file, index, "sh_flags is %#llx: it is compressed",
+					   (unsigned long long)section.flags);
+	if (section.type == SHT_NOBITS && (!strcmp(name, "license") || !strcmp(name, "version")))
+		return lbc_elf_bad_section(file, index, "sh_type is %u: it has no content", section.type);
+	if (object->linking && (section.align > MAX_ALIGN || section.align & (section.align - 1)))
+		return lbc_elf_bad_section(file, index, "sh_addralign is %llu", (unsigned long long)section.align);
+	switch (section.type) {
+	case SHT_SYMTAB:
+		error = lbc_elf_check_table(file, index, sizeof(Elf64_Sym));
+		if (!error)
+			error = lbc_elf_check_strings(file, index, section.link);
+		object->symbols = object->symbols ? object->symbols : index;
+		return error;
+	case SHT_REL:
+		error = lbc_elf_check_table(file, index, sizeof(Elf64_Rel));
+		if (!error && section.link >= file->count)
+			error = lbc_elf_bad_section(file, index, "sh_link is %u, and there are %llu sections",
+						    section.link, (unsigned long long)file->count);
+		if (!error && section.info >= file->count)
+			error = lbc_elf_bad_section(file, index, "sh_info is %u, and there are %llu sections",
+						    section.info, (unsigned long long)file->count);
+		return error;
+	case SHT_PROGBITS:
+		object->executable += has_code(&section);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int check_sections(struct object *object)
+{
+	struct elf_file *file = &object->file;
+	uint64_t i, total = 0;
+	int error = 0, jump_tables = 0;
+
+	if (file->count > 1 && !file->names.size)
+		return lbc_elf_bad(file, "the header: e_shstrndx: the sections have no names");
+	for (i = 1; i < file->count && !error; i++) {
+		struct elf_section section = lbc_elf_section(file, i);
+
+		error = check_section(object, i);
+		if (error)
+			return error;
+		/* No byte is in two sections, says the ABI; each becomes a copy of it. */
+		if (section.type != SHT_NOBITS && section.type != SHT_NULL)
+			total += section.size;
+		if (total > file->size)
+			return lbc_elf_bad_section(file, i, "sh_offset is %llu, sh_size is %llu: sections overlap",
+						   (unsigned long long)section.offset, (unsigned long long)section.size);
+		if (!strcmp(name_of(object, &section), ".jumptables") && jump_tables++)
+			return lbc_elf_bad_section(file, i, "there are two of that name");
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Symbols */
+
+static Elf64_Sym symbol_at(const struct object *object, const struct elf_section *table, uint64_t index)
+{
+	const struct elf_file *file = &object->file;
+	Elf64_Sym symbol;
+
+	memcpy(&symbol, content(object, table) + index * sizeof(symbol), sizeof(symbol));
+	symbol.st_name = lbc_elf_32(file, symbol.st_name);
+	symbol.st_shndx = lbc_elf_16(file, symbol.st_shndx);
+	symbol.st_value = lbc_elf_64(file, symbol.st_value);
+	symbol.st_size = lbc_elf_64(file, symbol.st_size);
+	return symbol;
+}
+
+__attribute__((format(printf, 4, 5)))
+static int bad_symbol(struct object *object, uint64_t table, uint64_t index, const char *format, ...)
+{
+	char what[160];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	return lbc_elf_bad_section(&object->file, table, "symbol %llu: %s", (unsigned long long)index, what);
+}
+
+/* A function is copied as often as it has symbols, and what its last instruction says is done to the one behind it. */
+static int check_function(struct object *object, uint64_t table, uint64_t index, const Elf64_Sym *symbol,
+			  const struct elf_section *home)
+{
+	const unsigned char *last;
+
+	if (symbol->st_size < INSN || symbol->st_size % INSN || symbol->st_value % INSN)
+		return 0;
+	last = content(object, home) + symbol->st_value + symbol->st_size - INSN;
+	if (*last == LOAD_64)
+		return bad_symbol(object, table, index, "st_value is %llu, st_size is %llu: the function ends in half an "
+				  "instruction", (unsigned long long)symbol->st_value,
+				  (unsigned long long)symbol->st_size);
+	return 0;
+}
+
+static int check_symbols(struct object *object, uint64_t index)
+{
+	struct elf_file *file = &object->file;
+	struct elf_section table = lbc_elf_section(file, index), strings = lbc_elf_section(file, table.link), home;
+	uint64_t count = table.size / sizeof(Elf64_Sym), code = 0, names = 0, functions = 0, i;
+	int error;
+
+	for (i = 1; i < count; i++) {
+		Elf64_Sym symbol = symbol_at(object, &table, i);
+
+		if (symbol.st_name >= strings.size && symbol.st_name)
+			return bad_symbol(object, index, i, "st_name is %u, and the strings have %llu bytes",
+					  symbol.st_name, (unsigned long long)strings.size);
+		if (strings.size && names <= MAX_COPIES * file->size)
+			names += strlen((const char *)content(object, &strings) + symbol.st_name);
+		if (symbol.st_shndx == SHN_UNDEF) {
+			object->externs++;
+			continue;
+		}
+		if (symbol.st_shndx >= SHN_LORESERVE) {
+			if (ELF64_ST_TYPE(symbol.st_info) == STT_SECTION)
+				return bad_symbol(object, index, i, "st_shndx is %#x, and it stands for a section",
+						  symbol.st_shndx);
+			continue;
+		}
+		if (symbol.st_shndx >= file->count)
+			return bad_symbol(object, index, i, "st_shndx is %u, and there are %llu sections",
+					  symbol.st_shndx, (unsigned long long)file->count);
+		home = lbc_elf_section(file, symbol.st_shndx);
+		if (symbol.st_value > home.size || symbol.st_size > home.size - symbol.st_value)
+			return bad_symbol(object, index, i, "st_value is %llu, st_size is %llu, and section %u has %llu "
+					  "bytes", (unsigned long long)symbol.st_value,
+					  (unsigned long long)symbol.st_size, symbol.st_shndx,
+					  (unsigned long long)home.size);
+		if (!has_code(&home) || ELF64_ST_TYPE(symbol.st_info) != STT_FUNC)
+			continue;
+		error = check_function(object, index, i, &symbol, &home);
+		if (error)
+			return error;
+		code += symbol.st_size;
+		functions += !strcmp(name_of(object, &home), ".text");
+	}
+	if (names > MAX_COPIES * file->size)
+		return lbc_elf_bad_section(file, index, "the names have more than %llu bytes",
+					   (unsigned long long)(MAX_COPIES * file->size));
+	if (code > MAX_COPIES * file->size)
+		return lbc_elf_bad_section(file, index, "the functions have %llu bytes, those of the file %llu times over",
+					   (unsigned long long)code, (unsigned long long)(code / file->size));
+	if (functions > MAX_FUNCTIONS)
+		return lbc_elf_bad_section(file, index, "there are %llu functions in .text, more than %d",
+					   (unsigned long long)functions, MAX_FUNCTIONS);
+	if (count * object->executable > MAX_WORK)
+		return lbc_elf_bad_section(file, index, "there are %llu symbols, and %llu sections with programs",
+					   (unsigned long long)count, (unsigned long long)object->executable);
+	object->symbol_count += count;
+	return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Relocations */
+
+static int check_relocations(struct object *object, uint64_t index)
+{
+	struct elf_file *file = &object->file;
+	struct elf_section table = lbc_elf_section(file, index), target;
+	uint64_t count = table.size / sizeof(Elf64_Rel), width, symbol, i;
+	Elf64_Rel relocation;
+
+	if (is_ignored(&table, name_of(object, &table)) || !count)
+		return 0;
+	target = lbc_elf_section(file, table.info);
+	if (target.type == SHT_NOBITS || target.type == SHT_NULL)
+		return lbc_elf_bad_section(file, index, "sh_info is %u, a section without content", table.info);
+	/* The smallest place that there is for a relocation, and an instruction. */
+	width = has_code(&target) ? INSN : sizeof(uint32_t);
+	for (i = 0; i < count; i++) {
+		memcpy(&relocation, content(object, &table) + i * sizeof(relocation), sizeof(relocation));
+		relocation.r_offset = lbc_elf_64(file, relocation.r_offset);
+		symbol = ELF64_R_SYM(lbc_elf_64(file, relocation.r_info));
+		if (relocation.r_offset > target.size || target.size - relocation.r_offset < width)
+			return lbc_elf_bad_section(file, index, "relocation %llu: r_offset is %llu, and section %u has "
+						   "%llu bytes", (unsigned long long)i,
+						   (unsigned long long)relocation.r_offset, table.info,
+						   (unsigned long long)target.size);
+		if (symbol >= object->symbol_count)
+			return lbc_elf_bad_section(file, index, "relocation %llu: r_info is of symbol %llu, and there are "
+						   "%llu", (unsigned long long)i, (unsigned long long)symbol,
+						   (unsigned long long)object->symbol_count);
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Types */
+
+/* Bytes of a variable, by its type; what is in a section but no variable has none. */
+static uint64_t size_of(const struct btf *btf, uint32_t id)
+{
+	const struct btf_type *t = btf__type_by_id(btf, id);
+	int64_t size = btf_is_var(t) ? btf__resolve_size(btf, t->type) : 0;
+
+	return size > 0 ? (uint64_t)size : 0;
+}
+
+/* The places of the kernel's settings are counted in an int, and written to without a look at their size. */
+static int check_settings(struct object *object, uint64_t index, const struct btf *btf, const struct btf_type *t)
+{
+	const struct btf_var_secinfo *each = btf_var_secinfos(t);
+	uint64_t total = 0, size;
+	int i;
+
+	for (i = 0; i < btf_vlen(t); i++, each++) {
+		const struct btf_type *type = btf__type_by_id(btf, each->type);
+
+		if (!btf_is_var(type))
+			return lbc_elf_bad_section(&object->file, index, "in .kconfig is type %u, which is no variable",
+						   each->type);
+		size = size_of(btf, each->type);
+		/* Which has an end (btf_check.c). */
+		while (btf_is_var(type) || btf_is_mod(type) || btf_is_typedef(type))
+			type = btf__type_by_id(btf, type->type);
+		if (btf_is_enum64(type) && size < sizeof(int))
+			return lbc_elf_bad_section(&object->file, index, "in .kconfig is type %u, an enumeration of %llu "
+						   "bytes", each->type, (unsigned long long)size);
+		total = align_up(total, 16) + size;
+	}
+	if (total > MAX_SIZE)
+		return lbc_elf_bad_section(&object->file, index, ".kconfig has %llu bytes", (unsigned long long)total);
+	return 0;
+}
+
+/* The variables that BTF tells of a section lie in it. */
+static int check_variables(struct object *object, uint64_t index, const struct btf *btf, const struct btf_type *t,
+			   uint64_t of)
+{
+	const struct elf_section section = lbc_elf_section(&object->file, of);
+	const struct btf_var_secinfo *each = btf_var_secinfos(t);
+	uint64_t total = 0, size;
+	int i;
+
+	for (i = 0; i < btf_vlen(t); i++, each++) {
+		const struct btf_type *type = btf__type_by_id(btf, each->type);
+
+		size = size_of(btf, each->type);
+		size = size > each->size ? size : each->size;
+		total += size;
+		/* What another object has is in this one's section by name only. */
+		if (btf_is_var(type) && btf_var(type)->linkage == BTF_VAR_GLOBAL_EXTERN)
+			continue;
+		if (each->offset > section.size || size > section.size - each->offset)
+			return lbc_elf_bad_section(&object->file, index, "type %u has a variable of %llu bytes at %u, and "
+						   "section %llu has %llu bytes", each->type, (unsigned long long)size,
+						   each->offset, (unsigned long long)of,
+						   (unsigned long long)section.size);
+	}
+	/* Of these each becomes a copy. */
+	if (strstr(name_of(object, &section), ".struct_ops") && total > MAX_COPIES * section.size)
+		return lbc_elf_bad_section(&object->file, index, "variables have %llu bytes, and section %llu has %llu",
+					   (unsigned long long)total, (unsigned long long)of,
+					   (unsigned long long)section.size);
+	return 0;
+}
+
+static int check_section_of_types(struct object *object, uint64_t index, const struct btf *btf,
+				  const struct btf_type *t)
+{
+	const char *name = btf__name_by_offset(btf, t->name_off);
+	struct elf_section section;
+	uint64_t i;
+	int error;
+
+	if (!name || !*name)
+		return 0;
+	if (!strcmp(name, ".kconfig"))
+		return check_settings(object, index, btf, t);
+	for (i = 1; i < object->file.count; i++) {
+		section = lbc_elf_section(&object->file, i);
+		if (section.type == SHT_NULL || strcmp(name_of(object, &section), name))
+			continue;
+		error = check_variables(object, index, btf, t, i);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int check_btf(struct object *object, uint64_t index)
+{
+	struct elf_section section = lbc_elf_section(&object->file, index);
+	uint64_t sections = 0, variables = 0;
+	char why[160];
+	struct btf *btf;
+	__u32 id;
+	int error;
+
+	error = lbc_btf_check_header(content(object, &section), (__u32)section.size, why, sizeof(why));
+	if (error)
+		return lbc_elf_bad_section(&object->file, index, "%s", why);
+	btf = btf__new(content(object, &section), (__u32)section.size);
+	/* What libbpf cannot read it tells itself, or does without. */
+	if (!btf)
+		return 0;
+	/* As it is in an object, whatever the types say. */
+	btf__set_pointer_size(btf, 8);
+	error = lbc_btf_check(btf, why, sizeof(why));
+	if (error == -EINVAL)
+		error = lbc_elf_bad_section(&object->file, index, "%s", why);
+	for (id = 1; id < btf__type_cnt(btf) && !error; id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+
+		if (!btf_is_datasec(t))
+			continue;
+		sections++;
+		variables += btf_vlen(t);
+		if (sections * object->file.count > MAX_WORK)
+			error = lbc_elf_bad_section(&object->file, index, "there are more than %llu sections in it",
+						    (unsigned long long)sections);
+		else
+			error = check_section_of_types(object, index, btf, t);
+	}
+	if (!error && object->symbol_count * variables > MAX_WORK)
+		error = lbc_elf_bad_section(&object->file, index, "there are %llu variables, and %llu symbols",
+					    (unsigned long long)variables, (unsigned long long)object->symbol_count);
+	if (!error && object->externs * btf__type_cnt(btf) > MAX_WORK)
+		error = lbc_elf_bad_section(&object->file, index, "there are %u types, and %llu symbols elsewhere",
+					    btf__type_cnt(btf), (unsigned long long)object->externs);
+	btf__free(btf);
+	return error;
+}
+
+static int check_content(struct object *object, uint64_t index)
+{
+	struct elf_section section = lbc_elf_section(&object->file, index);
+	const char *name = name_of(object, &section);
+
+	if (section.type == SHT_REL)
+		return check_relocations(object, index);
+	if (section.type == SHT_PROGBITS && !strcmp(name, ".BTF"))
+		return check_btf(object, index);
+	return 0;
+}
+
+static int check_object(struct object *object)
+{
+	struct elf_file *file = &object->file;
+	uint64_t i;
+	int error = lbc_elf_open(file);
+
+	if (error)
+		return error;
+	if (!file->is64)
+		return lbc_elf_bad(file, "the header: EI_CLASS is %d: it is no 64-bit ELF file", ELFCLASS32);
+	if (file->type != ET_REL || (file->machine != EM_BPF && file->machine != EM_NONE))
+		return lbc_elf_bad(file, "the header: e_type is %u, e_machine is %u: it is no BPF object", file->type,
+				   file->machine);
+	error = check_sections(object);
+	for (i = 1; i < file->count && !error; i++) {
+		if (lbc_elf_section(file, i).type == SHT_SYMTAB)
+			error = check_symbols(object, i);
+	}
+	for (i = 1; i < file->count && !error; i++)
+		error = check_content(object, i);
+	return error;
+}
+
+int lbc_elf_check(const void *data, size_t size, int linking, char *why, size_t why_size)
+{
+	struct object object = {
+		.file = { .memory = data, .fd = -1, .size = size, .why = why, .why_size = why_size },
+		.linking = linking,
+	};
+	int error;
+
+	if (!data || !why || !why_size)
+		return -EINVAL;
+	why[0] = '\0';
+	/* Which libbpf sees at the first glance, and says so. */
+	if (size < SELFMAG || memcmp(data, ELFMAG, SELFMAG))
+		return 0;
+	error = check_object(&object);
+	lbc_elf_close(&object.file);
+	return error;
+}

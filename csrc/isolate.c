@@ -1,0 +1,56 @@
+/*
+ * Open an object in a child process first (child.c), to see whether libbpf survives it.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "bpf.h"
+#include "btf.h"
+#include "libbpf.h"
+#include "cdef/lbc.h"
+#include "child.h"
+
+struct job {
+	const void *data;
+	size_t size;
+	const struct bpf_object_open_opts *opts;
+};
+
+/* Read a text to its end, as Python will. */
+static size_t look(const char *text)
+{
+	return text ? strlen(text) : 0;
+}
+
+static int open_and_look(void *argument)
+{
+	const struct job *job = argument;
+	struct bpf_program *program;
+	struct bpf_object *object;
+	struct bpf_map *map;
+	volatile size_t seen = 0;
+
+	object = bpf_object__open_mem(job->data, job->size, job->opts);
+	if (!object)
+		return -errno;
+	/* An error that is too large for one comes as a pointer (collect_externs() of libbpf.c). */
+	if ((intptr_t)object < 0 || (uintptr_t)object < 65536)
+		return -EINVAL;
+	bpf_object__for_each_program(program, object)
+		seen += look(bpf_program__name(program)) + look(bpf_program__section_name(program));
+	bpf_object__for_each_map(map, object)
+		seen += look(bpf_map__name(map)) + look(bpf_map__pin_path(map)) + bpf_map__value_size(map);
+	bpf_object__close(object);
+	return 0;
+}
+
+int lbc_open__start(const void *data, size_t size, const struct bpf_object_open_opts *opts, int report,
+		    unsigned int seconds, size_t memory)
+{
+	struct child_limits limits = { .seconds = seconds, .memory = memory, .output = (size_t)1 << 24 };
+	struct job job = { .data = data, .size = size, .opts = opts };
+
+	return lbc_child_start(open_and_look, &job, -1, report, &limits);
+}

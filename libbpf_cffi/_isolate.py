@@ -1,0 +1,123 @@
+"""What is done to a file that may be malformed before libbpf reads it in this process: checked, opened in a child."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from contextlib import suppress
+
+from . import _log
+from ._check import check, failure
+from ._ffi import ffi, lib, text
+from .errors import Error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+__all__ = ["check_object", "how_it_ended", "open_in_child", "run_child"]
+
+SECONDS = 10
+"""How long an object may take to open in a child, of a CPU's time: the largest take a fraction of one."""
+
+MEMORY = 2 << 30
+"""Bytes of memory that it may take."""
+
+
+def check_object(data: bytes, action: str, *, linking: bool = False) -> None:
+    """Raise when libbpf would trust what it should not: bounds, sizes, names, types (csrc/elf_check.c)."""
+    why = ffi.new("char[]", 320)
+    error = lib.lbc_elf_check(ffi.from_buffer(data), len(data), linking, why, len(why))
+    if error < 0:
+        reason = text(why)
+        if not reason.startswith("section "):
+            reason += ": a BPF object is what clang -O2 -g -target bpf -c makes"
+        check(error, action, f"the file is malformed: {reason}")
+
+
+def open_in_child(data: bytes, options: Any, action: str) -> None:
+    """Raise when libbpf does not survive the opening of an object, or comes to no end with it.
+
+    What it refuses by itself it will refuse here as well, and say why.
+    """
+    memory = ffi.from_buffer(data)
+    _, result, status = run_child(
+        lambda report: (lib.lbc_open__start, memory, len(data), options, report, SECONDS, MEMORY),
+        f"{action} in a process of its own",
+    )
+    if result == -errno.ENOMEM:
+        raise failure(errno.ENOMEM, action, f"the file is malformed: libbpf took {MEMORY >> 20} MiB of memory for it")
+    if result is None:
+        raise failure(errno.EINVAL, action, f"the file is malformed: {how_it_ended(status)}, in a process of its own")
+
+
+def how_it_ended(status: int) -> str:
+    """Say what became of libbpf in a child that gave no result."""
+    if not os.WIFSIGNALED(status):
+        return "libbpf did not survive it"
+    number = os.WTERMSIG(status)
+    if number in (signal.SIGXCPU, signal.SIGALRM):
+        return "libbpf came to no end with it"
+    try:
+        return f"it crashed libbpf ({signal.Signals(number).name})"
+    except ValueError:
+        return f"it crashed libbpf (signal {number})"
+
+
+def run_child(call: Callable[[int], tuple[Any, ...]], action: str) -> tuple[list[tuple[str, str]], int | None, int]:
+    """Run a child of C's to its end; give the entries of its report, its result if there is one, its wait status.
+
+    `call` gives the function that starts it and its arguments, of which the descriptor of the report is one. The status
+    is 0 if somebody else has asked for it.
+    """
+    files: list[int] = []
+    try:
+        # One step makes and stores it, so that no Ctrl-C loses it.
+        files.extend(map(os.memfd_create, ("libbpf_cffi report",)))
+        status = _run(*call(files[0]), action=action)
+        said, result = _read_report(files[0])
+    except OSError as error:
+        if isinstance(error, Error):
+            raise
+        raise failure(error.errno or errno.EIO, action) from None
+    finally:
+        # One step of Python's, in which no Ctrl-C comes.
+        any(map(os.close, map(files.pop, [-1] * len(files))))
+    return said, result, status
+
+
+def _run(start: Callable[..., int], *arguments: Any, action: str) -> int:
+    started: list[int] = []
+    _log.listen()
+    try:
+        started.extend(map(start, *([each] for each in arguments)))
+        check(started[0], action, "no process could be started")
+        return _wait(started[0])
+    except BaseException:
+        # A Ctrl-C: the child has nothing worth keeping.
+        if started and started[0] > 0:
+            with suppress(ProcessLookupError):
+                os.kill(started[0], signal.SIGKILL)
+            _wait(started[0])
+        raise
+
+
+def _wait(pid: int) -> int:
+    try:
+        return os.waitpid(pid, 0)[1]
+    except ChildProcessError:
+        return 0
+
+
+def _read_report(fd: int) -> tuple[list[tuple[str, str]], int | None]:
+    """Take a report apart: kinds and texts, and the result if there is one."""
+    data, result = b"", None
+    while part := os.pread(fd, 1 << 20, len(data)):
+        data += part
+    said = [(entry[:1].decode("latin-1"), entry[1:].decode("utf-8", "replace")) for entry in data.split(b"\0")[:-1]]
+    for kind, number in said:
+        if kind == "r":
+            result = int(number)
+    return said, result

@@ -1,0 +1,152 @@
+"""An object that is opened in a process of its own first: what libbpf does not survive there is an exception here."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+
+import pytest
+from object_edit import EXEC, PROGBITS, Edited, Section, built, function, symbols
+
+import libbpf_cffi as bpf
+from libbpf_cffi import Btf, _isolate, objects
+from libbpf_cffi import run as command
+
+EXIT = b"\x95" + bytes(7)
+
+
+@pytest.fixture
+def unchecked(monkeypatch):
+    """Let malformed objects reach libbpf: the checks are what would keep them away."""
+    monkeypatch.setattr(objects, "check_object", lambda *_, **__: None)
+
+
+@pytest.fixture(scope="module")
+def good(compiled):
+    return compiled("hostile").read_bytes()
+
+
+@pytest.fixture
+def deadly(good):
+    """Give an object whose table of functions libbpf copies from 4 GB behind its section (init_struct_ops_maps())."""
+    obj = Edited(good)
+    found = Btf.from_bytes(obj.bytes_of(".BTF"))["section .struct_ops"].variables[0]
+    # With a size the section has been linked: libbpf keeps the offsets.
+    old = obj.words(0, found.type.id, found.offset, found.size)
+    return bytes(obj.replace(".BTF", old, obj.words(16, found.type.id, 0xFFFFFFF0, found.size)).data)
+
+
+def test_an_object_that_crashes_libbpf_is_an_exception_that_names_the_signal(unchecked, deadly):
+    with pytest.raises(bpf.LibbpfError, match=r"cannot open object 'it'") as caught:
+        bpf.Object.open(deadly, object_name="it", isolate=True)
+    assert caught.value.errno == errno.EINVAL
+    assert caught.value.hint == "the file is malformed: it crashed libbpf (SIGSEGV), in a process of its own"
+
+
+def test_without_it_that_object_ends_the_process(python, deadly, tmp_path):
+    # Else the one above would say nothing.
+    (tmp_path / "deadly.bpf.o").write_bytes(deadly)
+    code = """
+import os, sys
+import libbpf_cffi as bpf
+from libbpf_cffi import objects
+objects.check_object = lambda *_, **__: None
+if not (pid := os.fork()):
+    import faulthandler
+    faulthandler.disable()
+    bpf.Object.open(sys.argv[1])
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    assert int(python(code, tmp_path / "deadly.bpf.o")) == -signal.SIGSEGV
+
+
+def test_a_size_that_libbpf_returns_as_a_pointer_is_an_exception(unchecked, good):
+    obj = Edited(good)
+    content = obj.bytes_of(".BTF")
+    start = obj.content(".BTF")[0] + content.index(obj.words(1 << 24, 4)) + 4
+    obj.data[start : start + 4] = obj.words(0xFF000004)
+    with pytest.raises(bpf.LibbpfError):
+        bpf.Object.open(bytes(obj.data), isolate=True)
+
+
+def test_an_object_that_takes_for_ever_is_an_exception(unchecked, monkeypatch):
+    monkeypatch.setattr(_isolate, "SECONDS", 1)
+    many = [Section("socket", PROGBITS, EXIT, EXEC)] * 60000
+    data = built(*many, symbols(*[function(0, 0, 0)] * 500000))
+    with pytest.raises(bpf.LibbpfError, match="libbpf came to no end with it, in a process of its own") as caught:
+        bpf.Object.open(data, isolate=True)
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_an_object_that_takes_all_memory_is_an_exception(unchecked, monkeypatch):
+    monkeypatch.setattr(_isolate, "MEMORY", 64 << 20)
+    data = built(Section("socket", PROGBITS, EXIT * 10000, EXEC), symbols(*[function(1, 0, 80000)] * 2000))
+    with pytest.raises(bpf.LibbpfError, match="libbpf took 64 MiB of memory for it") as caught:
+        bpf.Object.open(data, isolate=True)
+    assert caught.value.errno == errno.ENOMEM
+
+
+def test_a_good_object_is_the_same(good):
+    with (
+        bpf.Object.open(good, isolate=True, object_name="tool") as one,
+        bpf.Object.open(good, object_name="tool") as two,
+    ):
+        assert list(one.maps) == list(two.maps)
+        assert list(one.programs) == list(two.programs)
+
+
+def test_what_libbpf_refuses_by_itself_is_said_in_its_words(good):
+    changed = Edited(good).of_symbol("program", "st_size", 0)
+    with pytest.raises(bpf.LibbpfError) as caught:
+        bpf.Object.open(bytes(changed.data), isolate=True)
+    assert "corrupted program" in "".join(caught.value.messages)
+
+
+def test_no_process_and_no_descriptor_stays(unchecked, good, deadly):
+    before = os.listdir("/proc/self/fd")
+    bpf.Object.open(good, isolate=True).close()
+    with pytest.raises(bpf.LibbpfError):
+        bpf.Object.open(deadly, isolate=True)
+    assert os.listdir("/proc/self/fd") == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_somebody_else_may_ask_for_the_childs_status(python, compiled):
+    code = "import signal, sys, libbpf_cffi as bpf; signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
+    said = python(f"{code}; bpf.Object.open(sys.argv[1], isolate=True).close()", compiled("hostile"))
+    assert not said
+
+
+def test_many_threads_may_do_it_at_once(python, compiled):
+    python(
+        """
+import sys, threading
+import libbpf_cffi as bpf
+failed = []
+def work():
+    try:
+        for _ in range(20):
+            bpf.Object.open(sys.argv[1], isolate=True).close()
+    except BaseException as error:
+        failed.append(error)
+threads = [threading.Thread(target=work) for _ in range(8)]
+for each in threads: each.start()
+for each in threads: each.join()
+assert not failed, failed
+""",
+        compiled("hostile"),
+    )
+
+
+def test_the_command_opens_its_objects_so(unchecked, deadly, tmp_path, capfd):
+    (tmp_path / "deadly.bpf.o").write_bytes(deadly)
+    assert command.main(["--load-only", str(tmp_path / "deadly.bpf.o")]) == 1
+    assert "it crashed libbpf (SIGSEGV)" in capfd.readouterr().err
+
+
+def test_the_command_can_be_told_not_to(monkeypatch, root, compiled):
+    monkeypatch.setattr(_isolate, "open_in_child", lambda *_: pytest.fail("it did"))
+    assert command.main(["--load-only", "--no-isolate", str(compiled("basic"))]) == 0
