@@ -178,7 +178,7 @@ def _closed(path: str) -> str | None:
         return None
     return (
         f"{path!r} belongs to user {status.st_uid} and has the mode {stat.S_IMODE(status.st_mode):04o}, which this "
-        f"process, of user {os.geteuid()}, is not let through by"
+        f"process, of user {os.geteuid()}, is not let through by: CAP_DAC_OVERRIDE would do"
     )
 
 

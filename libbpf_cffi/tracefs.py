@@ -274,8 +274,8 @@ def failure(error: OSError, action: str, path: str, *, writing: bool = False) ->
             hint = "run as root, or with CAP_DAC_OVERRIDE"
         else:
             hint = (
-                "run as root, or with CAP_DAC_READ_SEARCH, or let a group in: "
-                f"mount -o remount,gid=GROUP,mode=750 {TRACEFS}"
+                "run as root, or with CAP_DAC_READ_SEARCH (to make an instance or set something CAP_DAC_OVERRIDE), "
+                f"or let a group in: mount -o remount,gid=GROUP,mode=750 {TRACEFS}"
             )
         return TracefsPermissionError(number, strerror, action, path, hint)
     return TracefsError(number, strerror, action, path)
