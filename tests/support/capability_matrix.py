@@ -252,20 +252,29 @@ def answer(step: str, kept: list[int]) -> object:
     return None
 
 
-def main() -> None:
-    """Answer every question."""
-    global cgroup, pins
-    folder, pins, cgroup = sys.argv[1:4]
+def read_objects(folder: str) -> None:
+    """Read the objects of a folder."""
     for name in os.listdir(folder):
         with open(os.path.join(folder, name), "rb") as file:
             objects[name.partition(".")[0]] = file.read()
-    # Nobody may not be able to read Python's own files: all that may be needed is imported first.
+
+
+def import_everything() -> None:
+    """Import all that may be needed: nobody may not be able to read Python's own files, or have no descriptor."""
     for each in pkgutil.iter_modules(bpf.__path__, "libbpf_cffi."):
         importlib.import_module(each.name)
     for module in ("difflib", "socket", "encodings.ascii"):
         importlib.import_module(module)
     for name in bpf.__all__:
         getattr(bpf, name)
+
+
+def main() -> None:
+    """Answer every question."""
+    global cgroup, pins
+    folder, pins, cgroup = sys.argv[1:4]
+    read_objects(folder)
+    import_everything()
     for step, kept in json.load(sys.stdin):
         reading, writing = os.pipe()
         pid = os.fork()
