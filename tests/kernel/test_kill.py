@@ -213,7 +213,8 @@ def clear(folder):
 def test_whatever_it_was_doing_when_it_was_killed_nothing_stays_but_pins(marked, moments, pins, tracefs, until, name):
     job = JOBS[name]
     killed = pinned = 0
-    for moment in moments(job):
+    chosen = moments(job)
+    for moment in chosen:
         pid, status, _ = child(job, marked, pins, moment)
         killed += os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         if os.path.exists(pins / "all"):
@@ -225,14 +226,14 @@ def test_whatever_it_was_doing_when_it_was_killed_nothing_stays_but_pins(marked,
         # A trace buffer of its own is the one thing that no process holds: the next one that makes one removes it.
         remove_stale_instances()
         assert not [each for each in os.listdir(f"{tracefs}/instances") if f"-{pid}-" in each]
-    assert killed > KILLS // 2
+    assert killed > len(chosen) // 2
     assert bool(pinned) == ("pin" in name)
 
 
 @pytest.mark.slow_emulated
 def test_a_command_that_is_killed_at_any_time_leaves_nothing(marked, tracefs, until):
     dice = random.Random(6)
-    for _ in range(max(4, KILLS // 4)):
+    for _ in range(min(max(4, KILLS // 4), 100)):
         process = subprocess.Popen(
             [sys.executable, "-m", "libbpf_cffi.run", "-i", marked, "--", "sleep", "60"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
