@@ -46,7 +46,7 @@ WHEEL_SOURCES := setup.py build_ffi.py build_native.py build_dist.py pyproject.t
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test lint typecheck unit pytest test-vm test-kernels test-pythons test-asan test-tsan sdist wheel bench \
-	corpus requirements vendor clean distclean FORCE
+	corpus leaks kills requirements vendor clean distclean FORCE
 
 help:
 	@echo "make run           build, then load the execve tracer of examples/ and show its trace (OBJ=file: another object)"
@@ -62,6 +62,8 @@ help:
 	@echo "make wheel sdist   build into dist/"
 	@echo "make bench         the benchmarks"
 	@echo "make corpus        compare with a C loader on the kernel's own BPF programs; some 20 minutes the first time"
+	@echo "make leaks         10,000 lives of objects, maps, links and readers, after which nothing has grown (COUNT=n)"
+	@echo "make kills         SIGKILL before and after every call into C: nothing stays but pins"
 	@echo "make requirements  pin the newest versions of what building and testing needs"
 	@echo "make vendor        unpack libbpf's sources"
 	@echo "make clean         remove what builds leave; make distclean: the virtual environment and libbpf's sources too"
@@ -121,6 +123,15 @@ bench: $(VENV)/.installed
 
 corpus: $(VENV)/.installed
 	$(AS_ROOT) $(BIN)/python tests/corpus/compare.py $(ARGS)
+
+COUNT ?= 10000
+leaks: export LIBBPF_CFFI_LEAK_CYCLES := $(COUNT)
+leaks: $(VENV)/.installed
+	@$(call pytest,$(AS_ROOT)) -s -o faulthandler_timeout=0 $(CURDIR)/tests/kernel/test_leaks.py
+
+kills: export LIBBPF_CFFI_KILLS := 1000000
+kills: $(VENV)/.installed
+	@$(call pytest,$(AS_ROOT)) -v -o faulthandler_timeout=0 $(CURDIR)/tests/kernel/test_kill.py
 
 wheel: $(STAMPS)/wheel
 	@mkdir -p dist

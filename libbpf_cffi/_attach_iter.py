@@ -96,7 +96,7 @@ class IterAttach(ProgramBase):
         opened: list[int] = []
         try:
             if map is not None:
-                opened.append(map._dup(action) if hasattr(map, "_dup") else os.dup(unsigned(map, 31, "map")))
+                opened.append(map._dup(action) if hasattr(map, "_dup") else duplicate(unsigned(map, 31, "map"), action))
                 info.map.map_fd = opened[-1]
             if cgroup is not None:
                 _open_cgroup(cgroup, opened, action)

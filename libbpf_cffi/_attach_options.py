@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
-
-from ._check import check
+from ._borrow import duplicate as _duplicate
 from ._ffi import boolean, c_string, ffi, unsigned
 
 TYPE_CHECKING = False
@@ -62,10 +59,5 @@ def duplicate(thing: LoadedProgram | PerfEvent | int, action: str) -> int:
     """Duplicate a descriptor, or that of a program or perf event."""
     if not isinstance(thing, int) and hasattr(thing, "_loaded"):
         with thing._handle.lock:
-            return os.dup(thing._loaded(action))
-    fd = unsigned(thing, 31, "a descriptor")  # type: ignore[arg-type]
-    try:
-        return os.dup(fd)
-    except OSError as error:
-        check(-(error.errno or errno.EBADF), action)
-        raise
+            return _duplicate(thing._loaded(action), action)
+    return _duplicate(unsigned(thing, 31, "a descriptor"), action)  # type: ignore[arg-type]

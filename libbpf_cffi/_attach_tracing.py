@@ -351,7 +351,7 @@ def tracepoint_hint(error: int, name: str) -> str | None:
 
 def _lsm_hint() -> str | None:
     try:
-        with open("/sys/kernel/security/lsm", encoding="ascii") as file:
+        with open("/sys/kernel/security/lsm", encoding="utf-8") as file:
             active = file.read()
     except OSError:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from . import _privileges
 from ._attach_iter import IterAttach
 from ._attach_options import strings, words
 from ._elf_target import Target
@@ -79,6 +80,8 @@ class UserAttach(IterAttach):
             return _pid(pid), target.lasting_path, place, options.pointer
 
         def hint(error: int, target: Target) -> str | None:
+            if error == errno.EACCES and _privileges.missing("CAP_SYS_ADMIN"):
+                return _NOT_ADMIN
             return _symbol_hint(error, target, [function] if function else [])
 
         what = f"{os.fspath(binary_path)}:{function or hex(offset)}"
@@ -255,6 +258,12 @@ def _without_table(options: Options, syms: Sequence[str] | None, target: Target)
             options.pointer.syms = ffi.NULL
             options.set("offsets", words(options, "unsigned long", [there[name] for name in syms], "offsets"))
     return options.pointer
+
+
+_NOT_ADMIN = (
+    "this process lacks CAP_SYS_ADMIN, which a uprobe needs where it is a perf event (perf_uprobe_event_init()): "
+    "attach_uprobe_multi() does without"
+)
 
 
 def _symbol_hint(error: int, target: Target, names: Sequence[str]) -> str | None:

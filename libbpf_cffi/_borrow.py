@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from itertools import starmap
 
+from ._check import failure
 from ._ffi import unsigned
 
 TYPE_CHECKING = False
@@ -15,10 +17,20 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["LEAST", "Descriptors"]
+__all__ = ["LEAST", "Descriptors", "duplicate"]
 
 LEAST = 3
 """No duplicate takes the place of a standard stream."""
+
+
+def duplicate(fd: int, action: str) -> int:
+    """Duplicate a descriptor for an action, or raise `LibbpfError`: there may be no more of them."""
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, LEAST)
+    except OSError as error:
+        # A limit that is below `LEAST` is EINVAL.
+        number = errno.EMFILE if error.errno == errno.EINVAL else error.errno
+        raise failure(number or errno.EBADF, action or "duplicate a descriptor") from None
 
 
 class Descriptors:
@@ -50,7 +62,7 @@ class Descriptors:
         """Duplicate the descriptor of a program, a map, a link or BTF; a program says what could not be done."""
         with thing._handle.lock:
             fd = thing._loaded(action) if action and hasattr(thing, "_loaded") else thing.fd
-            return self.make(fcntl.fcntl, fd, fcntl.F_DUPFD_CLOEXEC, LEAST)
+            return self.make(duplicate, fd, action)
 
     def any(self, value: Any, what: str, wanted: str) -> int:
         """Give the descriptor that a thing has, or that a number is: that one stays the caller's."""

@@ -85,7 +85,7 @@ def failure(
         logs.append((name, user_log))
     # The last one: programs before it, with a log_level of their own, were accepted.
     for name, log in reversed(logs):
-        refused = VerifierError(error, strerror_text, action, texts, program=name, log=log)
+        refused = VerifierError(error, strerror_text, action, texts, _locked_helper(log), program=name, log=log)
         if refused.summary():
             return refused
     kind: type[LibbpfError] = LibbpfError
@@ -137,6 +137,19 @@ def _hint(error: int, texts: list[str]) -> str | None:
     if "LIBBPF_BPF_TOKEN_PATH" in os.environ and ("BPF FS mount" in said or "token" in said):
         return "the environment variable LIBBPF_BPF_TOKEN_PATH names a BPF file system that gives no token"
     return None
+
+
+def _locked_helper(log: str) -> str | None:
+    """Say that the kernel is locked down, if that may be why the verifier knows not the helper that it complains of."""
+    if "cannot use helper bpf_probe_" not in log and "unknown func bpf_probe_" not in log:
+        return None
+    level = _privileges.lockdown()
+    if not level:
+        return None
+    return (
+        f"the kernel is locked down (lockdown={level}), which takes bpf_probe_write_user() from programs, and with "
+        '"confidentiality" all of bpf_probe_read…()'
+    )
 
 
 def by_id_hint(error: int) -> str | None:

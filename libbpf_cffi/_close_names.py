@@ -44,7 +44,7 @@ def _like(name: str, names: Iterable[str]) -> str:
 def _kernel_functions() -> list[str]:
     """Give the names of the kernel's functions, as far as this process may see them."""
     try:
-        with open("/proc/kallsyms", encoding="ascii", errors="replace") as file:
+        with open("/proc/kallsyms", encoding="utf-8", errors="replace") as file:
             fields = (line.split() for line in file)
             return [field[2] for field in fields if len(field) > 2 and field[1] in "tTwW"]
     except OSError:

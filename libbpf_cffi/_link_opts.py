@@ -7,6 +7,7 @@ import os
 
 from ._check import failure
 from ._ffi import Options, c_string, ffi, lib, path_bytes, unsigned
+from ._targets import no_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ def target_number(target: Any, attach_type: int, borrowed: Descriptors) -> int:
 
         try:
             return socket.if_nametoindex(target)
-        except OSError:
+        except OSError as error:
+            if (number := no_socket(error)) is not None:
+                raise failure(number, f"find the network device {target!r}") from None
             raise ValueError(f"there is no interface {target!r}") from None
     if isinstance(target, (str, bytes)) or hasattr(target, "__fspath__"):
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from . import _log, _map_open
+from ._borrow import duplicate
 from ._check import check
 from ._ffi import ffi, lib, text
 from ._handle import ObjectHandle
@@ -49,10 +50,8 @@ class Identity(Settings):
     def _dup(self, action: str) -> int:
         """Duplicate the descriptor, for a call on something with another lock."""
         with self._handle.lock:
-            import fcntl
-
             self._require(action, *CREATED)
-            return fcntl.fcntl(self.fd, fcntl.F_DUPFD_CLOEXEC, 3)
+            return duplicate(self.fd, action)
 
     @property
     def id(self) -> int:

@@ -6,10 +6,10 @@ What a descriptor of ours is needed for is one call: it is made before and close
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from itertools import starmap
 
+from ._borrow import duplicate
 from ._check import by_id_hint, check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._map import Map
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["Borrowed", "Lending", "ProgramId", "Stand"]
-
-LEAST = 3
-"""No duplicate takes the place of a standard stream."""
 
 
 class ProgramId(int):
@@ -66,7 +63,7 @@ class Borrowed:
         if not hasattr(value, "section_name"):
             return self.file(value, "a Program")
         with value._handle.lock:
-            return self.make(fcntl.fcntl, value.fd, fcntl.F_DUPFD_CLOEXEC, LEAST)
+            return self.make(duplicate, value.fd, f"put program {value.name!r} into {self._what}")
 
     def map(self, value: Any) -> int:
         """Give a descriptor of a `Map`, or what `file` takes."""

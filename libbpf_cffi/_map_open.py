@@ -225,4 +225,6 @@ def fdinfo(fd: int) -> dict[str, str]:
             lines = file.read().decode().splitlines()
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise failure(error.errno or errno.EIO, f"read what /proc tells of descriptor {fd}") from None
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from . import _privileges
 from ._ffi import Options, ffi, lib
 from ._targets import cgroup_hint, interface_name
 
@@ -174,6 +175,8 @@ def cgroup_attach_hint(error: int, value: object, fd: int, attach_type: int, ord
     if error in (errno.EBADF, errno.ENOENT) and not _has_cgroup(fd):
         return cgroup_hint(value)
     if error == errno.EPERM:
+        if _privileges.missing("CAP_NET_ADMIN") and _privileges.missing("CAP_SYS_ADMIN"):
+            return "this process lacks CAP_NET_ADMIN, which attaching to a control group needs"
         return (
             "a program is there that takes no other beside it (attached without ALLOW_MULTI), here or in a group "
             "above: net.prog_query() tells"

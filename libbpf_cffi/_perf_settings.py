@@ -105,7 +105,7 @@ def places(
 def _online(action: str) -> list[int]:
     """Give the CPUs that are online."""
     try:
-        with open(ONLINE, encoding="ascii") as file:
+        with open(ONLINE, encoding="utf-8") as file:
             text = file.read()
     except OSError as error:
         raise failure(error.errno or errno.EIO, action, f"which CPUs are online is in {ONLINE}") from None

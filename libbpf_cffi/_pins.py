@@ -116,8 +116,7 @@ class Folders:
         missing = list(_walk(folder, self._action))
         if missing and not tracefs.is_bpffs(os.path.dirname(missing[0])):
             # libbpf would make the last folder first and then refuse it.
-            hint = f"{folder!r} is on no BPF file system; pins live on one: mount -t bpf bpf /sys/fs/bpf"
-            check(-errno.EINVAL, self._action, hint)
+            check(-errno.EINVAL, self._action, _not_bpffs(folder))
         for path in missing:
             _refuse_dot(path, self._action)
             try:
@@ -138,6 +137,10 @@ class Folders:
                 if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
                     raise
         self._made.clear()
+
+
+def _not_bpffs(folder: str) -> str:
+    return f"{folder!r} is on no BPF file system; pins live on one: mount -t bpf bpf /sys/fs/bpf"
 
 
 def check_pin(path: str, action: str) -> None:
@@ -178,14 +181,14 @@ def _closed(path: str) -> str | None:
         return None
     return (
         f"{path!r} belongs to user {status.st_uid} and has the mode {stat.S_IMODE(status.st_mode):04o}, which this "
-        f"process, of user {os.geteuid()}, is not let through by"
+        f"process, of user {os.geteuid()}, is not let through by: CAP_DAC_OVERRIDE would do"
     )
 
 
 def pinning_hint(error: int, path: str) -> str | None:
     """Say why nothing could be pinned at `path`."""
     if error != errno.EEXIST:
-        return None
+        return None if tracefs.is_bpffs(os.path.dirname(path)) else _not_bpffs(os.path.dirname(path))
     return f"something is at {path!r} already: unpin or remove that first, or pin elsewhere"
 
 

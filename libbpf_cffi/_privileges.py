@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CAPABILITIES", "effective", "missing", "obstacles"]
+__all__ = ["CAPABILITIES", "effective", "lockdown", "missing", "obstacles"]
 
 CAPABILITIES = {
     "CAP_DAC_READ_SEARCH": 2,
@@ -48,13 +48,24 @@ def missing(*names: str) -> list[str]:
     return [name for name in names if not mask >> CAPABILITIES[name] & 1]
 
 
+def lockdown() -> str:
+    """Give how far the kernel is locked down: ``"integrity"``, ``"confidentiality"``, or an empty text. Linux 5.4."""
+    said = _read("/sys/kernel/security/lockdown")
+    if not said:
+        # securityfs is not mounted; where the boot parameter is not given, only the kernel's configuration says it.
+        chosen = [word for word in _read("/proc/cmdline").split() if word.startswith("lockdown=")]
+        said = f"[{chosen[-1].removeprefix('lockdown=')}]" if chosen else ""
+    level = said.partition("[")[2].partition("]")[0]
+    return "" if level == "none" else level
+
+
 def obstacles() -> list[str]:
     """List, in words, the system's settings that refuse BPF to a process that has the capabilities or has not."""
     found = []
-    lockdown = _read("/sys/kernel/security/lockdown")
-    if "[confidentiality]" in lockdown:
+    level = lockdown()
+    if level == "confidentiality":
         found.append("the kernel is locked down (lockdown=confidentiality): no tracing")
-    elif "[integrity]" in lockdown:
+    elif level == "integrity":
         found.append("the kernel is locked down (lockdown=integrity): it may refuse programs that steer the kernel")
     if missing("CAP_BPF") and _read("/proc/sys/kernel/unprivileged_bpf_disabled").strip() in ("1", "2"):
         found.append("kernel.unprivileged_bpf_disabled forbids BPF without CAP_BPF")

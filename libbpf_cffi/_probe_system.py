@@ -90,7 +90,7 @@ def _read(path: str, action: str) -> str:
 
 def _setting(path: str) -> int | None:
     try:
-        with open(f"/proc/sys/{path}", encoding="ascii") as file:
+        with open(f"/proc/sys/{path}", encoding="utf-8") as file:
             return int(file.read())
     except (OSError, ValueError):
         return None

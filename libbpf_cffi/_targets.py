@@ -6,6 +6,7 @@ import errno
 import os
 from itertools import starmap
 
+from ._borrow import duplicate
 from ._check import check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._handle import Handle
@@ -30,6 +31,7 @@ __all__ = [
     "interface",
     "interface_name",
     "netns",
+    "no_socket",
 ]
 
 NETNS_FOLDER = "/run/netns"
@@ -43,14 +45,33 @@ def interface(value: Any) -> int:
 
         try:
             return socket.if_nametoindex(value)
-        except (OSError, ValueError):
-            raise failure(errno.ENODEV, f"find the network device {value!r}", _others(value)) from None
+        except (OSError, ValueError) as error:
+            action = f"find the network device {value!r}"
+            if (number := no_socket(error)) is not None:
+                raise failure(number, action) from None
+            raise failure(errno.ENODEV, action, _others(value)) from None
     if not hasattr(value, "__index__"):
         raise TypeError(f"a device is named, or given by its number, not by {type(value).__name__}")
     number = unsigned(value, 31, "the number of a device")
     if not number:
         raise ValueError("0 is the number of no device")
     return number
+
+
+def no_socket(error: Exception) -> int | None:
+    """Give the errno if there is no descriptor for a socket, by which the C library finds devices.
+
+    Python says of every failure that there is no such device.
+    """
+    import socket
+
+    if getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE):
+        return error.errno  # type: ignore[attr-defined, no-any-return]
+    try:
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).close()
+    except OSError as refused:
+        return refused.errno
+    return None
 
 
 def interface_name(ifindex: int) -> str | None:
@@ -155,9 +176,7 @@ class Descriptors:
 
     def dup(self, fd: int) -> int:
         """Duplicate a descriptor, for the block."""
-        import fcntl
-
-        return self.take(fcntl.fcntl, fd, fcntl.F_DUPFD_CLOEXEC, 3)
+        return self.take(duplicate, fd, "")
 
 
 def inode(fd: int) -> int:

@@ -195,6 +195,8 @@ def _hint(error: int, kind: int, program: LoadedProgram, done: Any, room: int) -
         return f"the packet has {done.data_size_out} bytes afterwards, and there was room for {room}: data_size_out"
     if error == errno.EINTR:
         return "a signal came in before all repetitions were done"
+    if error == errno.ENXIO:
+        return f"CPU {done.cpu} is offline, or there is none: probe.online_cpus() lists those that can run it"
     if error in (ENOTSUPP, errno.EOPNOTSUPP):
         return f"this kernel makes no test runs of programs of type {program.type.name}"
     if error != errno.EINVAL:

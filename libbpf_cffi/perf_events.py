@@ -180,7 +180,7 @@ class PerfEvent:
             raise ValueError(f"pmu must be a name, not {pmu!r}")
         action = f"find the unit {pmu!r} of perf events"
         try:
-            with open(f"{_PMUS}/{pmu}/type", encoding="ascii") as file:
+            with open(f"{_PMUS}/{pmu}/type", encoding="utf-8") as file:
                 kind = int(file.read())
         except OSError as error:
             check(-(error.errno or errno.EIO), action, f"{_PMUS} has {', '.join(_listed(_PMUS))}")

@@ -10,6 +10,7 @@ import errno
 import os
 from itertools import count
 
+from . import _privileges
 from .errors import Error
 
 TYPE_CHECKING = False
@@ -86,7 +87,11 @@ def _mounts(kind: str) -> list[Mount]:
     try:
         with open("/proc/self/mountinfo", "rb") as file:
             lines = file.read().split(b"\n")
-    except OSError:
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            # Says nothing of mounts.
+            hint = "raise `ulimit -n`" if error.errno == errno.EMFILE else None
+            raise FilesystemError(error.errno, os.strerror(error.errno), f"find what is a {kind}", None, hint) from None
         return []  # without /proc nothing can be said
     for line in lines:
         fields, _, source = line.partition(b" - ")
@@ -176,15 +181,11 @@ def _kernel_has(kind: str) -> bool:
 
 def locked_down() -> bool:
     """Tell whether the kernel is locked down to "confidentiality", which closes tracefs to everybody. Linux 5.4."""
-    try:
-        with open("/sys/kernel/security/lockdown", encoding="utf-8") as file:
-            return "[confidentiality]" in file.read()
-    except OSError:
-        return False
+    return _privileges.lockdown() == "confidentiality"
 
 
 _LOCKED_DOWN = (
-    'the kernel is locked down ("confidentiality" in /sys/kernel/security/lockdown), which closes tracefs '
+    'the kernel is locked down ("confidentiality", see /sys/kernel/security/lockdown), which closes tracefs '
     "even to root; the boot parameter lockdown= sets it"
 )
 
@@ -274,8 +275,8 @@ def failure(error: OSError, action: str, path: str, *, writing: bool = False) ->
             hint = "run as root, or with CAP_DAC_OVERRIDE"
         else:
             hint = (
-                "run as root, or with CAP_DAC_READ_SEARCH, or let a group in: "
-                f"mount -o remount,gid=GROUP,mode=750 {TRACEFS}"
+                "run as root, or with CAP_DAC_READ_SEARCH (to make an instance or set something CAP_DAC_OVERRIDE), "
+                f"or let a group in: mount -o remount,gid=GROUP,mode=750 {TRACEFS}"
             )
         return TracefsPermissionError(number, strerror, action, path, hint)
     return TracefsError(number, strerror, action, path)

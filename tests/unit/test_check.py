@@ -6,7 +6,16 @@ import errno
 
 import pytest
 
-from libbpf_cffi import LibbpfError, LibbpfPermissionError, NotSupportedError, VerifierError, _check, ffi, lib
+from libbpf_cffi import (
+    LibbpfError,
+    LibbpfPermissionError,
+    NotSupportedError,
+    VerifierError,
+    _check,
+    _privileges,
+    ffi,
+    lib,
+)
 from libbpf_cffi._check import check, failure, load_logs, not_null, strerror
 
 WARN = lib.LIBBPF_WARN
@@ -100,6 +109,49 @@ def test_a_log_makes_a_refusal_of_any_errno(says, error):
     assert type(refused) is VerifierError
     assert refused.program == "p"
     assert refused.log == "0: (95) exit\nR0 !read_ok\n"
+
+
+@pytest.fixture
+def files(monkeypatch):
+    """Let files of /proc and /sys have another content, or be missing."""
+
+    def have(**content):
+        by_name = {"lockdown": "/sys/kernel/security/lockdown", "cmdline": "/proc/cmdline"}
+        found = {by_name[name]: text for name, text in content.items()}
+        monkeypatch.setattr(_privileges, "_read", lambda path: found.get(path, ""))
+
+    return have
+
+
+@pytest.mark.parametrize(
+    ("content", "level"),
+    [
+        ({}, ""),
+        ({"lockdown": "[none] integrity confidentiality\n"}, ""),
+        ({"lockdown": "none [integrity] confidentiality\n", "cmdline": "lockdown=confidentiality"}, "integrity"),
+        ({"cmdline": "root=/dev/sda lockdown=integrity lockdown=confidentiality quiet\n"}, "confidentiality"),
+        ({"cmdline": "root=/dev/sda\n"}, ""),
+    ],
+)
+def test_the_kernel_says_how_far_it_is_locked_down(files, content, level):
+    files(**content)
+    assert _privileges.lockdown() == level
+
+
+@pytest.mark.parametrize("words", ["program of this type cannot use helper", "unknown func"])
+def test_a_helper_that_a_locked_down_kernel_takes_away_is_said_to_be(says, files, words):
+    files(lockdown="none integrity [confidentiality]")
+    says((WARN, load_log("p", f"5: (85) call bpf_probe_read_kernel#113\n{words} bpf_probe_read_kernel#113\n")))
+    assert "lockdown=confidentiality" in (failure(errno.EINVAL, "load it").hint or "")
+
+
+def test_a_helper_that_is_not_there_for_another_reason_is_no_matter_of_lockdown(says, files):
+    files(lockdown="none [integrity] confidentiality")
+    says((WARN, load_log("p", "5: (85) call bpf_msg_redirect_map#60\nunknown func bpf_msg_redirect_map#60\n")))
+    assert failure(errno.EINVAL, "load it").hint is None
+    files(lockdown="[none] integrity confidentiality")
+    says((WARN, load_log("p", "5: (85) call bpf_probe_write_user#36\nunknown func bpf_probe_write_user#36\n")))
+    assert failure(errno.EINVAL, "load it").hint is None
 
 
 def test_the_last_log_is_the_refusals(says):
