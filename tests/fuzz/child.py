@@ -42,9 +42,11 @@ def entry_point(name: str, seeds: Path) -> Callable[[bytes], None]:
         return entries.Linked((seeds / "linked.o").read_bytes())
     if name == "btf_of_elf":
         return entries.BtfOfElf()
+    # What the fuzzer must find, for the tests of it.
     if name == "abort":
-        # What the fuzzer must find: a test of it.
         return lambda data: os.abort() if data[4:5] != b"\2" else None
+    if name == "endless":
+        return lambda data: time.sleep(3600) if data[4:5] != b"\2" else None
     found = {
         "open": entries.open_object,
         "prepare": entries.prepare_object,
@@ -98,7 +100,7 @@ def main() -> None:
         except entries.ContainedError as error:
             counters[4] += 1
             print(f"contained: {error}", file=sys.stderr)
-        except BaseException:  # noqa: BLE001 - whatever it is, the input is wanted
+        except BaseException:
             traceback.print_exc()
             sys.stderr.flush()
             os._exit(UNEXPECTED)

@@ -1,16 +1,17 @@
-"""Hand malformed files to everything that takes a file, in child processes: what dies, hangs or raises the unexpected?
+"""Hand malformed files to everything that takes a file, in child processes, and keep what one dies of.
 
-    fuzz.py [--seconds S] [--inputs N] [--seed N] [--jobs N] [--only ENTRY]... OUTPUT
+    fuzz.py [--seconds S] [--inputs N] [--seed N] [--jobs N] [--patience S] [--only ENTRY]... [--sanitized SITE] OUTPUT
 
 The files are changed copies of good ones (mutate.c): the objects of the tests, their BTF, programs with USDT probes.
 What is found is in the folder OUTPUT, an input with what the child said beside it; the exit status is then 1.
-With a sanitized package (`make fuzz`) children end at the first thing that a sanitizer sees.
+With the package of SITE, which has sanitizers inside (`make fuzz`), children end at the first thing that one sees.
 """
 
 from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import mmap
 import os
@@ -46,17 +47,21 @@ SHARES = {
 }
 """The entry points, and the share of the time that each gets."""
 
+OBJECTS = (
+    "arena_page", "attach_freplace", "attach_net", "attach_struct_ops", "attach_user", "basic", "fentry", "hostile",
+    "kernel_settings", "kinds", "map_kinds", "map_uses", "options", "own_sections", "percpu", "runs", "struct_ops",
+    "typed_maps", "usdt", "values", "variables", "variables_arena", "variables_linked", "variables_static",
+)  # fmt: skip
+"""The objects of the tests that are changed: with sections, types and relocations of every kind."""
+
 KINDS = {"btf": "btf", "btf_changes": "btf", "targets": "targets"}
 """The good files of an entry point, where they are not objects."""
 
-LARGEST = 1 << 17
-"""Bytes of a good file: of a larger one only a small part would ever be changed."""
+LARGEST_BTF = 1 << 15
+"""Bytes of good BTF: to walk over more takes too long."""
 
 SLICE = 10.0
 """Seconds that a child works."""
-
-HANG = 30.0
-"""Seconds for one input. The machine may be busy."""
 
 
 class Found(NamedTuple):
@@ -71,19 +76,11 @@ def make_seeds(folder: Path) -> None:
     """Compile what is changed: the objects of the tests, and a program with probes."""
     for kind in ("objects", "btf", "targets"):
         (folder / kind).mkdir(parents=True)
-    made = os.environ.get("LIBBPF_CFFI_TEST_OBJECTS")
-    for source in sorted(SOURCES.glob("*.bpf.c")):
-        compiled = Path(made, source.with_suffix(".o").name) if made else None
-        try:
-            data = compiled.read_bytes() if compiled and compiled.exists() else bpf.compile_object(source)
-        except bpf.CompileError:
-            continue
-        if len(data) > LARGEST:
-            continue
-        name = source.name.partition(".")[0]
+    for name in OBJECTS:
+        data = bpf.compile_object(SOURCES / f"{name}.bpf.c")
         (folder / "objects" / name).write_bytes(data)
         btf = section(data, ".BTF")
-        if btf is not None and len(btf) < LARGEST // 4:
+        if btf is not None and len(btf) < LARGEST_BTF:
             (folder / "btf" / name).write_bytes(btf)
     objects = folder / "objects"
     (folder / "btf" / "every_kind").write_bytes(_every_kind())
@@ -101,7 +98,7 @@ def make_seeds(folder: Path) -> None:
     ):
         subprocess.run(["cc", *flags, "-o", folder / "targets" / name, SOURCES / source], check=True)
     (folder / "entries.json").write_text(
-        json.dumps({"abort": "objects"} | {name: KINDS.get(name, "objects") for name in SHARES}), encoding="utf-8"
+        json.dumps({name: KINDS.get(name, "objects") for name in (*SHARES, "abort", "endless")}), encoding="utf-8"
     )
     for kind in ("objects", "btf", "targets"):
         assert any((folder / kind).iterdir()), f"there are no good files for {kind}"
@@ -121,16 +118,33 @@ def compile_mutator(folder: Path) -> Path:
     return library
 
 
+def sanitized(site: Path) -> dict[str, str]:
+    """Give the environment for a package with sanitizers inside; tools/test-sanitized says why."""
+    libraries = [
+        subprocess.run(["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
+        for name in ("libasan.so", "libubsan.so")
+    ]
+    return {
+        "PYTHONPATH": str(site),
+        "PYTHONMALLOC": "malloc",
+        "LD_PRELOAD": " ".join(libraries),
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:abort_on_error=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1:abort_on_error=1",
+    }
+
+
 class Fuzzer:
     """One run: the good files, what was counted, what was found."""
 
-    def __init__(self, work: Path, output: Path, seed: int) -> None:
+    def __init__(self, work: Path, output: Path, seed: int, patience: float, site: Path | None) -> None:
         self.totals = {name: dict.fromkeys((*COUNTERS, "crashes", "hangs", "seconds"), 0.0) for name in SHARES}
         self.found: list[Found] = []
         self._seeds, self._output, self._work = work / "seeds", output, work
         make_seeds(self._seeds)
         self._library = compile_mutator(work)
         self._state = seed
+        self._patience = patience
+        self._environment = dict(os.environ) | (sanitized(site) if site else {})
 
     def slice(self, entry: str, seconds: float, inputs: int) -> None:
         """Let one child work for some time, and keep what it died of."""
@@ -143,9 +157,9 @@ class Fuzzer:
         with open(said, "wb") as errors, open(shared, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
             child = subprocess.Popen(
                 [sys.executable, "-X", "faulthandler", HERE / "child.py", *map(str, arguments)],
-                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
+                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, env=self._environment,
             )  # fmt: skip
-            hung = _watch(child, memory)
+            hung = _watch(child, memory, self._patience)
             counted = struct.unpack_from(f"{len(COUNTERS)}Q", memory)
             (size,) = struct.unpack_from("Q", memory, SIZE_AT)
             data = memory[DATA_AT : DATA_AT + size]
@@ -182,8 +196,7 @@ class Fuzzer:
         rows.append(("all", *_shown(total)))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join(
-            "  ".join(text.rjust(width) if at else text.ljust(width) for at, (text, width) in enumerate(zip(row, widths, strict=True)))
-            for row in rows
+            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
         )
 
 
@@ -192,19 +205,18 @@ def _shown(counts: dict[str, float]) -> tuple[str, ...]:
     return (*numbers, f"{counts['tried'] / max(counts['seconds'], 0.01):,.0f}")
 
 
-def _watch(child: subprocess.Popen[bytes], memory: mmap.mmap) -> bool:
+def _watch(child: subprocess.Popen[bytes], memory: mmap.mmap, patience: float) -> bool:
     """Wait for a child; end it, and tell so, if it works at one input for too long."""
     last, since = -1, time.monotonic()
     while True:
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(0.5)
+        if child.returncode is not None:
             return False
-        except subprocess.TimeoutExpired:
-            pass
         (tried,) = struct.unpack_from("Q", memory)
         if tried != last:
             last, since = tried, time.monotonic()
-        elif time.monotonic() - since > HANG:
+        elif time.monotonic() - since > patience:
             # With the place in Python, by faulthandler.
             child.send_signal(signal.SIGABRT)
             child.wait()
@@ -219,13 +231,15 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=1 << 60, help="of each entry point at most")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--only", action="append", choices=[*SHARES, "abort"], metavar="ENTRY")
+    parser.add_argument("--only", action="append", choices=[*SHARES, "abort", "endless"], metavar="ENTRY")
+    parser.add_argument("--patience", type=float, default=30.0, help="seconds for one input")
+    parser.add_argument("--sanitized", type=Path, metavar="SITE")
     parser.add_argument("output", type=Path)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     chosen = {name: SHARES.get(name, 1) for name in options.only or SHARES}
     with tempfile.TemporaryDirectory(prefix="libbpf-cffi-fuzz-") as work:
-        fuzzer = Fuzzer(Path(work), options.output, options.seed)
+        fuzzer = Fuzzer(Path(work), options.output, options.seed, options.patience, options.sanitized)
         print(f"seed {options.seed}", flush=True)
         end = time.monotonic() + options.seconds
 

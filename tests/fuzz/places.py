@@ -36,8 +36,8 @@ def _elf(data: bytes) -> list[Place]:
         if kind == SHT_NOBITS or not size:
             continue
         if kind in (SHT_SYMTAB, SHT_DYNSYM):
-            count = min(size // 24, 64)
-            found += [(offset + 24 * each + at, wide, unit) for each in range(count) for at, wide, unit in SYMBOL_FIELDS]
+            symbols = range(offset, offset + 24 * min(size // 24, 64), 24)
+            found += [(symbol + at, wide, unit) for symbol in symbols for at, wide, unit in SYMBOL_FIELDS]
         elif kind == SHT_REL:
             found += [(offset, size, 8), (offset, size, 4)] * 6
         elif kind == SHT_NOTE:
