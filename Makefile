@@ -46,7 +46,7 @@ WHEEL_SOURCES := setup.py build_ffi.py build_native.py build_dist.py pyproject.t
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test lint typecheck unit pytest test-vm test-kernels test-pythons test-asan test-tsan sdist wheel bench \
-	corpus leaks kills requirements vendor clean distclean FORCE
+	corpus fuzz leaks kills requirements vendor clean distclean FORCE
 
 help:
 	@echo "make run           build, then load the execve tracer of examples/ and show its trace (OBJ=file: another object)"
@@ -62,6 +62,7 @@ help:
 	@echo "make wheel sdist   build into dist/"
 	@echo "make bench         the benchmarks"
 	@echo "make corpus        compare with a C loader on the kernel's own BPF programs; some 20 minutes the first time"
+	@echo "make fuzz          malformed files for everything that takes a file, with sanitizers (TIME=seconds)"
 	@echo "make leaks         10,000 lives of objects, maps, links and readers, after which nothing has grown (COUNT=n)"
 	@echo "make kills         SIGKILL before and after every call into C: nothing stays but pins"
 	@echo "make requirements  pin the newest versions of what building and testing needs"
@@ -123,6 +124,12 @@ bench: $(VENV)/.installed
 
 corpus: $(VENV)/.installed
 	$(AS_ROOT) $(BIN)/python tests/corpus/compare.py $(ARGS)
+
+# Seconds; ARGS=--jobs=2 for both processors, ARGS=--only=open for one entry point.
+TIME ?= 300
+fuzz: build/asan/.installed $(VENV)/.installed
+	@mkdir -p $(TEST_DIR) && cd $(TEST_DIR) && $(AS_ROOT) $(CURDIR)/$(BIN)/python $(CURDIR)/tests/fuzz/fuzz.py \
+		--seconds $(TIME) --sanitized $(CURDIR)/build/asan/site $(ARGS) $(CURDIR)/build/fuzz
 
 COUNT ?= 10000
 leaks: export LIBBPF_CFFI_LEAK_CYCLES := $(COUNT)

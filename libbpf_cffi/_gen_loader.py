@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from typing import NamedTuple
 
-from ._ffi import Options, boolean, ffi, lib
+from ._check import failure
+from ._ffi import Options, boolean, ffi, lib, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ class LoaderProgram(NamedTuple):
     programs: tuple[str, ...]
 
 
+_FATAL = {lib.BPF_MAP_TYPE_STRUCT_OPS: "struct_ops map", lib.BPF_MAP_TYPE_ARENA: "arena"}
+"""Maps that libbpf 1.7 dies of: types are looked up by a NULL pointer, an arena that is not there is written."""
+
+
 class Generation:
     """One call of `Object.gen_loader`: the function that takes the place of load, and what it gives."""
 
@@ -40,6 +46,13 @@ class Generation:
 
     def run(self, pointer: bpf_object, result: CData) -> None:
         """Have libbpf generate; what is interrupted in between can only be closed."""
+        each = lib.bpf_object__next_map(pointer, ffi.NULL)
+        while each:
+            kind = _FATAL.get(lib.bpf_map__type(each))
+            if kind is not None and lib.bpf_map__autocreate(each):
+                hint = f"a loader program cannot make the {kind} {text(lib.bpf_map__name(each))!r}"
+                raise failure(errno.EOPNOTSUPP, f"generate the loader of {self._handle.name}", hint)
+            each = lib.bpf_object__next_map(pointer, each)
         self._handle.phase = self._handle.FAILED
         error = lib.bpf_object__gen_loader(pointer, self._opts.pointer)
         if error:

@@ -97,6 +97,18 @@ def test_an_object_that_was_made_into_a_loader_can_only_be_closed(opened):
         obj.maps["raw_hits"].fd
 
 
+@pytest.mark.parametrize(("source", "kind"), [("struct_ops", "struct_ops map"), ("variables_arena", "arena")])
+def test_an_object_with_maps_that_libbpf_dies_of_is_refused_and_stays_open(opened, source, kind):
+    obj = opened(source)
+    with pytest.raises(bpf.NotSupportedError, match=rf"a loader program cannot make the {kind} '\w+'"):
+        obj.gen_loader()
+    for each in obj.programs.values():
+        each.autoload = False
+    for each in obj.maps.values():
+        each.autocreate = False
+    obj.load()
+
+
 def test_a_loaded_object_is_made_into_no_loader(loaded):
     with pytest.raises(bpf.StateError, match="that belongs between open and load"):
         loaded("basic").gen_loader()
