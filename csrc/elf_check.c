@@ -52,6 +52,9 @@
 /* The linker fills what alignment leaves empty. */
 #define MAX_ALIGN ((uint64_t)1 << 20)
 
+/* Sections of which libbpf takes the last, where others take the first, or forgets the memory of all but one. */
+static const char *const ONCE[] = { ".BTF", ".BTF.ext", ".jumptables" };
+
 struct object {
 	struct elf_file file;
 	int linking;
@@ -155,8 +158,10 @@ static int check_section(struct object *object, uint64_t index)
 static int check_sections(struct object *object)
 {
 	struct elf_file *file = &object->file;
+	int seen[sizeof(ONCE) / sizeof(*ONCE)] = { 0 };
 	uint64_t i, total = 0;
-	int error = 0, jump_tables = 0;
+	size_t k;
+	int error = 0;
 
 	if (file->count > 1 && !file->names.size)
 		return lbc_elf_bad(file, "the header: e_shstrndx: the sections have no names");
@@ -172,8 +177,9 @@ static int check_sections(struct object *object)
 		if (total > file->size)
 			return lbc_elf_bad_section(file, i, "sh_offset is %llu, sh_size is %llu: sections overlap",
 						   (unsigned long long)section.offset, (unsigned long long)section.size);
-		if (!strcmp(name_of(object, &section), ".jumptables") && jump_tables++)
-			return lbc_elf_bad_section(file, i, "there are two of that name");
+		for (k = 0; k < sizeof(ONCE) / sizeof(*ONCE); k++)
+			if (!strcmp(name_of(object, &section), ONCE[k]) && seen[k]++)
+				return lbc_elf_bad_section(file, i, "there are two of that name");
 	}
 	return 0;
 }

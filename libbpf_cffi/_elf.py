@@ -7,7 +7,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Literal
 
-__all__ = ["DYNSYM", "SYMTAB", "functions", "has_symbol_table", "section", "source", "symbols", "usdts"]
+__all__ = [
+    "DYNSYM",
+    "SYMTAB",
+    "functions",
+    "has_core_relocations",
+    "has_symbol_table",
+    "section",
+    "source",
+    "symbols",
+    "usdts",
+]
 
 _CLASS64, _LITTLE = 2, 1
 SYMTAB, _NOBITS, DYNSYM = 2, 8, 11
@@ -105,6 +115,13 @@ def symbols(data: bytes, name: str) -> list[tuple[str, int, int]]:
             offset, size = (int.from_bytes(table[at + field : at + field + 8], order) for field in (8, 16))
             found.append((symbol, offset, size))
     return found
+
+
+def has_core_relocations(data: bytes) -> bool:
+    """Tell whether a BPF object has relocations for which libbpf needs the kernel's types (``.BTF.ext``)."""
+    header = (section(data, ".BTF.ext") or b"")[:32]
+    order = _Sections(data).order
+    return int.from_bytes(header[4:8], order) >= len(header) == 32 and any(header[28:])
 
 
 def source(data: bytes) -> str:

@@ -17,7 +17,7 @@ from ._map_access import close_elements
 from ._map_settings import address_of
 from ._named import Named
 from ._pins import Folders, check_pin
-from .errors import NotSupportedError
+from .errors import LibbpfError, NotSupportedError
 from .maps import Map, kind_of
 from .programs import Program
 
@@ -63,6 +63,7 @@ class Object:
     __slots__ = (
         "__weakref__",
         "_btf",
+        "_custom_btf",
         "_data",
         "_event_type_ids",
         "_handle",
@@ -77,6 +78,8 @@ class Object:
     )
 
     _btf: Btf | None
+    _custom_btf: str
+    """The file that stands for the kernel's BTF, if relocations need one and `open` was given one."""
     _data: bytes
     _event_type_ids: dict[str, int]
     """The types of ring and perf buffers' events by the map's name, as far as they are declared."""
@@ -180,6 +183,9 @@ class Object:
         # libbpf writes the kernel's log there until the object is closed.
         handle.kept += [log_memory]
         self._kernel_log = kernel_log
+        self._custom_btf = ""
+        if btf_custom_path is not None and _elf.has_core_relocations(data):
+            self._custom_btf = os.fsdecode(btf_custom_path)
         try:
             memory = ffi.from_buffer(data)
             hint = "this is C: compile it first, with compile_object()" if what.endswith(".c'") else None
@@ -450,6 +456,8 @@ class Object:
                 _check_arena(each, action)
                 types = lib.bpf_map__btf_key_type_id(each), lib.bpf_map__btf_value_type_id(each)
                 self._handle.map_types.setdefault(address_of(each), types)
+            if self._custom_btf and self._handle.phase == OPEN:
+                _check_custom_btf(self._custom_btf, action)
             with self._pin_by_name(action):
                 _log.listen(debug=any(lib.bpf_program__log_level(each) for each in self._programs.values()))
                 # A load that fails after a prepare closes the descriptors.
@@ -618,6 +626,19 @@ def _name_of(data: bytes) -> tuple[str, str]:
     # A text that was compiled has a source's name without a dot, of the compiler's making.
     name, dot, _ = os.path.basename(_elf.source(data)).partition(".")
     return (name, f"object {name!r}") if dot and name.isidentifier() else ("object", f"an object of {len(data)} bytes")
+
+
+def _check_custom_btf(path: str, action: str) -> None:
+    """Raise when relocating against the BTF in a file would crash, or never end: libbpf reads it in the next moment."""
+    from .btf import Btf
+
+    try:
+        Btf.from_file(path).close()
+    except LibbpfError as error:
+        hint = f"the file {path!r}, which btf_custom_path names, cannot be read, or has no BTF"
+        if error.errno == errno.EINVAL:
+            hint = f"btf_custom_path: {error}"
+        raise failure(error.errno or errno.EINVAL, action, hint) from None
 
 
 def _kernel_log(buffer: bytearray | None, size: int | None) -> bytearray | None:

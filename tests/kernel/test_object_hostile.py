@@ -269,9 +269,13 @@ MANY = {
         lambda: licensed(*[Section(".jumptables", PROGBITS, bytes(8))] * 2, symbols()),
         "section 3 '.jumptables': there are two of that name",
     ),
-    "types, of which the second are malformed": (
-        lambda: licensed(Section(".BTF", PROGBITS, Btf.new().raw), Section(".BTF", PROGBITS, b"x" * 24), symbols()),
-        "section 3 '.BTF': it does not begin as BTF does",
+    "types": (
+        lambda: licensed(*[Section(".BTF", PROGBITS, Btf.new().raw)] * 2, symbols()),
+        "section 3 '.BTF': there are two of that name",
+    ),
+    "lines": (
+        lambda: licensed(*[Section(".BTF.ext", PROGBITS)] * 2, symbols()),
+        "section 3 '.BTF.ext': there are two of that name",
     ),
     "symbols that are called something else": (
         lambda: licensed(symbols()._replace(name=".debug_symbols", entry=0)),
@@ -411,3 +415,57 @@ def test_a_section_that_is_cut_short_is_refused_or_makes_sense(good, where):
     for length in range(size):
         with suppress(bpf.LibbpfError):
             bpf.Object.open(bytes(Edited(good).of_section(where, "sh_size", length).data)).close()
+
+
+def made(make) -> bytes:
+    types = Btf.new()
+    make(types)
+    return types.raw
+
+
+def endless(types: Btf) -> None:
+    """Make a task_struct whose first member is a typedef of itself: libbpf looks through it for ever."""
+    types.add_int("int", 4)
+    types.add_struct("task_struct", 4)
+    types.add_field("pid", 3, 0)
+    types.add_typedef("loop", 3)
+
+
+RELOCATED = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+struct task_struct { int pid; } __attribute__((preserve_access_index));
+SEC("socket") int program(struct task_struct *task) { return bpf_core_field_offset(task->pid); }
+"""
+
+
+@pytest.fixture(scope="module")
+def relocated():
+    return bpf.compile_object(RELOCATED)
+
+
+def test_relocating_against_types_that_never_end_is_refused(root, relocated, tmp_path):
+    (tmp_path / "kernel.btf").write_bytes(made(endless))
+    with (
+        bpf.Object.open(relocated, btf_custom_path=tmp_path / "kernel.btf") as obj,
+        pytest.raises(bpf.LibbpfError, match=r"hint: btf_custom_path: [^!]+ 'loop' contains itself"),
+    ):
+        obj.prepare()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x" * 100, b"\x7fELF" + bytes(100)])
+def test_types_that_cannot_be_read_are_told_of(root, relocated, tmp_path, content):
+    if content is not None:
+        (tmp_path / "kernel.btf").write_bytes(content)
+    with (
+        bpf.Object.open(relocated, btf_custom_path=tmp_path / "kernel.btf") as obj,
+        pytest.raises(bpf.LibbpfError, match="btf_custom_path"),
+    ):
+        obj.load()
+
+
+def test_types_that_are_not_needed_are_not_read(root):
+    source = RELOCATED.replace("bpf_core_field_offset(task->pid)", "1")
+    with bpf.Object.open(bpf.compile_object(source), btf_custom_path="/no/such/btf") as obj:
+        obj.load()
