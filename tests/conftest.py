@@ -187,8 +187,11 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 OBJECTS_NEED = {
     "arena": "map:ARENA",
     "map_kinds": "map:BLOOM_FILTER",
+    "perf": "bpf_loop",
+    "rings": "program:SYSCALL",
     "runs": "program:SYSCALL",
     "struct_ops": "struct_ops_link",
+    "user_ring": "map:USER_RINGBUF",
 }
 """What the kernel must have to load the whole of an object."""
 
