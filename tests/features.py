@@ -287,6 +287,8 @@ def _token_info() -> bool:
 
 PROBES: dict[str, Callable[[], bool]] = {
     "assoc_struct_ops": lambda: _function("bpf_prog_assoc_struct_ops"),
+    # *(u64 *)(r10 -8) = 3; r1 = 3; lock *(u64 *)(r10 -8) |= r1
+    "atomics": lambda: _code("7a0af8ff03000000", "b701000003000000", "db1af8ff40000000"),
     "attach_cookie": _attach_cookie,
     "bpf_loop": lambda: _function("bpf_loop"),
     "bpf_lsm": _bpf_lsm,

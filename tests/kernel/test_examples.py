@@ -255,7 +255,8 @@ def test_a_live_view_shows_programs_by_their_calls(example):
     for line in top.process.stdout:
         title = re.match(r"[\d.]+ s: \d+ system calls, (\d+) programs started, \d+ files opened", line) or title
         row = re.match(r"true +\d+ +(\d+) +(\d+) +(\d+)$", line) or row
-        if line.endswith("/bin/true\n"):
+        # A busy machine may show a view between two of them.
+        if line.endswith("/bin/true\n") and row is not None and int(row[2]) >= 3:
             break
     assert title is not None
     assert row is not None
