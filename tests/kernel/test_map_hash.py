@@ -134,6 +134,7 @@ def test_del_deletes_and_a_missing_key_is_a_key_error(maps):
         numbers.delete_elem(1)
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("hash_taking")
 def test_pop_takes_the_value_out(maps):
     numbers = maps["numbers"]
@@ -145,6 +146,7 @@ def test_pop_takes_the_value_out(maps):
         numbers.pop(1)
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("hash_taking")
 def test_lookup_and_delete_elem_takes_the_value_out(maps):
     numbers = maps["numbers"]

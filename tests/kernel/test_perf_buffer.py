@@ -32,6 +32,7 @@ def numbers(some) -> list[int]:
 # What the events are
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("bpf_loop")
 def test_an_object_whose_map_declares_the_type_of_its_events_loads_without_a_complaint(opened, caplog):
     obj = opened("perf")

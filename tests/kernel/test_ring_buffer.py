@@ -32,6 +32,7 @@ def numbers(some) -> list[int]:
 # What the events are
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("program:SYSCALL")
 def test_an_object_whose_ring_declares_its_type_loads_without_a_complaint(opened, caplog):
     obj = opened("rings")
