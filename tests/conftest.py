@@ -79,6 +79,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         Path(path).write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Tell in a virtual machine at once why a test failed: it may not get to the end, where pytest tells it."""
+    if report.failed and os.environ.get("LIBBPF_CFFI_VM") == "1":
+        os.write(2, f"\n{report.nodeid}, {report.when}: {report.longreprtext[-3000:]}\n".encode())
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test that needs what the kernel lacks, or the distribution."""
@@ -181,8 +187,11 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 OBJECTS_NEED = {
     "arena": "map:ARENA",
     "map_kinds": "map:BLOOM_FILTER",
+    "perf": "bpf_loop",
+    "rings": "program:SYSCALL",
     "runs": "program:SYSCALL",
     "struct_ops": "struct_ops_link",
+    "user_ring": "map:USER_RINGBUF",
 }
 """What the kernel must have to load the whole of an object."""
 

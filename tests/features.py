@@ -137,6 +137,32 @@ def _code(*insns: str) -> bool:
     return bool(fd >= 0)
 
 
+def _fd_array() -> bool:
+    """Tell whether instructions can name a map by its place in an array, which the kernel does not have before."""
+    table = lib.bpf_map_create(lib.BPF_MAP_TYPE_ARRAY, b"probe", 4, 8, 1, ffi.NULL)
+    assert table >= 0
+    numbers = ffi.new("int[1]", [table])
+    options = ffi.new("struct bpf_prog_load_opts *")
+    options.sz, options.fd_array = ffi.sizeof("struct bpf_prog_load_opts"), numbers
+    # r1 = map[fd_array 0]; r0 = 2; exit
+    code = ffi.from_buffer(bytes.fromhex("1851000000000000 0000000000000000 b700000002000000 9500000000000000"))
+    kind = lib.BPF_PROG_TYPE_SOCKET_FILTER
+    program = lib.bpf_prog_load(kind, b"probe", b"GPL", ffi.cast("struct bpf_insn *", code), len(code) // 8, options)
+    for each in (table, program):
+        if each >= 0:
+            os.close(each)
+    return bool(program >= 0)
+
+
+def _hash_taking() -> bool:
+    """Tell whether a value is taken out of a hash in one step."""
+    fd = lib.bpf_map_create(lib.BPF_MAP_TYPE_HASH, b"probe", 4, 8, 1, ffi.NULL)
+    assert fd >= 0
+    result = lib.bpf_map_lookup_and_delete_elem(fd, ffi.new("__u32 *"), ffi.new("__u64 *"))
+    os.close(fd)
+    return bool(result == -errno.ENOENT)
+
+
 def _exclusive_map() -> bool:
     digest = ffi.new("unsigned char[32]", bytes(range(32)))
     options = ffi.new("struct bpf_map_create_opts *")
@@ -261,6 +287,8 @@ def _token_info() -> bool:
 
 PROBES: dict[str, Callable[[], bool]] = {
     "assoc_struct_ops": lambda: _function("bpf_prog_assoc_struct_ops"),
+    # *(u64 *)(r10 -8) = 3; r1 = 3; lock *(u64 *)(r10 -8) |= r1
+    "atomics": lambda: _code("7a0af8ff03000000", "b701000003000000", "db1af8ff40000000"),
     "attach_cookie": _attach_cookie,
     "bpf_loop": lambda: _function("bpf_loop"),
     "bpf_lsm": _bpf_lsm,
@@ -273,7 +301,9 @@ PROBES: dict[str, Callable[[], bool]] = {
     "cgroup_order": _cgroup_order,
     "cgroup_preorder": _cgroup_preorder,
     "exclusive_map": _exclusive_map,
+    "fd_array": _fd_array,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
+    "hash_taking": _hash_taking,
     "isa_v4": lambda: _code("b701000001000000", "bf11080000000000"),  # r1 = 1; r1 = (s8)r1
     "task_iter_of_one": lambda: _function("bpf_iter_attach_task"),
     "kprobe": lambda: os.path.exists(f"{PMU}/kprobe/type"),

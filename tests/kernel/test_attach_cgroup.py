@@ -199,6 +199,7 @@ def order(abc, within):
     return run
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("cgroup_order")
 @pytest.mark.parametrize("kind", ["program", "link", "id"])
 @pytest.mark.parametrize(("direction", "wanted"), [("before", "cab"), ("after", "acb")])

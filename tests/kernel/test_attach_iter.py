@@ -65,6 +65,7 @@ def second_thread():
     thread.join()
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("task_iter_of_one")
 def test_an_iterator_walks_over_the_tasks_of_a_process(only, second_thread):
     _, program = only("tasks")

@@ -62,6 +62,7 @@ def touch_new_pages():
 # Tracepoints
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("perf_link", "attach_cookie")
 def test_a_tracepoint_fires_with_its_cookie(only):
     obj, program = only("by_tracepoint")
@@ -75,6 +76,7 @@ def test_a_raw_tracepoint_fires(only, x86):
     assert fires(obj, program.attach_raw_tracepoint("sys_enter")) == 3
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("raw_tracepoint_cookie")
 def test_a_raw_tracepoint_has_its_cookie(only, x86):
     obj, program = only("by_raw_tracepoint")

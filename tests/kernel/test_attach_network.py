@@ -211,6 +211,7 @@ def test_another_kind_of_map_is_explained(only):
 # Netfilter
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("netfilter_link")
 @pytest.mark.parametrize(("pf", "hooknum"), [("ipv4", "local_in"), (2, 1)])
 def test_netfilter_sees_packets_until_its_link_is_closed(lab, only, pf, hooknum):

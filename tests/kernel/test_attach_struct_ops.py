@@ -29,6 +29,7 @@ def test_a_congestion_control_is_called_and_gone(loaded):
         use("lbc_update")
 
 
+@pytest.mark.every_kernel
 def test_a_map_takes_the_place_of_another(loaded):
     obj = loaded("attach_struct_ops")
     with obj.maps["first"].attach_struct_ops() as link:

@@ -35,6 +35,7 @@ def abc_programs(abc):
 # TCX
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("tcx")
 def test_tcx_sees_what_comes_in_until_its_link_is_closed(lab, abc):
     with abc.programs["tcx_a"].attach_tcx("eth0", netns=lab.here) as link:

@@ -87,6 +87,7 @@ def test_a_uprobe_fires_by_the_functions_name_in_every_mode(only, library, calle
     assert obj.variables["first"] & 0xFFFFFFFF == 21
 
 
+@pytest.mark.every_kernel
 def test_a_uprobe_has_its_cookie(only, library, called):
     obj, program = only("by_uprobe")
     link = program.attach_uprobe(library, "lbc_add", bpf_cookie=COOKIE)
@@ -112,6 +113,7 @@ def test_a_uprobe_fires_behind_the_start_of_a_function(only, library, called, fo
     assert fires(obj, link, lambda: called.lbc_sub(1, 2)) == 3
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("name", ["by_uretprobe", "by_uprobe"])
 def test_a_uretprobe_fires_at_the_return(only, library, called, name):
     obj, program = only(name)
@@ -334,6 +336,7 @@ def test_many_uprobes_fire_by_names_each_with_its_cookie(only, folder, library, 
     assert obj.variables["hits"] == 2
 
 
+@pytest.mark.every_kernel
 @MULTI
 def test_many_uprobes_fire_by_places(only, library, called):
     obj, program = only("by_uprobe_multi")
@@ -349,6 +352,7 @@ def test_many_uretprobes_fire(only, library, called):
     assert fires(obj, link, lambda: called.lbc_add(1, 2)) == 3
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("uprobe_session", "kprobe_session")
 def test_a_session_of_uprobes_fires_at_entry_and_return(only, library, called):
     obj, program = only("by_uprobe_session")
@@ -405,6 +409,7 @@ def test_what_does_not_fit_together_is_refused(only, library, arguments, error):
 # USDT
 
 
+@pytest.mark.every_kernel
 def test_a_usdt_probe_fires_with_its_arguments_and_cookie(only, library, called):
     obj, program = only("by_usdt")
     link = program.attach_usdt(library, "lbc", "args", usdt_cookie=COOKIE)

@@ -195,6 +195,7 @@ def test_opensnoop_has_a_table_of_events_and_a_map(compiled):
     assert re.search(r"^opens: \d+ entr", out, re.MULTILINE)
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("tp_btf")
 def test_execsnoop_tells_arguments(compiled):
     command = ["sh", "-c", "env true 'one two'; true"]
@@ -212,6 +213,7 @@ def test_execsnoop_cuts_long_arguments(compiled):
     assert [each["args"] for each in found] == [("/bin/true " + "x" * 5000)[:511]]
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("tp_btf", "map:TASK_STORAGE")
 def test_runqslower_tells_who_waited(compiled):
     found = events("--set", "min_us=0", "--lines", 20, compiled("runqslower"))
@@ -255,7 +257,8 @@ def test_a_live_view_shows_programs_by_their_calls(example):
     for line in top.process.stdout:
         title = re.match(r"[\d.]+ s: \d+ system calls, (\d+) programs started, \d+ files opened", line) or title
         row = re.match(r"true +\d+ +(\d+) +(\d+) +(\d+)$", line) or row
-        if line.endswith("/bin/true\n"):
+        # A busy machine may show a view between two of them.
+        if line.endswith("/bin/true\n") and row is not None and int(row[2]) >= 3:
             break
     assert title is not None
     assert row is not None

@@ -260,6 +260,7 @@ def test_the_flags_and_the_attach_type_reach_the_kernel(root):
 
 
 @pytest.mark.every_kernel
+@pytest.mark.needs("fd_array")
 def test_instructions_name_maps_by_their_place_in_fd_array(root):
     # r1 = map[fd_array 0] (BPF_PSEUDO_MAP_IDX); r0 = 2; exit
     code = bytes.fromhex("1851000000000000 0000000000000000") + RETURN_2

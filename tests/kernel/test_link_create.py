@@ -67,6 +67,7 @@ def test_a_raw_tracepoint_that_is_not_there_is_an_error_in_words(load):
     assert caught.value.errno == errno.ENOENT
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("raw_tracepoint_cookie")
 def test_a_raw_tracepoint_has_a_cookie(load):
     with bpf.Link.raw_tracepoint_open(load("raw_tracepoint"), "sys_enter", cookie=4711) as link:

@@ -50,6 +50,7 @@ def close(descriptors: dict[str, int]) -> None:
             os.close(fd)
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("program:SYSCALL")
 def test_a_loader_loads_the_programs_and_maps_of_the_object(opened):
     obj = opened("basic")

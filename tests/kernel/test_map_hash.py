@@ -134,6 +134,8 @@ def test_del_deletes_and_a_missing_key_is_a_key_error(maps):
         numbers.delete_elem(1)
 
 
+@pytest.mark.every_kernel
+@pytest.mark.needs("hash_taking")
 def test_pop_takes_the_value_out(maps):
     numbers = maps["numbers"]
     numbers[1] = 2
@@ -145,6 +147,7 @@ def test_pop_takes_the_value_out(maps):
 
 
 @pytest.mark.every_kernel
+@pytest.mark.needs("hash_taking")
 def test_lookup_and_delete_elem_takes_the_value_out(maps):
     numbers = maps["numbers"]
     numbers[1] = 2
@@ -152,6 +155,7 @@ def test_lookup_and_delete_elem_takes_the_value_out(maps):
     assert numbers.lookup_and_delete_elem(1) is None
 
 
+@pytest.mark.needs("hash_taking")
 def test_popitem_empties_the_map(maps):
     numbers = maps["numbers"]
     numbers.update({1: 2, 3: 4})

@@ -59,6 +59,7 @@ def test_typed_values_are_put_and_got(create):
     assert arena.get("u64", 16) == 0x2FFFFFFFF
 
 
+@pytest.mark.every_kernel
 def test_python_reads_what_a_program_has_written(loaded):
     obj = loaded("arena_page")
     run_syscall(obj.programs["make"])

@@ -115,6 +115,7 @@ def test_a_storage_cannot_be_listed(create):
         list(create("task_storage", value="u64"))
 
 
+@pytest.mark.every_kernel
 def test_a_program_counts_in_the_storage_of_this_process(loaded):
     obj = loaded("map_uses")
     calls = obj.maps["calls"]
@@ -158,6 +159,7 @@ def test_a_file_is_no_socket(create):
         create("sk_storage", value="u64")[file]
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("map:INODE_STORAGE")
 def test_a_value_is_kept_with_an_inode(create, tmp_path):
     inodes = create("inode_storage", value="u64")

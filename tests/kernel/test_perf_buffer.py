@@ -33,6 +33,7 @@ def numbers(some) -> list[int]:
 
 
 @pytest.mark.every_kernel
+@pytest.mark.needs("bpf_loop")
 def test_an_object_whose_map_declares_the_type_of_its_events_loads_without_a_complaint(opened, caplog):
     obj = opened("perf")
     assert obj.maps["events"].value_type == obj.types["event"]

@@ -235,6 +235,7 @@ def test_an_attach_type_of_a_later_kernel_cannot_be_asked_for(root):
         probe.attach_type("tcx_ingres")
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("uprobe_multi")
 def test_a_kernel_with_multi_uprobes_says_so(root):
     assert probe.attach_type("trace_uprobe_multi")

@@ -194,6 +194,7 @@ def test_a_lookup_of_sockets_is_given_what_is_looked_for(runs):
         assert done.ctx_out.local_port == port
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("program:NETFILTER")
 def test_a_netfilter_program_is_run_on_a_packet(load):
     # Version 4, IPv4.
@@ -219,6 +220,7 @@ def test_what_is_returned_is_an_int_of_c(load):
     assert load("sched_cls", minus).test_run(PACKET).retval == -1
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("live_frames")
 def test_live_frames_go_where_the_program_sends_them(runs):
     before = seen(runs["drop"])[1]

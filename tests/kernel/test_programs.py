@@ -242,6 +242,7 @@ def test_insns_are_a_copy(opened):
     assert isinstance(insns, bytes)
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("verified_insns")
 def test_the_kernel_verified_at_least_as_many_instructions_as_there_are(loaded):
     program = loaded("basic").programs["pass"]

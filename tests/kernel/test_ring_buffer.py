@@ -33,12 +33,14 @@ def numbers(some) -> list[int]:
 
 
 @pytest.mark.every_kernel
+@pytest.mark.needs("program:SYSCALL")
 def test_an_object_whose_ring_declares_its_type_loads_without_a_complaint(opened, caplog):
     obj = opened("rings")
     obj.load()
     assert not caplog.records
 
 
+@pytest.mark.needs("program:SYSCALL")
 def test_the_rings_of_a_map_of_rings_may_declare_their_type_too(opened):
     obj = opened("rings")
     inner = obj.maps["rings"].inner_map

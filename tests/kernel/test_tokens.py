@@ -125,6 +125,7 @@ with bpf.Token.create("/mnt") as token:
     assert said == "<Token: the token of '/mnt'> True\n"
 
 
+@pytest.mark.every_kernel
 @pytest.mark.needs("token")
 def test_what_delegates_nothing_gives_no_token(bpffs):
     with pytest.raises(bpf.LibbpfError) as caught:
