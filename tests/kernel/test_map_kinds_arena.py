@@ -15,7 +15,7 @@ pytestmark = pytest.mark.needs("map:ARENA")
 
 PAGE = resource.getpagesize()
 
-FIXED = 1 << 44
+FIXED = 1 << 45
 """An address for an arena that is free in these processes."""
 
 
