@@ -35,11 +35,11 @@ class Generation:
     def __init__(self, handle: ObjectHandle, gen_hash: bool) -> None:
         self._handle = handle
         self._opts = Options("gen_loader_opts", gen_hash=boolean(gen_hash, "gen_hash"))
-        # libbpf writes there at load.
-        handle.kept.append(self._opts)
 
     def run(self, pointer: bpf_object, result: CData) -> None:
         """Have libbpf generate; what is interrupted in between can only be closed."""
+        # libbpf writes there at load. Not before the phase is known to be right: each refusal would keep one.
+        self._handle.kept.append(self._opts)
         self._handle.phase = self._handle.FAILED
         error = lib.bpf_object__gen_loader(pointer, self._opts.pointer)
         if error:
