@@ -327,6 +327,12 @@ def _syscall_hint(error: int, name: str) -> str | None:
 
 def tracepoint_hint(error: int, name: str) -> str | None:
     """Say why a tracepoint, ``category/name``, is not there or cannot be used."""
+    if error == errno.EEXIST:
+        # bpf_prog_array_copy() of kernel/bpf/core.c, whatever the cookie.
+        return f"this program is attached to {name!r} already, and an event takes a program once"
+    if error == errno.E2BIG:
+        # BPF_TRACE_MAX_PROGS of kernel/trace/bpf_trace.c.
+        return f"the kernel runs at most 64 programs on one event, and {name!r} has them: raw tracepoints take more"
     if error not in (errno.ENOENT, errno.EACCES):
         return None
     from . import tracefs

@@ -41,8 +41,6 @@ class Generation:
     def __init__(self, handle: ObjectHandle, gen_hash: bool) -> None:
         self._handle = handle
         self._opts = Options("gen_loader_opts", gen_hash=boolean(gen_hash, "gen_hash"))
-        # libbpf writes there at load.
-        handle.kept.append(self._opts)
 
     def run(self, pointer: bpf_object, result: CData) -> None:
         """Have libbpf generate; what is interrupted in between can only be closed."""
@@ -53,6 +51,8 @@ class Generation:
                 hint = f"a loader program cannot make the {kind} {text(lib.bpf_map__name(each))!r}"
                 raise failure(errno.EOPNOTSUPP, f"generate the loader of {self._handle.name}", hint)
             each = lib.bpf_object__next_map(pointer, each)
+        # libbpf writes there at load. Not before the phase is known to be right: each refusal would keep one.
+        self._handle.kept.append(self._opts)
         self._handle.phase = self._handle.FAILED
         error = lib.bpf_object__gen_loader(pointer, self._opts.pointer)
         if error:

@@ -201,13 +201,18 @@ class UserRingBuffer:
         action = f"reserve {number} bytes in {self._name}"
         sample = UserSample(self, number)
         handle = sample._handle
-        while True:
-            with handle.lock:
-                pointer = handle.make(lib.lbc_user_sample__reserve, self._handle.pointer, number)
-                error = handle.errno
-            if pointer or error != errno.ENOSPC or not self._wait(deadline):
-                break
-        not_null(pointer, action, lambda number_: self._hint(number_, number), error)
+        try:
+            while True:
+                with handle.lock:
+                    pointer = handle.make(lib.lbc_user_sample__reserve, self._handle.pointer, number)
+                    error = handle.errno
+                if pointer or error != errno.ENOSPC or not self._wait(deadline):
+                    break
+            not_null(pointer, action, lambda number_: self._hint(number_, number), error)
+        except BaseException:
+            # Or else the writer would keep the handle of a sample that never was, one for each try.
+            handle.close()
+            raise
         return sample
 
     def _encode(self, value: Any) -> bytes:

@@ -50,6 +50,9 @@ NEEDED = {
 }
 """What a step needs of a process that is not root's."""
 
+NOT_EVERYWHERE = {("attach a uprobe", "CAP_SYS_ADMIN")}
+"""What some kernels ask for less for: perf_uprobe_event_init() of older ones for CAP_PERFMON."""
+
 LOAD = "load a program of type "
 STEPS = tuple(capability_matrix.STEPS)
 NEEDS = {
@@ -124,6 +127,8 @@ def test_with_what_it_needs_it_works(answers, has, step):
 def test_without_one_that_it_needs_the_error_names_that_one(answers, has, step, left_out):
     has(step)
     answer = answers[step, tuple(each for each in needed(step) if each != left_out)]
+    if answer is None and (step, left_out) in NOT_EVERYWHERE:
+        return
     assert answer is not None, f"it works without {left_out}"
     kind, _, text = answer
     assert kind in {"LibbpfPermissionError", "TracefsPermissionError"}, text

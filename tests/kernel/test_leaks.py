@@ -1,4 +1,6 @@
-"""Objects, maps, links and readers live and die over and over, and nothing grows. leaks.py is what runs.
+"""Objects, maps, links and readers live and die over and over, and nothing grows; nor does any call of the public ones.
+
+leaks.py and call_leaks.py are what runs.
 
 ``LIBBPF_CFFI_LEAK_CYCLES`` is how often; ``make leaks`` runs 10,000 cycles and shows the figures.
 """
@@ -9,6 +11,7 @@ import os
 import subprocess
 import sys
 
+import call_leaks
 import leaks
 import pytest
 
@@ -25,3 +28,18 @@ def test_nothing_grows(compiled, tracefs, tmp_path):
     # What it prints is shown by `make leaks`, and by pytest when it fails.
     done = subprocess.run([sys.executable, "-bb", "-W", "error", leaks.__file__, str(CYCLES), tmp_path], check=False)
     assert done.returncode == 0
+
+
+CALLED = ("basic", "rings", "perf_one", "user_ring", "values", "variables", "attach_net", "struct_ops")
+
+
+@pytest.mark.slow_emulated
+@pytest.mark.needs("struct_ops_link", "tcx", "map:BLOOM_FILTER", "map:ARENA", "map:CGRP_STORAGE", "bpf_loop")
+def test_no_public_function_leaks_and_each_is_called(compiled, tracefs, pins, cgroup, tmp_path):
+    for name in CALLED:
+        (tmp_path / f"{name}.o").symlink_to(compiled(name))
+    done = subprocess.run(
+        [sys.executable, "-bb", call_leaks.__file__, tmp_path, pins, cgroup],
+        capture_output=True, text=True, check=False, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

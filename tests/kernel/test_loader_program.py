@@ -132,3 +132,12 @@ def test_the_names_are_those_of_the_object(opened):
 
 def test_the_same_object_gives_the_same_loader(opened):
     assert opened("basic").gen_loader() == opened("basic").gen_loader()
+
+
+def test_a_refused_generation_leaves_nothing(loaded):
+    obj = loaded("basic")
+    before = len(obj._handle.kept)
+    for _ in range(3):
+        with pytest.raises(bpf.StateError):
+            obj.gen_loader()
+    assert len(obj._handle.kept) == before

@@ -269,3 +269,14 @@ def test_a_forked_child_cannot_write(plain, taker, in_fork):
     assert "forked" in in_fork(child)
     plain.send(bytes(8))
     assert taker("drain_plain") == 1
+
+
+def test_a_reservation_that_finds_no_room_leaves_nothing(plain):
+    samples = []
+    with pytest.raises(bpf.LibbpfError, match="full"):
+        while True:
+            samples.append(plain.reserve(512))
+    for _ in range(3):
+        with pytest.raises(bpf.LibbpfError, match="full"):
+            plain.reserve(512)
+    assert len(plain._handle._children) == len(samples)
