@@ -46,7 +46,7 @@ WHEEL_SOURCES := setup.py build_ffi.py build_native.py build_dist.py pyproject.t
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test lint typecheck unit pytest test-vm test-kernels test-pythons test-asan test-tsan sdist wheel bench \
-	corpus fuzz leaks kills requirements vendor clean distclean FORCE
+	corpus fuzz leaks kills faults requirements vendor clean distclean FORCE
 
 help:
 	@echo "make run           build, then load the execve tracer of examples/ and show its trace (OBJ=file: another object)"
@@ -65,6 +65,7 @@ help:
 	@echo "make fuzz          malformed files for everything that takes a file, with sanitizers (TIME=seconds)"
 	@echo "make leaks         10,000 lives of objects, maps, links and readers, after which nothing has grown (COUNT=n)"
 	@echo "make kills         SIGKILL before and after every call into C: nothing stays but pins"
+	@echo "make faults        let every call and allocation of many jobs fail once, with every errno; an hour"
 	@echo "make requirements  pin the newest versions of what building and testing needs"
 	@echo "make vendor        unpack libbpf's sources"
 	@echo "make clean         remove what builds leave; make distclean: the virtual environment and libbpf's sources too"
@@ -139,6 +140,10 @@ leaks: $(VENV)/.installed
 kills: export LIBBPF_CFFI_KILLS := 1000000
 kills: $(VENV)/.installed
 	@$(call pytest,$(AS_ROOT)) -v -o faulthandler_timeout=0 $(CURDIR)/tests/kernel/test_kill.py
+
+faults: export LIBBPF_CFFI_FAULT_SECONDS ?= 0
+faults: $(VENV)/.installed
+	@$(call pytest,$(AS_ROOT)) -s -o faulthandler_timeout=0 $(CURDIR)/tests/kernel/test_fault_sweep.py
 
 wheel: $(STAMPS)/wheel
 	@mkdir -p dist

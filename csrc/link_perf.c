@@ -20,10 +20,61 @@
  *
  * A link whose descriptor is known, such as one that was opened by its id, gets a struct of libbpf's here: libbpf makes
  * one only of a pin.
+ *
+ * Of types that libbpf has no memory for it says that the object has none, and where a section's number was to be kept it
+ * goes on with NULL, which load follows. Opening an object tells of both here.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
+
+#include "btf.h"
+
+static __thread int types_error;
+
+#define btf__new(data, size)                              \
+	({                                                \
+		struct btf *made_ = btf__new(data, size); \
+							  \
+		if (!made_)                               \
+			types_error = errno;              \
+		made_;                                    \
+	})
+#define btf_ext__new(data, size)                                  \
+	({                                                        \
+		struct btf_ext *made_ = btf_ext__new(data, size); \
+								  \
+		if (!made_)                                       \
+			types_error = errno;                      \
+		made_;                                            \
+	})
 
 #include "libbpf.c"
+
+static int lacks_memory(const struct bpf_object *obj)
+{
+	const struct btf_ext *ext = obj->btf_ext;
+
+	if (types_error == ENOMEM)
+		return 1;
+	return ext && ((ext->func_info.sec_cnt && !ext->func_info.sec_idxs) ||
+		       (ext->line_info.sec_cnt && !ext->line_info.sec_idxs) ||
+		       (ext->core_relo_info.sec_cnt && !ext->core_relo_info.sec_idxs));
+}
+
+struct bpf_object *lbc_object__open_mem(const void *data, size_t size, const struct bpf_object_open_opts *opts)
+{
+	struct bpf_object *obj;
+
+	types_error = 0;
+	obj = bpf_object__open_mem(data, size, opts);
+	/* Of a malformed file it may be no pointer at all. */
+	if ((intptr_t)obj <= 0 || !lacks_memory(obj))
+		return obj;
+	bpf_object__close(obj);
+	errno = ENOMEM;
+	return NULL;
+}
 
 static struct bpf_link *hold_link(int fd)
 {

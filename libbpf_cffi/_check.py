@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     Pointer = TypeVar("Pointer", bound=CData)
     Hint = str | Callable[[int], str | None] | None
 
-__all__ = ["by_id_hint", "check", "failure", "load_logs", "not_null", "strerror"]
+__all__ = ["MOMENTARY", "by_id_hint", "check", "failure", "load_logs", "not_null", "strerror"]
 
 ENOTSUPP = 524
 """The kernel's own "not supported" (include/linux/errno.h), which is in no header of user space."""
+
+MOMENTARY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
+"""What says nothing of what the kernel was asked for, but of this moment: it is no answer."""
 
 _NO_BTF = ("kernel BTF is missing", "find valid kernel BTF", "loading vmlinux BTF", "vmlinux BTF is not found")
 

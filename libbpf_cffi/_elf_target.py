@@ -7,7 +7,7 @@ import os
 import stat
 
 from . import _log
-from ._check import check
+from ._check import check, failure
 from ._ffi import c_string, ffi, lib, path_bytes, text
 
 TYPE_CHECKING = False
@@ -67,7 +67,11 @@ class Target:
         self._fds.extend(map(lib.lbc_target_open, (root,), (encoded,)))
         if self._fds[-1] < 0:
             check(self._fds.pop(), self._action, f"{os.fsdecode(encoded)!r} is to be probed")
-        if not stat.S_ISREG(os.fstat(self._fds[-1]).st_mode):
+        try:
+            regular = stat.S_ISREG(os.fstat(self._fds[-1]).st_mode)
+        except OSError as error:
+            raise failure(error.errno or errno.EIO, self._action, f"{os.fsdecode(encoded)!r} is to be probed") from None
+        if not regular:
             check(-errno.EINVAL, self._action, f"{os.fsdecode(encoded)!r} is not a regular file")
 
     def _other_root(self) -> int:

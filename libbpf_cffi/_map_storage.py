@@ -13,6 +13,9 @@ from ._map_elements import MISSING
 from ._map_lend import Borrowed, Stand
 from ._map_slots import ORDER
 
+TRIES = 100
+"""How often a value is given to what the kernel takes an earlier one from, that of a map that has gone (EAGAIN)."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +61,18 @@ class Storage(Map):
 
     def _update(self, key: Any, value: Any, flags: int) -> None:
         over = super()._update
-        self._with(key, lambda lent: over(lent, value, flags))
+
+        def update(lent: Any) -> None:
+            for _ in range(TRIES):
+                try:
+                    return over(lent, value, flags)
+                except OSError as error:
+                    if error.errno != errno.EAGAIN:
+                        raise
+                os.sched_yield()
+            return over(lent, value, flags)
+
+        self._with(key, update)
 
     def delete_elem(self, key: Any, flags: int = 0) -> None:
         """Delete what `key` has; `KeyError` if it has nothing. *Wraps* ``bpf_map_delete_elem_flags()``."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from itertools import starmap
 
+from ._check import MOMENTARY, failure
 from ._ffi import ffi, lib, text
 
 TYPE_CHECKING = False
@@ -21,7 +23,11 @@ def _info(opener: Callable[[int], int], number: int, get: Callable[..., int], in
     made: list[int] = []
     try:
         made.extend(starmap(opener, ((number,),)))
-        return made[0] >= 0 and get(made[0], info, ffi.new("__u32 *", size)) >= 0
+        result = made[0] if made[0] < 0 else get(made[0], info, ffi.new("__u32 *", size))
+        # EAGAIN is of a link that is still being made (bpf_link_by_id() in the kernel).
+        if -result in MOMENTARY and result != -errno.EAGAIN:
+            raise failure(-result, f"ask what has the number {number}")
+        return result >= 0
     finally:
         if made and made[0] >= 0:
             any(map(os.close, map(made.pop, (-1,))))
@@ -56,7 +62,12 @@ def _all() -> Iterator[tuple[tuple[int, int, int, int], int]]:
     following = ffi.new("__u32 *")
     size = ffi.sizeof("struct bpf_link_info")
     at = 0
-    while lib.bpf_link_get_next_id(at, following) == 0:
+    while True:
+        result = lib.bpf_link_get_next_id(at, following)
+        if -result in MOMENTARY:
+            raise failure(-result, "list the links of the kernel")
+        if result:
+            return
         at = following[0]
         info = ffi.new("struct bpf_link_info *")
         if not _info(lib.bpf_link_get_fd_by_id, at, lib.bpf_link_get_info_by_fd, info, size):

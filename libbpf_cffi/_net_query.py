@@ -7,7 +7,7 @@ import os
 
 from . import _log
 from ._attach_place import Place, method_for
-from ._check import check, failure
+from ._check import MOMENTARY, check, failure
 from ._ffi import Options, ffi, lib, unsigned
 from ._net_enums import AttachFlags, XdpAttachMode
 from ._net_hints import cgroup_attach_hint, mprog_hint, netkit_hint, netns_hint, sockmap_hint
@@ -224,6 +224,8 @@ def query(target: int, kind: int, query_flags: int = 0) -> ProgQuery | int:
         elif result in (-errno.E2BIG, -errno.EINVAL) and each and not links:
             # An older kernel does not know the field.
             each = False
+        elif -result in MOMENTARY:
+            raise failure(-result, f"ask for the programs of attach type {AttachType(kind).name}")
         else:
             return -result
     programs = tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from . import _log
-from ._check import check, failure
+from ._check import MOMENTARY, check, failure
 from ._ffi import ffi, lib, unsigned
 from ._head_room import check_head_room
 from ._map_open import type_number as map_type_number
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["helper", "helper_number", "helpers", "map_type", "map_types", "prog_type", "prog_types"]
 
-_NOT_THE_KERNELS = (errno.EPERM, errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSYS, errno.EAGAIN)
+_NOT_THE_KERNELS = (*MOMENTARY, errno.EPERM, errno.EACCES, errno.ENOSYS)
 """What says nothing of the kernel's features, but of this process: libbpf takes it for a no."""
 
 _HELPER_PREFIX = "BPF_FUNC_"

@@ -183,7 +183,9 @@ def inode(fd: int) -> int:
     """Give the number by which the kernel tells a control group or namespace; 0, which is none's, of no open file."""
     try:
         return os.fstat(fd).st_ino
-    except OSError:
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise failure(error.errno or errno.EIO, f"look at descriptor {fd}") from None
         return 0
 
 
@@ -311,7 +313,11 @@ def in_netns(value: Netns, function: Callable[..., Result], *arguments: Any, use
     opened = netns(value)
     thread = threading.Thread(target=body, name="libbpf_cffi-netns")
     try:
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            # All that Python says is that it could not.
+            raise failure(errno.EAGAIN, f"start a thread for {opened.name}") from None
         thread.join()
     except BaseException:
         # A Ctrl-C. What comes of the call is nobody's: it is closed by whoever sees both.

@@ -153,11 +153,11 @@ class Events:
     def _all(self) -> dict[int, str]:
         """Find all events' format files by number."""
         paths = {}
-        for system in os.listdir(self._root):
+        for system in _names(self._root):
             folder = os.path.join(self._root, system)
             if not os.path.isdir(folder):
                 continue
-            for event in os.listdir(folder):
+            for event in _names(folder):
                 path = os.path.join(folder, event, "format")
                 try:
                     if system == "ftrace":
@@ -184,3 +184,10 @@ def _value(field: Field, data: bytes) -> str:
     if "char" in field.kind:
         return value.partition(b"\0")[0].decode("utf-8", "backslashreplace")
     return value.hex()
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError as error:
+        raise _tracefs.failure(error, f"list {folder!r}", folder) from None

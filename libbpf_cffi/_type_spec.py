@@ -265,15 +265,18 @@ class TypeSpecs:
         """Give the types loaded into the kernel, a copy for the caller to close; ``None`` if it does not take them."""
         if not (self.key_id or self.value_id):
             return None
+        from ._check import MOMENTARY
         from .btf import Btf
         from .errors import LibbpfError
 
         copy = Btf.from_bytes(self.btf.raw)
         try:
             return copy.load()
-        except LibbpfError:
-            # No privilege, or a kernel that has no BTF or knows less of it.
+        except LibbpfError as error:
             copy.close()
+            if error.errno in MOMENTARY:
+                raise
+            # No privilege, or a kernel that has no BTF or knows less of it.
             return None
 
 

@@ -189,7 +189,7 @@ class Object:
         try:
             memory = ffi.from_buffer(data)
             hint = "this is C: compile it first, with compile_object()" if what.endswith(".c'") else None
-            pointer = handle.make(lib.bpf_object__open_mem, memory, len(data), opts.pointer)
+            pointer = handle.make(lib.lbc_object__open_mem, memory, len(data), opts.pointer)
             not_null(pointer, action, hint, handle.errno)
             if not what.startswith("an object"):
                 # As libbpf keeps it, cut to 15 bytes.

@@ -358,7 +358,11 @@ def buffered_entries(folder: PathLike) -> list[int]:
 
 def cpus(folder: PathLike) -> list[int]:
     """Give the numbers of the CPUs that the trace buffer in `folder` has a part for."""
-    names = [os.path.basename(path) for path in _cpu_folders(os.fspath(folder))]
+    path = os.path.join(os.fspath(folder), "per_cpu")
+    try:
+        names = os.listdir(path)
+    except OSError as error:
+        raise failure(error, f"list {path!r}", path) from None
     return sorted(int(name[3:]) for name in names if name[:3] == "cpu" and name[3:].isdigit())
 
 

@@ -45,6 +45,9 @@ int lbc_log_pending(void);
 struct lbc_message *lbc_log_take(unsigned int *dropped);
 void lbc_log_free(struct lbc_message *message);
 
+/* Open; types for which there is no memory are ENOMEM, and not left out (link_perf.c). */
+struct bpf_object *lbc_object__open_mem(const void *data, size_t size, const struct bpf_object_open_opts *opts);
+
 /* Load with signals blocked (load.c); `result` is the negative errno, or 0. */
 void lbc_object_prepare(struct bpf_object *obj, int *result);
 void lbc_object_load(struct bpf_object *obj, int *result);

@@ -13,6 +13,12 @@ int lbc_link_perf_event_fd(const struct bpf_link *link)
 	return -1;
 }
 
+/* What libbpf had no memory for is not known. */
+struct bpf_object *lbc_object__open_mem(const void *data, size_t size, const struct bpf_object_open_opts *opts)
+{
+	return bpf_object__open_mem(data, size, opts);
+}
+
 /* Load then makes the map without BTF all the same, after a warning. */
 void lbc_map_forget_btf(struct bpf_map *map)
 {
