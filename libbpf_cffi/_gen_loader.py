@@ -41,11 +41,7 @@ class Generation:
     def run(self, pointer: bpf_object, result: CData) -> None:
         """Have libbpf generate; what is interrupted in between can only be closed."""
         self._handle.phase = self._handle.FAILED
-        error = lib.bpf_object__gen_loader(pointer, self._opts.pointer)
-        if error:
-            result[0] = error
-            return
-        lib.lbc_object_load(pointer, result)
+        lib.lbc_object_generate(pointer, self._opts.pointer, result)
 
     def result(self, maps: tuple[str, ...], programs: tuple[str, ...]) -> LoaderProgram:
         """Copy what libbpf frees with the object."""

@@ -43,6 +43,7 @@ void lbc_log_free(struct lbc_message *message);
 /* Load with signals blocked (load.c); `result` is the negative errno, or 0. */
 void lbc_object_prepare(struct bpf_object *obj, int *result);
 void lbc_object_load(struct bpf_object *obj, int *result);
+void lbc_object_generate(struct bpf_object *obj, struct gen_loader_opts *opts, int *result);
 
 /* Probe again for what the kernel seemed to lack (features_reset.c). */
 void lbc_features_forget_missing(void);

@@ -119,3 +119,17 @@ def test_the_names_are_those_of_the_object(opened):
 
 def test_the_same_object_gives_the_same_loader(opened):
     assert opened("basic").gen_loader() == opened("basic").gen_loader()
+
+
+@pytest.mark.parametrize("name", ["struct_ops", "variables_arena"])
+def test_what_libbpf_cannot_make_a_loader_of_is_said(opened, name):
+    # libbpf itself dies of it.
+    with pytest.raises(bpf.NotSupportedError, match="a loader cannot"):
+        opened(name).gen_loader()
+
+
+def test_no_descriptor_of_a_template_is_left(opened):
+    before = set(os.listdir("/proc/self/fd"))
+    with opened("rings") as obj:
+        obj.gen_loader()
+    assert set(os.listdir("/proc/self/fd")) == before
