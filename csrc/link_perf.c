@@ -12,6 +12,9 @@
  * The lines of a program whose instructions were replaced by fewer are refused by the kernel, and libbpf has no call that
  * takes them away.
  *
+ * Generating a loader, libbpf forgets the descriptor that stands for the map that those of a map of maps are like, reads
+ * the kernel's types, which it has not, for a struct_ops map, and writes an arena's variables to a file without a byte.
+ *
  * The map that those of a map of maps are like is made by libbpf without a pointer to its object, which each of its
  * setters follows.
  *
@@ -50,6 +53,7 @@ static __thread int types_error;
 	})
 
 #include "libbpf.c"
+#include "program.h"
 
 static int lacks_memory(const struct bpf_object *obj)
 {
@@ -157,6 +161,43 @@ int lbc_map_adopt_inner(struct bpf_map *map)
 		return 0;
 	map->inner_map->obj = map->obj;
 	return 1;
+}
+
+/*
+ * Prepare to generate: whether it can be done, or an errno. Until lbc_object_end_generating() each template shares its
+ * map's descriptor, which is closed with the map; libbpf only looks whether there is one, and then drops its number.
+ */
+int lbc_object_begin_generating(struct bpf_object *obj, struct gen_loader_opts *opts)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj) {
+		if (bpf_map__is_struct_ops(map) && map->autocreate) {
+			pr_warn("map '%s': a loader cannot make a struct_ops map\n", map->name);
+			return -EOPNOTSUPP;
+		}
+		if (map->def.type == BPF_MAP_TYPE_ARENA && obj->arena_data) {
+			pr_warn("map '%s': a loader cannot fill an arena with variables\n", map->name);
+			return -EOPNOTSUPP;
+		}
+	}
+	bpf_object__for_each_map(map, obj) {
+		if (map->inner_map) {
+			zclose(map->inner_map->fd);
+			map->inner_map->fd = map->fd;
+		}
+	}
+	return bpf_object__gen_loader(obj, opts);
+}
+
+void lbc_object_end_generating(struct bpf_object *obj)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj) {
+		if (map->inner_map && map->inner_map->fd == map->fd)
+			map->inner_map->fd = -1;
+	}
 }
 
 struct bpf_link *lbc_attach_xdp(const struct bpf_program *prog, int ifindex, __u32 flags)

@@ -53,6 +53,15 @@ void lbc_object_load(struct bpf_object *obj, int *result)
 	with_signals_blocked(bpf_object__load, obj, result);
 }
 
+/* In one call: an exception in between would leave descriptors to be closed twice. */
+void lbc_object_generate(struct bpf_object *obj, struct gen_loader_opts *opts, int *result)
+{
+	*result = lbc_object_begin_generating(obj, opts);
+	if (!*result)
+		with_signals_blocked(bpf_object__load, obj, result);
+	lbc_object_end_generating(obj);
+}
+
 struct lbc_prog *lbc_prog__load(enum bpf_prog_type type, const char *name, const char *license,
 				const struct bpf_insn *insns, size_t insn_cnt, struct bpf_prog_load_opts *opts)
 {

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 from typing import NamedTuple
 
-from ._check import failure
-from ._ffi import Options, boolean, ffi, lib, text
+from ._ffi import Options, boolean, ffi, lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,10 +29,6 @@ class LoaderProgram(NamedTuple):
     programs: tuple[str, ...]
 
 
-_FATAL = {lib.BPF_MAP_TYPE_STRUCT_OPS: "struct_ops map", lib.BPF_MAP_TYPE_ARENA: "arena"}
-"""Maps that libbpf 1.7 dies of: types are looked up by a NULL pointer, an arena that is not there is written."""
-
-
 class Generation:
     """One call of `Object.gen_loader`: the function that takes the place of load, and what it gives."""
 
@@ -44,21 +38,10 @@ class Generation:
 
     def run(self, pointer: bpf_object, result: CData) -> None:
         """Have libbpf generate; what is interrupted in between can only be closed."""
-        each = lib.bpf_object__next_map(pointer, ffi.NULL)
-        while each:
-            kind = _FATAL.get(lib.bpf_map__type(each))
-            if kind is not None and lib.bpf_map__autocreate(each):
-                hint = f"a loader program cannot make the {kind} {text(lib.bpf_map__name(each))!r}"
-                raise failure(errno.EOPNOTSUPP, f"generate the loader of {self._handle.name}", hint)
-            each = lib.bpf_object__next_map(pointer, each)
         # libbpf writes there at load. Not before the phase is known to be right: each refusal would keep one.
         self._handle.kept.append(self._opts)
         self._handle.phase = self._handle.FAILED
-        error = lib.bpf_object__gen_loader(pointer, self._opts.pointer)
-        if error:
-            result[0] = error
-            return
-        lib.lbc_object_load(pointer, result)
+        lib.lbc_object_generate(pointer, self._opts.pointer, result)
 
     def result(self, maps: tuple[str, ...], programs: tuple[str, ...]) -> LoaderProgram:
         """Copy what libbpf frees with the object."""

@@ -13,7 +13,7 @@ import os
 
 from . import _log, _map_create, _map_open
 from ._check import check, not_null
-from ._ffi import ffi, lib, text, unsigned
+from ._ffi import c_string, ffi, lib, text, unsigned
 from ._handle import Handle, ObjectHandle
 from ._map_elements import Accessible
 from ._map_settings import kind_of, register
@@ -223,7 +223,7 @@ class Map(Accessible):
 
         `key` and `value` as in `typed`. On a class other than `Map` only those of its types count. Needs CAP_SYS_ADMIN.
         """
-        wanted = None if name is None else name.encode("utf-8", "surrogateescape")[: _map_open.NAME_MAX]
+        wanted = None if name is None else c_string(name, "name")[: _map_open.NAME_MAX]
         found: list[Self] = []
         try:
             for number in _map_open.ids():

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from ._codec_base import Path
     from ._map_access import Elements
 
     Base = Sequence[Any]
@@ -37,6 +38,13 @@ class PlainCodec(Codec):
     def unpack(self, buffer: Any, offset: int = 0) -> Any:
         """Give the value at `offset` of a buffer that is long enough."""
         raise NotImplementedError
+
+    def encode(self, value: Any) -> bytes:
+        """Give the bytes of `value`."""
+        raise TypeError(f"{self.typename} is written by programs only, not as {value!r}")
+
+    def put(self, buffer: bytearray, offset: int, value: Any, path: Path) -> None:  # noqa: ARG002 - it is no part of a whole
+        buffer[offset : offset + self.size] = self.encode(value)
 
     def decode(self, buffer: Any, offset: int = 0) -> Any:
         """Give the value of the `size` bytes from `offset` on."""

@@ -119,6 +119,9 @@ class StackTrace(WalkableMap, Base):
             raise KeyError(key)
         return found
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._update(key, value, 0)
+
     def __delitem__(self, key: Any) -> None:
         self.delete_elem(key)
 

@@ -294,7 +294,7 @@ def attached_cgroup(cgroup: str | os.PathLike[str] | int, *, query_flags: int = 
                 found.append(Attached(AttachType(kind).name.lower(), prog_id, program_name(prog_id), link))
         if not known:
             action = f"ask for the programs of {opened.name}"
-            refused = query(fd, lib.BPF_CGROUP_INET_INGRESS)
+            refused = query(fd, lib.BPF_CGROUP_INET_INGRESS, query_flags)
             assert isinstance(refused, int)
             check(-refused, action, lambda error: cgroup_attach_hint(error, cgroup, fd, 0, ordered=False))
     return found

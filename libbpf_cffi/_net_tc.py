@@ -207,6 +207,8 @@ class TcHook:
 
 def _names(filter: TcFilter | None, handle: int, priority: int) -> dict[str, int]:
     if filter is not None:
+        if not isinstance(filter, TcFilter):
+            raise TypeError(f"filter must be a TcFilter, not {type(filter).__name__}")
         handle, priority = filter.handle, filter.priority
     names = {"handle": unsigned(handle, 32, "handle"), "priority": unsigned(priority, 16, "priority")}
     if not all(names.values()):

@@ -44,7 +44,7 @@ def attributes(
             raise ValueError("wakeup_events must be at least 1, not 0: the reader would never be woken")
         made.wakeup_events = wakeup_events
     fields = {name for name, _ in ffi.typeof(made[0]).fields if name} | _unnamed(made)
-    for name, value in (attr or {}).items():
+    for name, value in dict(attr or {}).items():
         if name not in fields or name in ("size", "__reserved_1", "__reserved_2", "__reserved_3"):
             raise ValueError(f"struct perf_event_attr has no field {name!r} to set")
         try:

@@ -152,7 +152,7 @@ def disassemble(
     Without `opcodes` the number in parentheses is left out. `names` may have, by an instruction's number, the name of
     what it refers to: of a function that it calls, or a map whose address it loads.
     """
-    named = names or {}
+    named = dict(names or {})
     return [
         f"{at}: {f'({insn.code:02x}) ' if opcodes else ''}{text(insn, second, named.get(at))}"
         for at, insn, second in _pairs(decode(as_bytes(insns)))

@@ -8,7 +8,7 @@ import os
 from . import _log, _program_open
 from ._borrow import Descriptors
 from ._check import check
-from ._ffi import ffi, lib, text, unsigned
+from ._ffi import c_string, ffi, lib, text, unsigned
 from ._pins import Folders, pin_path, pinning_hint, remove_pin
 from ._program import argument_type
 from ._program_dump import ProgramDump
@@ -183,7 +183,8 @@ class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
 
         Needs CAP_SYS_ADMIN.
         """
-        wanted = None if name is None else name.encode("utf-8", "surrogateescape")[: _program_open.NAME_MAX]
+        wanted = None if name is None else c_string(name, "name")[: _program_open.NAME_MAX]
+        tagged = None if tag is None else c_string(tag, "tag").lower()
         found: list[Self] = []
         try:
             for number in _program_open.ids():
@@ -194,7 +195,7 @@ class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
                         continue  # gone meanwhile
                     raise
                 named = wanted is None or ffi.string(facts.name) == wanted
-                if named and (tag is None or bytes(facts.tag).hex() == tag.lower()):
+                if named and (tagged is None or bytes(facts.tag).hex().encode() == tagged):
                     found.append(cls._of(made))
                 else:
                     handle.close()

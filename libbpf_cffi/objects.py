@@ -434,9 +434,9 @@ class Object:
 
         *Wraps* ``bpf_object__gen_loader()``. Light skeletons are made of such a program. It is of the type SYSCALL, and
         needs nothing of the object any more, which can only be closed afterwards. With `gen_hash` it compares the map
-        of its data with a hash inside it, so that whoever signs the instructions has signed the data, too.
-        `NotSupportedError` for an object with struct_ops or an arena, which libbpf 1.7 would crash on. Linux 5.14;
-        `gen_hash` 6.18.
+        of its data with a hash inside it, so that whoever signs the instructions has signed the data, too. Raises
+        `NotSupportedError` for struct_ops maps and for variables in an arena, of which libbpf can make no loader. Linux
+        5.14; `gen_hash` 6.18.
         """
         from ._gen_loader import Generation
 

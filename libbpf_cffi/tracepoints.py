@@ -121,6 +121,8 @@ def _declaration(text: str) -> tuple[str, str, int | None, str]:
 
 def _event_file(category: str, name: str, file: str, tracefs: PathLike | None) -> str:
     for part in (category, name):
+        if not isinstance(part, str):
+            raise TypeError(f"the name of a tracepoint must be str, not {type(part).__name__}")
         if not part or part.startswith(".") or "/" in part or "\0" in part:
             raise ValueError(f"not the name of a tracepoint: {f'{category}:{name}'!r}")
     root = find_tracefs() if tracefs is None else os.fspath(tracefs)

@@ -51,6 +51,7 @@ struct bpf_object *lbc_object__open_mem(const void *data, size_t size, const str
 /* Load with signals blocked (load.c); `result` is the negative errno, or 0. */
 void lbc_object_prepare(struct bpf_object *obj, int *result);
 void lbc_object_load(struct bpf_object *obj, int *result);
+void lbc_object_generate(struct bpf_object *obj, struct gen_loader_opts *opts, int *result);
 
 /* Probe again for what the kernel seemed to lack (features_reset.c). */
 void lbc_features_forget_missing(void);
