@@ -268,6 +268,19 @@ def _cgroup_preorder() -> bool:
     return bool(result == -errno.EBADF)
 
 
+def _use_without_privilege() -> bool:
+    """Tell whether a process without capabilities may use what it has open, as since Linux 5.19."""
+    fd = lib.bpf_map_create(lib.BPF_MAP_TYPE_ARRAY, b"probe", 4, 8, 1, ffi.NULL)
+    assert fd >= 0
+    key, value = ffi.new("__u32 *"), ffi.new("__u64 *")
+    pid = os.fork()
+    if not pid:
+        os.setresuid(65534, 65534, 65534)
+        os._exit(lib.bpf_map_lookup_elem(fd, key, value) != 0)
+    os.close(fd)
+    return os.waitpid(pid, 0)[1] == 0
+
+
 def _token() -> bool:
     """Tell whether the kernel knows tokens: of a descriptor that is none it says so only then."""
     return lib.bpf_token_create(-1, ffi.NULL) == -errno.EBADF
@@ -339,6 +352,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "trace_cookie": lambda: _function("bpf_get_attach_cookie_tracing"),
     "unix_hooks": lambda: _function("bpf_sock_addr_set_sun_path"),
     "token": _token,
+    "use_without_privilege": _use_without_privilege,
     "user_namespace": _user_namespace,
     "token_info": _token_info,
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),

@@ -17,6 +17,9 @@ import pytest
 
 from libbpf_cffi import probe
 
+# Older ones want CAP_BPF for every call of bpf(2).
+pytestmark = pytest.mark.needs("use_without_privilege")
+
 OBJECTS = ("basic", "rings", "perf_one", "kinds", "attach_user", "attach_net", "network", "struct_ops", "attach_kernel")
 
 NEEDED = {
@@ -56,6 +59,7 @@ NOT_EVERYWHERE = {("attach a uprobe", "CAP_SYS_ADMIN")}
 LOAD = "load a program of type "
 STEPS = tuple(capability_matrix.STEPS)
 NEEDS = {
+    "run a program": "program:SYSCALL", "read a ring buffer": "program:SYSCALL",
     "attach many uprobes": "uprobe_multi", "attach to an interface (TCX)": "tcx", "attach a BTF tracepoint": "tp_btf",
     "attach a uprobe": "uprobe", "attach a table of functions": "struct_ops_link",
     LOAD + "netfilter": "netfilter_link", LOAD + "sk_lookup": "program:SK_LOOKUP", LOAD + "syscall": "program:SYSCALL",

@@ -15,7 +15,7 @@ import call_leaks
 import leaks
 import pytest
 
-CYCLES = int(os.environ.get("LIBBPF_CFFI_LEAK_CYCLES", "200"))
+CYCLES = int(os.environ.get("LIBBPF_CFFI_LEAK_CYCLES", "120"))
 
 OBJECTS = ("basic", "rings", "perf_one", "kinds", "attach_net", "struct_ops", "refused")
 
