@@ -86,7 +86,7 @@ if TYPE_CHECKING:
     from .insns import Insn
     from .linker import link_objects
     from .loaded import KernelProgram
-    from .perf_events import PerfEvent
+    from .perf_events import PerfEvent, PerfReading
     from .perfbuf import CpuBuffer, PerfBuffer
     from .ringbuf import Ring, RingBuffer
     from .stats import Stats, enable_stats
@@ -161,6 +161,7 @@ __all__ = [
     "PerfEvent",
     "PerfEventArray",
     "PerfEventType",
+    "PerfReading",
     "ProbeAttachMode",
     "ProgArray",
     "ProgFlags",
@@ -278,6 +279,7 @@ _LATER = {
     "PerfEvent": "perf_events",
     "PerfEventArray": "_map_groups",
     "PerfEventType": "enums",
+    "PerfReading": "perf_events",
     "ProbeAttachMode": "enums",
     "ProgArray": "_map_programs",
     "ProgFlags": "enums",

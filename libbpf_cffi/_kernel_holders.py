@@ -9,7 +9,7 @@ from typing import NamedTuple
 from . import _log
 from ._check import by_id_hint, check
 from ._ffi import ffi, lib, path_bytes, text
-from .tracefs import find_bpffs
+from .tracefs import FilesystemError, find_bpffs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,9 +172,12 @@ def _event(pid: int, fd: int) -> PerfEvent | None:
 def pins(folder: str | os.PathLike[str] | None = None) -> list[Pin]:
     """List what is pinned below a folder of a BPF file system; by default all of it, where `find_bpffs` finds one.
 
-    *Wraps* ``bpf_obj_get()``. Raises `FilesystemError` if there is no such file system.
+    *Wraps* ``bpf_obj_get()``. Where no such file system is mounted nothing is pinned.
     """
-    start = find_bpffs() if folder is None else os.fspath(folder)
+    try:
+        start = find_bpffs() if folder is None else os.fspath(folder)
+    except FilesystemError:
+        return []
     found = []
     for where, _, names in sorted(os.walk(start)):
         for name in sorted(names):

@@ -7,7 +7,10 @@ is done here: when an object is opened, the type and the expected attach type of
 
 from __future__ import annotations
 
+from _thread import get_ident
+
 from ._ffi import c_string, lib, unsigned
+from .errors import StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +67,9 @@ class ProgHandler:
         return f"<ProgHandler of {self._sec!r}{'' if self in _handlers else ' (unregistered)'}>"
 
 
+_attaching: set[tuple[int, str, int]] = set()
+"""Which threads are attaching which programs by a handler."""
+
 _handlers: list[ProgHandler] = []
 """The newest last; that one goes first."""
 
@@ -117,7 +123,18 @@ def attach(program: Any) -> Link | None:
     handler = find(program.section_name) if _handlers else None
     if handler is None or handler._attach is None:
         return None
-    link = handler._attach(program)
+    # In a thread of its own the same program may be attached at the same time.
+    key = get_ident(), program.name, id(program._owner)
+    if key in _attaching:
+        raise StateError(
+            f"cannot attach program {program.name!r}: the handler of sections {handler.sec!r} calls attach(), "
+            "which calls the handler; attach it by a method that takes the target, such as attach_tracepoint()"
+        )
+    _attaching.add(key)
+    try:
+        link = handler._attach(program)
+    finally:
+        _attaching.discard(key)
     if not hasattr(link, "disconnect"):
         raise TypeError(f"what attaches sections {handler.sec!r} must return a Link, not {type(link).__name__}")
     return link

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
+    from ._libbpf import CData
+
     Input: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | int"
 
 __all__ = ["link_objects", "main"]
@@ -111,7 +113,7 @@ def _link(names: list[str], contents: list[bytes]) -> bytes:
             lambda report: (lib.lbc_link__start, objects, len(memory), output[0], report), action
         )
         at = [int(text) for kind, text in said if kind == "i"]
-        messages = [(int(kind), text.rstrip("\n")) for kind, text in said if kind.isdigit()]
+        messages = [(int(kind), _named(text.rstrip("\n"), names, memory)) for kind, text in said if kind.isdigit()]
         if at and at[-1] >= 0:
             action = f"link {names[at[-1]]}"
         if result is None:
@@ -126,6 +128,13 @@ def _link(names: list[str], contents: list[bytes]) -> bytes:
     finally:
         # One step of Python's, in which no Ctrl-C comes.
         any(map(os.close, map(output.pop, [-1] * len(output))))
+
+
+def _named(message: str, names: list[str], memory: list[CData]) -> str:
+    """Put the names of the inputs where libbpf's linker tells where their bytes are."""
+    for name, each in zip(names, memory, strict=True):
+        message = message.replace(f"mem:{int(ffi.cast('uintptr_t', each)):#x}+{len(each)}", name)
+    return message
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
+import struct
+from typing import NamedTuple
 
 from ._check import check, not_null
 from ._ffi import c_string, ffi, lib, unsigned
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
     from ._libbpf import lbc_perf_event
 
-__all__ = ["PerfEvent"]
+__all__ = ["PerfEvent", "PerfReading"]
+
+GROUP_MAX = 512
+"""Events of a group that are read at most; the kernel takes no more than fit into 16 KiB (kernel/events/core.c)."""
 
 _PMUS = "/sys/bus/event_source/devices"
 
@@ -60,6 +64,21 @@ _CACHES = ("l1d", "l1i", "ll", "dtlb", "itlb", "bpu", "node")
 _OWN = ("type", "size", "config")
 
 
+class PerfReading(NamedTuple):
+    """What `PerfEvent.read` gives: `value`, and what the event's `read_format` asks for, else ``None``.
+
+    `time_enabled` and `time_running` are nanoseconds; they differ where a counter of the processor had to be shared:
+    ``value * time_enabled / time_running`` is then what it would have been. `id` is the kernel's number for the event,
+    `lost` how many samples were lost (Linux 6.0).
+    """
+
+    value: int
+    time_enabled: int | None = None
+    time_running: int | None = None
+    id: int | None = None
+    lost: int | None = None
+
+
 class PerfEvent:
     """An event that the kernel counts, by ``perf_event_open(2)``, and that programs of ``SEC("perf_event")`` sample.
 
@@ -72,7 +91,7 @@ class PerfEvent:
     It counts from `enable` on, or from when a program is attached. Closing it leaves the links of programs alone.
     """
 
-    __slots__ = ("__weakref__", "_handle", "_what")
+    __slots__ = ("__weakref__", "_handle", "_read_format", "_what")
 
     def __init__(
         self,
@@ -89,6 +108,7 @@ class PerfEvent:
         self._what = what or f"perf event {type}:{config:#x}"
         self._what += "".join(f", {name} {value}" for name, value in (("CPU", cpu), ("process", pid)) if value >= 0)
         attributes = _attributes(type, config, attr)
+        self._read_format = attr.get("read_format", 0)
         leader = group if isinstance(group, int) else group.fd
         flags = 0
         if cgroup is not None:
@@ -220,13 +240,22 @@ class PerfEvent:
 
     @property
     def count(self) -> int:
-        """How many there have been, while it was enabled."""
+        """How many there have been, while it was enabled; of a group, those of its leader."""
+        return self.read()[0].value
+
+    def read(self) -> tuple[PerfReading, ...]:
+        """Read the counter, or with ``PERF_FORMAT_GROUP`` in `read_format` those of the group, its leader first.
+
+        The other bits of `read_format` say what else a `PerfReading` has.
+        """
+        size = 8 * (3 + 3 * GROUP_MAX)
         try:
             with self._handle.lock:
-                return int.from_bytes(os.read(self._handle.pointer.fd, 256)[:8], sys.byteorder)
+                data = os.read(self._handle.pointer.fd, size)
         except OSError as error:
             check(-(error.errno or errno.EIO), f"read {self._what}")
             raise
+        return _readings([each for (each,) in struct.iter_unpack("=Q", data)], self._read_format)
 
     @property
     def closed(self) -> bool:
@@ -249,6 +278,22 @@ class PerfEvent:
 
     def __repr__(self) -> str:
         return f"<PerfEvent: {self._what}{' (closed)' if self.closed else ''}>"
+
+
+def _readings(words: list[int], read_format: int) -> tuple[PerfReading, ...]:
+    """Take what read(2) gives apart, as perf_event_open(2) has it."""
+    given = iter(words)
+    grouped = read_format & lib.PERF_FORMAT_GROUP
+    count = next(given) if grouped else 1
+    own = ("id", lib.PERF_FORMAT_ID), ("lost", lib.PERF_FORMAT_LOST)
+    times = ("time_enabled", lib.PERF_FORMAT_TOTAL_TIME_ENABLED), ("time_running", lib.PERF_FORMAT_TOTAL_TIME_RUNNING)
+    if not grouped:
+        return (PerfReading(next(given), **{name: next(given) for name, bit in (*times, *own) if read_format & bit}),)
+    shared = {name: next(given) for name, bit in times if read_format & bit}
+    return tuple(
+        PerfReading(next(given), **shared, **{name: next(given) for name, bit in own if read_format & bit})
+        for _ in range(count)
+    )
 
 
 def _attributes(type: int, config: int, given: dict[str, int]) -> object:

@@ -333,6 +333,36 @@ def test_a_tracepoint_is_attached_as_a_perf_event(only):
         assert fires(obj, program.attach_perf_event(event)) == 3
 
 
+def test_what_is_read_of_a_counter_is_what_its_read_format_asks_for(root):
+    everything = lib.PERF_FORMAT_TOTAL_TIME_ENABLED | lib.PERF_FORMAT_TOTAL_TIME_RUNNING | lib.PERF_FORMAT_ID
+    with bpf.PerfEvent.software("page_faults", pid=0, read_format=everything) as event:
+        event.enable()
+        touch_new_pages()
+        event.disable()
+        (reading,) = event.read()
+        assert reading.value == event.count >= PAGES
+        assert reading.time_enabled == reading.time_running > 0
+        assert reading.id
+        assert reading.lost is None
+
+
+@pytest.mark.parametrize("more", [0, lib.PERF_FORMAT_ID | lib.PERF_FORMAT_TOTAL_TIME_ENABLED])
+def test_a_group_is_read_at_once_its_leader_first(root, more):
+    shape = lib.PERF_FORMAT_GROUP | more
+    with (
+        bpf.PerfEvent.software("page_faults", pid=0, read_format=shape) as leader,
+        bpf.PerfEvent.software("dummy", pid=0, group=leader, read_format=shape) as member,
+    ):
+        leader.enable()
+        touch_new_pages()
+        leader.disable()
+        first, second = leader.read()
+        assert first.value == leader.count >= PAGES
+        assert second.value == 0
+        assert (first.id is None) == (not more)
+        assert member.read() == (first, second)
+
+
 def test_page_faults_are_counted_without_a_program(tracefs):
     with bpf.PerfEvent.software("page_faults", pid=0) as event:
         event.enable()

@@ -176,3 +176,10 @@ print(interrupted > 20)
         *parts,
     )
     assert said == "True\n"
+
+
+def test_messages_name_the_input_and_not_its_place_in_memory(parts):
+    with pytest.raises(bpf.LibbpfError) as caught:
+        bpf.link_objects(parts[0], parts[0])
+    assert "mem:" not in str(caught.value)
+    assert str(parts[0]) in "".join(caught.value.messages)

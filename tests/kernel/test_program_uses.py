@@ -217,6 +217,18 @@ def test_an_expected_attach_type_is_set(opened):
         assert (program.type, program.expected_attach_type) == (bpf.ProgType.CGROUP_SKB, kind)
 
 
+def test_a_handler_that_calls_attach_again_is_told_so(opened):
+    with bpf.register_prog_handler("mine+", "raw_tracepoint", attach=lambda program: program.attach()):
+        obj = opened("own_sections")
+        for program in obj.programs.values():
+            program.autoload = program.section_name == "mine/sys_enter"
+        obj.load()
+        program = next(each for each in obj.programs.values() if each.autoload)
+        for _ in range(2):
+            with pytest.raises(bpf.StateError, match="which calls the handler"):
+                program.attach()
+
+
 def test_a_handler_that_was_unregistered_is_none(handler, opened):
     handler.unregister()
     handler.unregister()
