@@ -607,3 +607,42 @@ int lbc_btf_check(const struct btf *btf, char *why, size_t why_size)
 	free(check.facts);
 	return err;
 }
+
+/*
+ * libbpf checks each part of a .BTF.ext by itself, and changes the byte order of one after the other: of records that are
+ * in two parts it then takes the counts for what they were before.
+ */
+int lbc_btf_ext_check(const void *data, __u32 size, char *why, size_t why_size)
+{
+	/* The magic, the header's length; offset and length of functions, lines and relocations behind it. */
+	__u32 words[8] = { 0 };
+	__u64 begin[3], end[3];
+	__u32 length;
+	__u16 magic;
+	int swapped, i, k;
+
+	if (!data || !why || !why_size)
+		return -EINVAL;
+	why[0] = '\0';
+	/* What has no header, or leaves the section, libbpf refuses. */
+	memcpy(words, data, size < sizeof(words) ? size : sizeof(words));
+	memcpy(&magic, words, sizeof(magic));
+	swapped = magic == __builtin_bswap16(BTF_MAGIC);
+	length = swap(words[1], swapped);
+	for (i = 0; i < 3; i++) {
+		begin[i] = swap(words[2 + 2 * i], swapped);
+		end[i] = begin[i] + swap(words[3 + 2 * i], swapped);
+		/* The last one is not in the headers of old compilers. */
+		if (length < 4 * (4 + 2 * (__u32)i))
+			end[i] = begin[i];
+		for (k = 0; k < i; k++) {
+			if (begin[i] < end[k] && begin[k] < end[i]) {
+				snprintf(why, why_size, "records lie at %llu to %llu, and others at %llu to %llu",
+					 (unsigned long long)begin[k], (unsigned long long)end[k],
+					 (unsigned long long)begin[i], (unsigned long long)end[i]);
+				return -EINVAL;
+			}
+		}
+	}
+	return 0;
+}

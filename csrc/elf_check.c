@@ -7,11 +7,11 @@
  * ABI (elf(5)), the psABI of BPF (Documentation/bpf/llvm_reloc.rst) and Documentation/bpf/btf.rst. What libbpf refuses
  * by itself, and in good order, is left to it, and so is what it does not read (DWARF).
  *
- *   check_header      elf_file.c, and that it is an object for BPF
- *   check_section     each by itself: its table, its strings, its size
- *   check_symbols     names, sections, bounds; functions and what they end with
- *   check_relocations which symbol, and where
- *   check_types       .BTF (btf_check.c), against the sections that it describes; .BTF.ext
+ *   check_object       the header (elf_file.c), and that it is an object for BPF
+ *   check_section      each by itself: its name, its size, its table
+ *   check_symbols      names, sections, bounds; functions and what they end with
+ *   check_relocations  which symbol, and where
+ *   check_btf          .BTF (btf_check.c), and the sections that it tells of
  *
  * Sums are of 64 bits. Nothing here recurses, and each loop is over what is in the file: what libbpf does for each of
  * them for each of others has a limit.
@@ -46,8 +46,8 @@
 /* libbpf calls itself for each function that is called from another: a program has at most 256 in the kernel. */
 #define MAX_FUNCTIONS 16384
 
-/* What is looked for in a list for each of a list: a second or two. The kernel's largest own object needs 2^22. */
-#define MAX_WORK ((uint64_t)1 << 32)
+/* What is looked for in a list for each of a list: a second. None of the kernel's own objects needs more than 2^12. */
+#define MAX_WORK ((uint64_t)1 << 28)
 
 /* The linker fills what alignment leaves empty. */
 #define MAX_ALIGN ((uint64_t)1 << 20)
@@ -58,7 +58,6 @@ static const char *const ONCE[] = { ".BTF", ".BTF.ext", ".jumptables" };
 struct object {
 	struct elf_file file;
 	int linking;
-	uint64_t symbols;	/* the section */
 	uint64_t symbol_count;
 	uint64_t externs;
 	uint64_t executable;	/* sections with functions */
@@ -136,7 +135,6 @@ static int check_section(struct object *object, uint64_t index)
 		error = lbc_elf_check_table(file, index, sizeof(Elf64_Sym));
 		if (!error)
 			error = lbc_elf_check_strings(file, index, section.link);
-		object->symbols = object->symbols ? object->symbols : index;
 		return error;
 	case SHT_REL:
 		error = lbc_elf_check_table(file, index, sizeof(Elf64_Rel));
@@ -462,11 +460,15 @@ static int check_content(struct object *object, uint64_t index)
 {
 	struct elf_section section = lbc_elf_section(&object->file, index);
 	const char *name = name_of(object, &section);
+	char why[160];
 
 	if (section.type == SHT_REL)
 		return check_relocations(object, index);
 	if (section.type == SHT_PROGBITS && !strcmp(name, ".BTF"))
 		return check_btf(object, index);
+	if (section.type == SHT_PROGBITS && !strcmp(name, ".BTF.ext") &&
+	    lbc_btf_ext_check(content(object, &section), (__u32)section.size, why, sizeof(why)))
+		return lbc_elf_bad_section(&object->file, index, "%s", why);
 	return 0;
 }
 

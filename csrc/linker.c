@@ -14,7 +14,7 @@
 #include "child.h"
 
 /* The largest objects take a fraction of a second; malformed inputs can ask for any number of zeroes. */
-static const struct child_limits LIMITS = { .seconds = 60, .output = (size_t)1 << 30 };
+static const struct child_limits LIMITS = { .seconds = 60, .memory = (size_t)4 << 30, .output = (size_t)1 << 30 };
 
 struct job {
 	const struct lbc_link_input *inputs;

@@ -203,6 +203,9 @@ def _check(data: bytes, action: str) -> None:
             if place + 8 > header:
                 break
             fault = fault or _part_fault(data, order, header, place, least)
+    why = ffi.new("char[]", 160)
+    if not fault and lib.lbc_btf_ext_check(ffi.from_buffer(data), len(data), why, len(why)) < 0:
+        fault = text(why)
     if fault:
         raise failure(errno.EINVAL, action, fault)
 

@@ -20,6 +20,7 @@ struct btf_dump *lbc_btf_dump__new(const struct btf *btf, struct lbc_text *text,
  */
 int lbc_btf_check_header(const void *data, __u32 size, char *why, size_t why_size);
 int lbc_btf_check(const struct btf *btf, char *why, size_t why_size);
+int lbc_btf_ext_check(const void *data, __u32 size, char *why, size_t why_size);
 
 /*
  * Tell whether libbpf can be given an object, to open or to link (elf_check.c): 0, or a negative errno, with what is

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def objects(path: Path, data: bytes) -> None:
     obj = bpf.Object.open(path, object_name="x", relaxed_maps=True, kernel_log_size=4096)
-    assert_type(bpf.Object.open(data), bpf.Object)
+    assert_type(bpf.Object.open(data, isolate=True), bpf.Object)
     bpf.Object.open(5)  # type: ignore[arg-type]
     bpf.Object.open(path, name="x")  # type: ignore[call-arg]
     assert_type(obj.programs["a"], bpf.Program)

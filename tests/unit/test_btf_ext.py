@@ -119,3 +119,17 @@ def test_a_closed_btf_has_no_names(ext):
 def test_there_is_none_without_a_constructor():
     with pytest.raises(TypeError, match="from_file"):
         BtfExt()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_records_of_two_kinds_in_one_place_are_refused(ext, order):
+    # Their byte order would be changed twice, by counts that are no counts any more.
+    functions, lines = (struct.pack(f"{order}III", size, 1, 1) + bytes(size) for size in (8, 16))
+    for relocations, refused in ((48, False), (20, True)):
+        head = struct.pack(f"{order}HBBIIIIIII", 0xEB9F, 1, 0, 32, 0, 20, 20, 28, relocations, 28)
+        data = head + functions + lines + lines
+        if refused:
+            with pytest.raises(bpf.LibbpfError, match="records lie at 20 to 48, and others at 20 to 48"):
+                BtfExt.from_bytes(data, ext.btf)
+        else:
+            BtfExt.from_bytes(data, ext.btf)
