@@ -22,6 +22,7 @@ def test_a_program_that_is_attached_to_a_tracepoint_already_is_said_to_be(only, 
     assert caught.value.errno == errno.EEXIST
 
 
+@pytest.mark.slow_emulated
 def test_more_programs_than_a_tracepoint_takes_are_refused_with_the_number(only, tracefs):
     with pytest.raises(bpf.LibbpfError) as caught:
         for _ in range(MOST + 1):
@@ -31,6 +32,7 @@ def test_more_programs_than_a_tracepoint_takes_are_refused_with_the_number(only,
     assert f"{MOST} programs" in caught.value.hint
 
 
+@pytest.mark.slow_emulated
 def test_many_objects_are_loaded_at_once_and_closed(compiled, tracefs, counted):
     objects = []
     try:
