@@ -30,8 +30,12 @@ TEST_DIR := build/test
 pytest = mkdir -p $(TEST_DIR) && cd $(TEST_DIR) && $(1) $(CURDIR)/$(BIN)/python -bb -m pytest \
 	-c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -o cache_dir=$(CURDIR)/$(TEST_DIR)/cache $(PYTEST_ARGS)
 
-# What `make test-asan` runs, and `make test-tsan`: the files in which threads meet in C.
+# What `make test-asan` runs; what of it is quick and most of all about C is a part of `make test`; and `make test-tsan`:
+# the files in which threads meet in C.
 ASAN_TESTS ?= $(wildcard tests/unit/test_*.py tests/kernel/test_*.py)
+ASAN_QUICK := $(addprefix tests/,$(addsuffix .py,$(addprefix unit/test_,btf btf_dump btf_dump_text btf_ext btf_hostile \
+	codec codec_c codec_decoder codec_malformed elf hist log_limit trace_decoder trace_lines) \
+	$(addprefix kernel/test_,perf_buffer_walk ring_buffer_walk trace_raw user_ring_buffer)))
 TSAN_TESTS ?= $(addprefix tests/,$(addsuffix .py,$(addprefix unit/test_,btf handle log_limit record) \
 	$(addprefix kernel/test_,event_streams logs map_bulk map_threads perf_buffer ring_buffer ring_buffer_walk \
 	syscalls threads trace_pipe trace_raw user_ring_buffer variables)))
@@ -45,12 +49,12 @@ WHEEL_SOURCES := setup.py build_ffi.py build_native.py build_dist.py pyproject.t
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint typecheck unit pytest test-vm test-kernels test-pythons test-asan test-tsan sdist wheel bench \
+.PHONY: help run test lint typecheck unit pytest test-vm test-kernels test-pythons test-asan test-lsan test-tsan sdist wheel bench \
 	corpus fuzz leaks kills faults requirements vendor clean distclean FORCE
 
 help:
 	@echo "make run           build, then load the execve tracer of examples/ and show its trace (OBJ=file: another object)"
-	@echo "make test          build, lint, type-check and run every test; needs root"
+	@echo "make test          build, lint, type-check and run every test, a part of them with sanitizers; needs root"
 	@echo "make lint          ruff"
 	@echo "make typecheck     mypy"
 	@echo "make unit          the tests that need neither root nor a kernel"
@@ -58,6 +62,7 @@ help:
 	@echo "make test-kernels  the same on $(KERNELS), one after the other"
 	@echo "make test-pythons  the tests on every CPython that is found, with one wheel"
 	@echo "make test-asan     the tests with AddressSanitizer and UndefinedBehaviorSanitizer in the extension"
+	@echo "make test-lsan     the tests with LeakSanitizer"
 	@echo "make test-tsan     those with threads, with ThreadSanitizer"
 	@echo "make wheel sdist   build into dist/"
 	@echo "make bench         the benchmarks"
@@ -78,6 +83,7 @@ run: $(VENV)/.installed
 
 test: lint typecheck
 	@$(MAKE) --no-print-directory pytest
+	@$(MAKE) --no-print-directory test-asan ASAN_TESTS="$(ASAN_QUICK)"
 
 # After the quick checks, so that `make -j test` does not mix their outputs.
 pytest: export LIBBPF_CFFI_NO_SKIP := 1
@@ -114,6 +120,9 @@ test-pythons: $(STAMPS)/wheel
 
 test-asan: build/asan/.installed $(STAMPS)/vm
 	@$(AS_ROOT) tools/test-sanitized asan $(ASAN_TESTS) -- $(PYTEST_ARGS)
+
+test-lsan: build/asan/.installed $(STAMPS)/vm
+	@$(AS_ROOT) tools/test-sanitized lsan $(ASAN_TESTS) -- $(PYTEST_ARGS)
 
 test-tsan: build/tsan/.installed $(STAMPS)/vm
 	@$(AS_ROOT) tools/test-sanitized tsan $(TSAN_TESTS) -- $(PYTEST_ARGS)
