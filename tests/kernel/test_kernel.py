@@ -270,3 +270,10 @@ def test_a_reader_that_has_gone_is_no_error_of_the_commands(root):
         done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
         os.close(writing)
         assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_nothing_is_pinned_where_no_bpf_file_system_is_mounted(root):
+    script = 'umount -a -l -t bpf; exec "$@"'
+    command = ["unshare", "-m", "sh", "-c", script, "sh", sys.executable, "-m", "libbpf_cffi.kernel", "pins", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
