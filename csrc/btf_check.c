@@ -42,7 +42,10 @@
 #define MAX_STEPS ((__u64)1 << 18)
 #define MAX_ALL_STEPS ((__u64)1 << 26)
 #define MAX_TEXT ((__u64)1 << 20)
-#define MAX_ALL_TEXT ((__u64)1 << 24)
+#define MAX_ALL_TEXT ((__u64)1 << 23)
+
+/* Bytes of all names, each as often as it is used: libbpf hashes them one by one. Many may end in the same megabyte. */
+#define MAX_ALL_NAMES ((__u64)1 << 28)
 
 /* Steps to format the bytes of one type, as a multiple of its size: unions give several views of the same bytes. That
  * kernel needs 7. */
@@ -74,7 +77,7 @@ struct check {
 	struct frame *stack;
 	__u32 count;	/* of types, those of the base and void included */
 	__u32 pointer_size;
-	__u64 all_steps, all_text;
+	__u64 all_steps, all_text, all_names;
 	char *why;
 	size_t why_size;
 };
@@ -218,10 +221,45 @@ static int check_references(struct check *check, __u32 id, const struct btf_type
 	}
 }
 
+static int check_names(struct check *check, __u32 id, const struct btf_type *t)
+{
+	__u32 i, count = btf_vlen(t);
+
+	check->all_names += strlen(name_at(check, t->name_off));
+	for (i = 0; i < count && check->all_names <= MAX_ALL_NAMES; i++) {
+		switch (btf_kind(t)) {
+		case BTF_KIND_STRUCT:
+		case BTF_KIND_UNION:
+			check->all_names += strlen(name_at(check, btf_members(t)[i].name_off));
+			break;
+		case BTF_KIND_ENUM:
+			check->all_names += strlen(name_at(check, btf_enum(t)[i].name_off));
+			break;
+		case BTF_KIND_ENUM64:
+			check->all_names += strlen(name_at(check, btf_enum64(t)[i].name_off));
+			break;
+		case BTF_KIND_FUNC_PROTO:
+			check->all_names += strlen(name_at(check, btf_params(t)[i].name_off));
+			break;
+		default:
+			return 0;
+		}
+	}
+	if (check->all_names > MAX_ALL_NAMES) {
+		snprintf(check->why, check->why_size, "its names have more than %llu bytes, those of type %u included",
+			 (unsigned long long)MAX_ALL_NAMES, id);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int check_type(struct check *check, __u32 id, const struct btf_type *t)
 {
 	__u32 bits;
+	int err = check_names(check, id, t);
 
+	if (err)
+		return err;
 	switch (btf_kind(t)) {
 	case BTF_KIND_INT:
 		bits = btf_int_offset(t) + btf_int_bits(t);

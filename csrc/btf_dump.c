@@ -18,6 +18,9 @@
 
 #define FIRST_CAPACITY ((size_t)4096)
 
+/* All types of a kernel are some 4 MiB of text. Without a limit, names that are used again and again fill the memory. */
+#define MAX_CAPACITY ((size_t)1 << 28)
+
 struct lbc_text *lbc_text__new(void)
 {
 	return calloc(1, sizeof(struct lbc_text));
@@ -47,14 +50,16 @@ static int reserve(struct lbc_text *text, size_t more)
 	size_t wanted, cap;
 	char *data;
 
-	if (more >= SIZE_MAX / 2 - text->len)
-		return -ENOMEM;
+	if (more >= MAX_CAPACITY - text->len)
+		return -EFBIG;
 	wanted = text->len + more + 1;
 	if (wanted <= text->cap)
 		return 0;
 	cap = text->cap ? text->cap * 2 : FIRST_CAPACITY;
 	if (cap < wanted)
 		cap = wanted;
+	if (cap > MAX_CAPACITY)
+		cap = MAX_CAPACITY;
 	data = realloc(text->data, cap);
 	if (!data)
 		return -ENOMEM;

@@ -220,10 +220,31 @@ def test_structs_are_nested_as_in_any_source_but_not_for_ever(depth, refused, ba
 
 
 def test_structs_full_of_nothing_are_refused_when_their_padding_fills_the_memory():
-    one = (NAME, STRUCT << 24, 1 << 26)
+    one = (NAME, STRUCT << 24, 1 << 25)
     assert Btf.from_bytes(btf(*one))
     with pytest.raises(bpf.LibbpfError, match="too many times"):
         Btf.from_bytes(btf(*one * 3))
+
+
+def test_names_that_are_used_so_often_that_their_hashes_take_minutes_are_refused():
+    strings = b"\0int\0" + b"x" * (1 << 20) + b"\0"
+    few, many = ((5, STRUCT << 24, 4) * count for count in (200, 300))
+    assert len(Btf.from_bytes(btf(*few, strings=strings))) == 202
+    with pytest.raises(bpf.LibbpfError, match="its names have more than 268435456 bytes, those of type 257 included"):
+        Btf.from_bytes(btf(*many, strings=strings))
+
+
+def test_a_text_of_hundreds_of_megabytes_is_refused():
+    strings = b"\0int\0" + b"x" * (1 << 20) + b"\0"
+    for count, refused in ((100, False), (300, True)):
+        typedef, prototype = (5, TYPEDEF << 24, 1), (0, FUNC_PROTO << 24 | count, 1, *(0, 2) * count)
+        with Btf.from_bytes(btf(*typedef, *prototype, strings=strings)) as types:
+            if refused:
+                with pytest.raises(bpf.LibbpfError) as caught:
+                    types.declare(3, "f")
+                assert caught.value.errno == errno.EFBIG
+            else:
+                assert len(types.declare(3, "f")) > 100 << 20
 
 
 def test_what_is_built_is_checked_before_it_is_dumped():
