@@ -8,6 +8,9 @@
  */
 #include "usdt.c"
 
+/* The largest errno of the kernel (MAX_ERRNO of linux/err.h), and of libbpf. */
+#define LAST_ERRNO 4095
+
 int lbc_link_usdt_parts(const struct bpf_link *link, struct bpf_link **parts, int capacity)
 {
 	const struct bpf_link_usdt *usdt = container_of(link, struct bpf_link_usdt, link);
@@ -31,5 +34,8 @@ int lbc_link_usdt_parts(const struct bpf_link *link, struct bpf_link **parts, in
 
 long lbc_target_symbol(const char *path, const char *name)
 {
-	return elf_find_func_offset_from_file(path, name);
+	long offset = elf_find_func_offset_from_file(path, name);
+
+	/* A place beyond 2^63, as a malformed file may have it, is no errno. */
+	return offset < -LAST_ERRNO ? -LIBBPF_ERRNO__FORMAT : offset;
 }

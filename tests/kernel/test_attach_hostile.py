@@ -103,7 +103,17 @@ def with_versions_in_a_circle(data):
     return put(data, offset + step + 16, (1 << 32) - step, 4)
 
 
+def with_symbols_far_away(data):
+    """Let every symbol be where an offset, taken for a number with a sign, is an error."""
+    for header in (*headers(data, DYNSYM), *headers(data, SYMTAB)):
+        offset, size = content(data, header)
+        for at in range(offset + 24, offset + size, 24):
+            data = put(data, at + 8, (1 << 63) + 17, 8)
+    return data
+
+
 CHANGES = {
+    "symbols beyond any file": (DYNSYM, with_symbols_far_away),
     "no entry size": (DYNSYM, lambda data: put(data, headers(data, DYNSYM)[0] + 56, 0, 8)),
     "no entry size in the other table": (SYMTAB, lambda data: put(data, headers(data, SYMTAB)[0] + 56, 0, 8)),
     "a size beyond the file": (DYNSYM, lambda data: put(data, headers(data, DYNSYM)[0] + 32, 1 << 62, 8)),
