@@ -317,6 +317,8 @@ class Job:
         if self._child is not None:
             self._child.start(self._stopper)
         if self._shows is not None:
+            if self._calls is not None:
+                self._shows.after = self._calls.show
             self._shows.start()
         sources = [*([self._trace] if self._trace is not None else []), *(self._events.sources if self._events else [])]
         try:

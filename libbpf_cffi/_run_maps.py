@@ -13,7 +13,7 @@ from .variables import is_format
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from ._run_io import Output, Reporter
@@ -37,6 +37,8 @@ class Shows:
         self._json = options.json
         self._report = report
         self._several = len(objects) > 1
+        self.after: Callable[[], object] | None = None
+        """What is done each time that something has been shown."""
         self._shows = [
             _Show(each, path, name, seconds, drawn=drawn)
             for wanted, drawn in ((options.map, False), (options.hist, True))
@@ -65,6 +67,8 @@ class Shows:
             # One that took longer than its seconds is not shown twice in a row.
             show.following = max(show.following + show.seconds, now)
         self._write(due, output)
+        if self.after is not None:
+            self.after()
 
     def show_all(self, output: Output) -> None:
         """Show what there is in the end."""

@@ -12,20 +12,17 @@ __all__ = ["Calls"]
 
 
 class Calls:
-    """Calls that are recorded from now on, to be shown in two parts: of the set-up, and what came later."""
+    """Calls that are recorded from now on, and shown part by part: what has been shown is forgotten."""
 
     def __init__(self, form: str, report: Reporter) -> None:
         self._short = form == "short"
         self._report = report
-        self._shown = 0
         self._calls = bpf.record_syscalls()
         self._calls.__enter__()
 
     def show(self) -> None:
         """Show those that have come since the last time."""
-        new = self._calls[self._shown :]
-        self._shown += len(new)
-        for call in new:
+        for call in self._calls.take():
             self._report.plain(str(call) if self._short else call.listing())
 
     def close(self) -> None:

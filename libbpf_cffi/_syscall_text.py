@@ -20,8 +20,11 @@ if TYPE_CHECKING:
         size: int
         result: int
         errno: int
-        attributes: Any
-        changed: Any
+
+        @property
+        def attributes(self) -> dict[str, Any]: ...
+        @property
+        def changed(self) -> dict[str, Any]: ...
 
 
 __all__ = ["line", "listing"]
@@ -62,12 +65,16 @@ def _command(command: BpfCmd) -> str:
 
 
 def _result(call: Call) -> str:
+    result = str(call.result)
     if call.result < 0:
         from ._check import strerror
 
-        return f"-1 {errno.errorcode.get(call.errno, call.errno)} ({strerror(call.errno)})"
-    wrote = "".join(f", {path}={value}" for path, value in call.changed.items())
-    return f"{call.result}{wrote and ' (' + wrote[2:] + ')'}"
+        # ENOTSUP is the same number, and nobody's name for it.
+        name = "EOPNOTSUPP" if call.errno == errno.EOPNOTSUPP else errno.errorcode.get(call.errno, call.errno)
+        result = f"-1 {name} ({strerror(call.errno)})"
+    # A batch that comes to the end of a map fails, and has been filled.
+    wrote = ", ".join(f"{path}={value}" for path, value in call.changed.items())
+    return f"{result} ({wrote})" if wrote else result
 
 
 def _value(value: Any, kind: str) -> str:

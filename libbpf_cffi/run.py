@@ -148,6 +148,11 @@ def _refusal(error: VerifierError, *, whole_log: bool) -> str:
 
 def _unexpected(error: Exception) -> str:
     """Say where a fault of this package's own is; there is no other way to it."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    if isinstance(error, ImportError):
+        # Much is imported when it is needed, and may not be readable then.
+        return f"a part of Python or of {PROG} cannot be imported: {error}"
     where = ""
     trace = error.__traceback__
     while trace is not None:

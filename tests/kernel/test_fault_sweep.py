@@ -30,6 +30,7 @@ def library(tmp_path_factory):
     return path
 
 
+@pytest.mark.unsanitized("what makes calls fail would stand between the extension and the sanitizer")
 @pytest.mark.slow_emulated
 @pytest.mark.parametrize("job", JOBS)
 def test_whatever_call_of_a_job_fails_it_raises_leaves_nothing_and_can_be_done_again(

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+import tracemalloc
 
 import pytest
 
@@ -196,6 +197,39 @@ def test_more_than_the_limit_is_counted_and_dropped(array):
             array.lookup_elem(0)
     assert 0 < len(calls) < 100
     assert len(calls) + calls.dropped == 100
+
+
+def test_what_has_been_looked_at_is_within_the_limit_too(array):
+    with record_syscalls(limit=8192) as calls:
+        for _ in range(100):
+            array.lookup_elem(0)
+            len(calls)
+    assert 0 < len(calls) < 10
+    assert len(calls) + calls.dropped == 100
+
+
+def test_taking_calls_makes_room_for_others(array):
+    taken = []
+    with record_syscalls(limit=8192) as calls:
+        for _ in range(100):
+            array.lookup_elem(0)
+            taken += calls.take()
+    assert (len(taken), len(calls), calls.dropped) == (100, 0, 0)
+    assert {call.attributes["map_fd"] for call in taken} == {array.fd}
+
+
+def test_a_kept_call_takes_no_more_memory_than_it_is_counted_for(array):
+    tracemalloc.start()
+    try:
+        with record_syscalls() as calls:
+            for _ in range(2000):
+                array.lookup_elem(0)
+            before = tracemalloc.get_traced_memory()[0]
+            assert len(calls) == 2000
+            after = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert after - before < 2000 * 1024
 
 
 def test_a_wrong_address_is_an_error_of_the_kernel_and_no_more(root):

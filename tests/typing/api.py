@@ -334,6 +334,7 @@ def system_calls() -> None:
     assert_type(calls[1:], list[bpf.Syscall])
     assert_type(calls[0].command, bpf.BpfCmd)
     assert_type(calls[0].errno, int)
+    assert_type(calls.take(), list[bpf.Syscall])
     assert_type(calls.dropped, int)
     bpf.record_syscalls(5)  # type: ignore[call-arg]
 def attach_to_the_network(program: bpf.Program, path: Path, sock: socket.socket, each: bpf.Map) -> None:
