@@ -132,6 +132,7 @@ def things():
     made |= {"union": bpf.Btf.from_file(os.path.join(folder, "variables.o"))["either"].decode(bytes(8))}
     made |= {"perf event": bpf.PerfEvent.software("cpu_clock", cpu=0, pid=0)}
     made |= {"stats": bpf.enable_stats()}
+    made["perf reading"] = made["perf event"].read()[0]
     made |= {"handler": bpf.register_prog_handler("mine+", "socket_filter")}
     made |= {"insn": bpf.Insn(0x95)}
     with bpf.record_syscalls() as calls:
