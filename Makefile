@@ -50,7 +50,7 @@ WHEEL_SOURCES := setup.py build_ffi.py build_native.py build_dist.py pyproject.t
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test lint typecheck unit pytest test-vm test-kernels test-pythons test-asan test-lsan test-tsan sdist wheel bench \
-	corpus fuzz leaks kills faults requirements vendor clean distclean FORCE
+	corpus state-machine fuzz leaks kills faults requirements vendor clean distclean FORCE
 
 help:
 	@echo "make run           build, then load the execve tracer of examples/ and show its trace (OBJ=file: another object)"
@@ -71,6 +71,7 @@ help:
 	@echo "make leaks         10,000 lives of objects, maps, links and readers, after which nothing has grown (COUNT=n)"
 	@echo "make kills         SIGKILL before and after every call into C: nothing stays but pins"
 	@echo "make faults        let every call and allocation of many jobs fail once, with every errno; an hour"
+	@echo "make state-machine  every operation in any order, in threads and forks (TIME=seconds)"
 	@echo "make requirements  pin the newest versions of what building and testing needs"
 	@echo "make vendor        unpack libbpf's sources"
 	@echo "make clean         remove what builds leave; make distclean: the virtual environment and libbpf's sources too"
@@ -153,6 +154,11 @@ kills: $(VENV)/.installed
 faults: export LIBBPF_CFFI_FAULT_SECONDS ?= 0
 faults: $(VENV)/.installed
 	@$(call pytest,$(AS_ROOT)) -s -o faulthandler_timeout=0 $(CURDIR)/tests/kernel/test_fault_sweep.py
+
+# Random operations in any order, each life in a process of its own; SEED=number begins with that one.
+state-machine: $(VENV)/.installed
+	@mkdir -p $(TEST_DIR) && cd $(TEST_DIR) && $(AS_ROOT) env OPENBLAS_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -bb \
+		$(CURDIR)/tests/support/machine.py $(TIME)s $(SEED)
 
 wheel: $(STAMPS)/wheel
 	@mkdir -p dist

@@ -62,6 +62,7 @@ class Finding(Part):
         ``section``. Without, a struct, union or enumeration comes before a typedef, that before an integer, that
         before what is no type in C: functions, variables, sections. *Wraps* ``btf__find_by_name_kind()``.
         """
+        c_string(name, "name")
         if kind is not None:
             return self._find(name, (BtfKind(kind),), "")
         keyword, space, rest = name.partition(" ")

@@ -139,6 +139,8 @@ class Map(Accessible):
             "excl_prog_hash": excl_prog_hash,
         }
         kind = _map_open.type_number(type)
+        if not (inner is None or isinstance(inner, Map)):
+            raise TypeError(f"inner must be a Map, not {inner.__class__.__name__}")
         inner_fd = -1 if inner is None else inner._dup(f"create map {name!r}")
         try:
             if inner_fd >= 0:

@@ -12,6 +12,8 @@ pytestmark = pytest.mark.usefixtures("root")
 CALLS = {
     "a map's name": lambda: bpf.Map.find(5),
     "maps' name": lambda: bpf.Map.find_all(b"events"),
+    "the map that others are like": lambda: bpf.Map.create("array_of_maps", max_entries=1, inner=5),
+    "a type's name": lambda: bpf.Btf.new().find(5),
     "a program's name": lambda: bpf.Program.find_all(5),
     "a program's tag": lambda: bpf.Program.find(tag=5),
     "a tracepoint's name": lambda: tracepoints.tracepoint_id("syscalls", 5),

@@ -10,7 +10,6 @@ import gc
 import io
 import os
 import shutil
-import subprocess
 import sys
 import weakref
 from pathlib import Path
@@ -1119,25 +1118,3 @@ def test_an_arena_is_not_laid_over_memory_that_is_in_use(opened):
     with pytest.raises(bpf.Error):
         obj.load()
     assert memory == bytes(1 << 20)
-
-
-@pytest.mark.slow_emulated
-def test_nothing_a_user_does_in_any_order_crashes(pins, compiled, tracefs, usdt_target, python):
-    names = (
-        "arena",
-        "basic",
-        "fentry",
-        "half_attachable",
-        "kernel_settings",
-        "kinds",
-        "map_kinds",
-        "network",
-        "options",
-    )
-    names += ("refused", "struct_ops", "usdt")
-    script = Path(__file__).with_name("any_order.py")
-    said = subprocess.run(
-        [sys.executable, "-bb", script, "0", "100", pins, *map(compiled, names)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert said.stdout == "100 lives\n", said.stdout + said.stderr

@@ -16,7 +16,8 @@ import traceback
 import warnings
 from typing import Any
 
-from machine_world import CLONE_NEWNET, Defect, World, open_things
+from machine_left import open_things
+from machine_world import Defect, World
 
 from libbpf_cffi import ffi, lib
 from libbpf_cffi.tracefs import find_cgroup2
@@ -26,6 +27,9 @@ PATIENCE = 60.0
 
 TAIL = 60
 """How many lines of what a child did are shown when it dies."""
+
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -120,8 +124,7 @@ class Child:
         with open(self._log, encoding="utf-8", errors="replace") as file:
             lines = file.readlines()
         os.unlink(self._log)
-        for folder in (self.folder, os.path.join("/sys/fs/bpf", os.path.basename(self.folder))):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
         for _ in range(200):
             with contextlib.suppress(OSError):
                 os.rmdir(self.cgroup)
@@ -137,12 +140,12 @@ def _serve(objects: dict[str, str], folder: str, cgroup: str, log: str, orders: 
         fd = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         os.dup2(fd, 1)
         os.dup2(fd, 2)
-        if _libc.unshare(CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "unshare")
-        faulthandler.enable()
+        # Whatever has taken the place of sys.stderr.
+        faulthandler.enable(fd)
+        faulthandler.dump_traceback_later(PATIENCE, exit=True, file=fd)
+        _own_places()
         warnings.simplefilter("ignore")
-        os.mkdir(os.path.join("/sys/fs/bpf", os.path.basename(folder)), 0o700)
-        _work(World(objects, folder, cgroup, fd), orders, answers)
+        _work(World(objects, folder, cgroup, fd), fd, orders, answers)
         status = 0
     except BaseException:
         traceback.print_exc()
@@ -150,9 +153,25 @@ def _serve(objects: dict[str, str], folder: str, cgroup: str, log: str, orders: 
         os._exit(status)
 
 
-def _work(world: World, orders: int, answers: int) -> None:
+def own_mounts() -> None:
+    """Give this process mounts of its own, with tracefs among them."""
+    if _libc.unshare(CLONE_NEWNS) or _libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None):
+        raise OSError(ctypes.get_errno(), "no mounts of our own")
+    if not os.path.exists("/sys/kernel/tracing/trace_pipe"):
+        _libc.mount(b"tracefs", b"/sys/kernel/tracing", b"tracefs", 0, None)
+
+
+def _own_places() -> None:
+    """Give this process a network and a BPF file system of its own, which end with it."""
+    called = [_libc.unshare(CLONE_NEWNET | CLONE_NEWNS), _libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None),
+              _libc.mount(b"bpf", b"/sys/fs/bpf", b"bpf", 0, b"mode=0700")]  # fmt: skip
+    if any(called):
+        raise OSError(ctypes.get_errno(), f"no places of our own: {called}")
+
+
+def _work(world: World, log: int, orders: int, answers: int) -> None:
     # Its watch is a thread.
-    faulthandler.dump_traceback_later(PATIENCE, exit=True)
+    faulthandler.dump_traceback_later(PATIENCE, exit=True, file=log)
     before, tasks = open_things(), len(os.listdir("/proc/self/task"))
     buffer = b""
     while True:
@@ -163,7 +182,7 @@ def _work(world: World, orders: int, answers: int) -> None:
             buffer += some
         line, buffer = buffer.split(b"\n", 1)
         verb, *arguments = json.loads(line)
-        faulthandler.dump_traceback_later(PATIENCE, exit=True)
+        faulthandler.dump_traceback_later(PATIENCE, exit=True, file=log)
         try:
             if verb == "end":
                 world.sample()
@@ -172,8 +191,7 @@ def _work(world: World, orders: int, answers: int) -> None:
             else:
                 answer = getattr(world, verb)(*arguments)
                 world.sample()
-                if world.defects:
-                    raise Defect("\n".join(world.defects))
+                world.check()
             said = ["ok", answer]
         except BaseException:
             said = ["defect", traceback.format_exc()]

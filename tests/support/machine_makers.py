@@ -305,7 +305,10 @@ MAKERS: dict[str, tuple[type, Callable[[World, random.Random], Any]]] = {
     "dev entry": (bpf.DevEntry, lambda w, d: bpf.DevEntry(1, "lo", 0)),
     "stack frame": (bpf.StackFrame, lambda w, d: bpf.StackFrame(b"", 0, 0)),
     "insn place": (bpf.InsnPlace, lambda w, d: bpf.InsnPlace(0, 0, 0)),
-    "struct ops": (bpf.StructOps, lambda w, d: w.make(d.choice(("open struct_ops", "loaded struct_ops")), d).maps["with_link"]),
+    "struct ops": (
+        bpf.StructOps,
+        lambda w, d: w.make(d.choice(("open struct_ops", "loaded struct_ops")), d).maps["with_link"],
+    ),
     "pointer": (bpf.pointer, lambda w, d: bpf.pointer(program(w, d))),
     "tc hook": (net.TcHook, lambda w, d: net.TcHook("lo", d.choice(("ingress", "egress")))),
     "tc filter": (net.TcFilter, lambda w, d: net.TcFilter(1, 1, 1)),

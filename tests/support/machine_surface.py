@@ -5,15 +5,20 @@ from __future__ import annotations
 import enum
 import importlib
 import inspect
-from typing import Any, NamedTuple
+import operator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import libbpf_cffi as bpf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MODULES = ("hist", "insns", "kernel", "net", "probe", "tracefs", "tracepoints")
 """Modules whose functions are public under the module's own name."""
 
 SPECIAL = {
-    "__aiter__", "__call__", "__contains__", "__delitem__", "__enter__", "__eq__", "__getitem__", "__hash__", "__iter__",
+    "__aiter__", "__call__", "__contains__", "__delitem__", "__enter__", "__eq__", "__getitem__", "__hash__",
+    "__iter__",
     "__len__", "__repr__", "__reversed__", "__setitem__",
 }  # fmt: skip
 
@@ -86,3 +91,52 @@ def operations() -> dict[str, Operation]:
     for module in MODULES:
         found.update(_functions(module))
     return found
+
+
+NOT_DRAWN = {
+    "kernel.main": "a command, which prints", "probe.main": "a command, which prints",
+    "tracefs.mount_tracefs": "mounts, and nothing of ours takes a mount away",
+    "tracefs.mount_bpffs": "mounts, likewise",
+    "tracefs.make_instance": "what it makes stays until it is removed; TracePipe makes and removes instances",
+    "tracefs.remove_stale_instances": "removes what others may have left",
+    "Token.close": "there is none outside of a user namespace: test_tokens.py", "Token.closed": "see Token.close",
+    "Token.fd": "see Token.close", "Token.info": "see Token.close", "Token.__enter__": "see Token.close",
+    "Token.__repr__": "see Token.close",
+    "TokenInfo.allowed_attachs": "see Token.close", "TokenInfo.allowed_cmds": "see Token.close",
+    "TokenInfo.allowed_maps": "see Token.close", "TokenInfo.allowed_progs": "see Token.close",
+    "TokenInfo.__repr__": "see Token.close",
+}  # fmt: skip
+"""What the machine leaves alone, and why."""
+
+MADE_BY_USERS = {"Insn", "PerfBuffer", "PerfEvent", "RingBuffer", "TcHook", "TracePipe", "UserRingBuffer", "pointer"}
+"""The classes that are called. Others refuse it, or take what only the package has."""
+
+HEAVY = {"vmlinux_h", "compile_object", "probe.features", "probe.symbols", "probe.kfuncs", "probe.helpers",
+         "probe.functions", "kernel.holders", "probe.lsm_hooks"}  # fmt: skip
+"""What takes a second: drawn now and then."""
+
+OPERATIONS = {
+    name: each
+    for name, each in operations().items()
+    if name not in NOT_DRAWN and (each.kind != "new" or name in MADE_BY_USERS)
+}
+
+OPERATORS: dict[str, Callable[..., object]] = {
+    "__contains__": operator.contains, "__delitem__": operator.delitem, "__eq__": operator.eq,
+    "__getitem__": operator.getitem, "__hash__": hash, "__iter__": iter, "__len__": len, "__repr__": repr,
+    "__reversed__": reversed, "__setitem__": operator.setitem,
+}  # fmt: skip
+"""How special methods are called."""
+
+COMMON = sorted(
+    name
+    for name in OPERATIONS
+    if name.split(".")[0]
+    in {
+        "Object", "Program", "Link", "RingBuffer", "EventStream", "PerfBuffer", "TracePipe", "UserRingBuffer",
+        "UserSample",
+        "Variables", "NetAttach", "CgroupAttach", "ProgramRun", "KernelProgram", "WalkableMap", "EventSource",
+        "LinkOpening",
+    }
+)  # fmt: skip
+"""What is drawn more often."""

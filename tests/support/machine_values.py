@@ -90,7 +90,8 @@ def key(world: World, dice: random.Random, thing: object) -> object:
     if way == 7 and isinstance(thing, bpf.Map):
         return bytes(thing.key_size)
     if way == 8:
-        return dice.choice((("10.0.0.0", 8), "10.0.0.0/8", (1, 2), {"a": 1, "b": 2}, world.cgroup, "/", os.getpid(), "lo"))
+        addresses = (("10.0.0.0", 8), "10.0.0.0/8")
+        return dice.choice((*addresses, (1, 2), {"a": 1, "b": 2}, world.cgroup, "/", os.getpid(), "lo"))
     if way == 9:
         return a_socket(world, dice, thing)
     if way == 10:
@@ -134,7 +135,8 @@ def pairs(world: World, dice: random.Random, thing: object) -> object:
     keys = [key(world, dice, thing) for _ in range(count)]
     values = [value(world, dice, thing) for _ in range(count)]
     try:
-        return dice.choice((list(zip(keys, values, strict=True)), dict(zip(keys, values, strict=True)), keys, iter(keys)))
+        both = list(zip(keys, values, strict=True))
+        return dice.choice((both, dict(both), keys, iter(keys)))
     except TypeError:
         return keys
 
@@ -202,34 +204,43 @@ ARGUMENTS: dict[str, Draw] = {
     "btf": a_btf, "btf_custom_path": choice("/sys/kernel/btf/vmlinux", "/no/such"), "buffer_size_kb": choice(4, 64, -1),
     "callback": callback, "cgroup": lambda w, d, t: w.cgroup, "chars": choice("str", "bytes", "raw", "x"),
     "clock": choice("mono", "local", "x"), "config": choice(0, 1, 2, 9, -1), "cpu": choice(-1, 0, 1, 2, 9, None),
-    "cpus": choice((0,), (0, 1), (1, 0), (5,), (0, 0), (-1,)), "ctx": data, "ctx_in": data, "data": data, "data_in": data,
+    "cpus": choice((0,), (0, 1), (1, 0), (5,), (0, 0), (-1,)), "ctx": data, "ctx_in": data, "data": data,
+    "data_in": data,
     "data_size_out": choice(None, 0, 64, 4096, 1 << 20), "ctx_size_out": choice(None, 0, 64, 4096, 1 << 20),
     "discriminator": choice("kind", "number", (0, 4), (8, 1), (0, 99), "x"), "endianness": choice("little", "big", "x"),
-    "fd": descriptor, "flags": choice(0, 0, 0, 1, 2, 3, 4, 8, 1 << 31, 1 << 32, 1 << 64, -1), "func_name": choice(*NAMES),
+    "fd": descriptor, "flags": choice(0, 0, 0, 1, 2, 3, 4, 8, 1 << 31, 1 << 32, 1 << 64, -1),
+    "func_name": choice(*NAMES),
     "function": callback, "id": identity, "prog_id": identity, "relative_id": identity, "inner": a_map,
     "insns": choice(bytes.fromhex("b700000002000000 9500000000000000"), bytes(8), b"", b"123",
                     [bpf.Insn(0xB7, imm=1), bpf.Insn(0x95)]),
-    "interface": choice("lo", "lo", 1, "x", 0, 99, -1, "a" * 20), "key": key, "keys": pairs, "kernel_log_level": choice(0, 1, 2, 4, 9),
+    "interface": choice("lo", "lo", 1, "x", 0, 99, -1, "a" * 20), "key": key, "keys": pairs,
+    "kernel_log_level": choice(0, 1, 2, 4, 9),
     "keyword": choice("struct", "union", "enum", "x"), "linkage": choice("static", "global", "extern", "x"),
-    "map": a_map, "max": choice(None, 0, 1, 2, 100, -1, 1 << 70), "max_entries": choice(0, 1, 2, 4, 4096, 8192, -1, 1 << 32),
+    "map": a_map, "max": choice(None, 0, 1, 2, 100, -1, 1 << 70),
+    "max_entries": choice(0, 1, 2, 4, 4096, 8192, -1, 1 << 32),
     "memlock_bytes": choice(1 << 30, 1 << 33, -1), "mode": choice(None, "skb", "drv", "hw", "x"),
     "n": choice(None, 0, 1, 5, -1), "name": choice(*NAMES), "netns": choice(None, None, "/proc/self/ns/net", "x", 0),
-    "old": a_program, "other": pairs, "page_cnt": choice(1, 2, 3, 8, 64, 0, -1, 1 << 20), "path": lambda w, d, t: w.place(d),
+    "old": a_program, "other": pairs, "page_cnt": choice(1, 2, 3, 8, 64, 0, -1, 1 << 20),
+    "path": lambda w, d, t: w.place(d),
     "perf_event": of(bpf.PerfEvent, "perf event"), "pf": choice("ipv4", "ipv6", 2, "x"),
-    "hooknum": choice("local_in", "local_out", 1, 77), "pid": choice(-1, 0, os.getpid(), 1 << 30), "prog_type": choice("xdp", "socket_filter", 1, 99),
+    "hooknum": choice("local_in", "local_out", 1, 77), "pid": choice(-1, 0, os.getpid(), 1 << 30),
+    "prog_type": choice("xdp", "socket_filter", 1, 99),
     "program": a_program, "repeat": choice(0, 1, 10, -1, 1 << 32), "sec": choice("mine+", "own", "x/", "", "xdp"),
-    "section_name": choice("mine", "own", "x/y", "xdp"), "size": choice(0, 1, 2, 4, 8, 24, 100, 4096, 1 << 20, 1 << 31, -1),
-    "sock": a_socket, "source": object_source, "target": lambda w, d, t: d.choice((w.cgroup, "lo", a_map(w, d, t), None, 0)),
+    "section_name": choice("mine", "own", "x/y", "xdp"),
+    "size": choice(0, 1, 2, 4, 8, 24, 100, 4096, 1 << 20, 1 << 31, -1),
+    "sock": a_socket, "source": object_source,
+    "target": lambda w, d, t: d.choice((w.cgroup, "lo", a_map(w, d, t), None, 0)),
     "thing": lambda w, d, t: d.choice(w.of(object) or [None]), "timeout": choice(0, 0.001, 0.01, 0.02, -1, "x"),
     "tp_name": choice("sys_enter", "x"), "tp_category": choice("syscalls", "x"), "type": a_type, "types": event_type,
-    "usdt_provider": choice("lbc", "x"), "value": value, "values": pairs, "what": choice(*NAMES), "attr": choice({}, {"sample_type": 1 << 10}, {"x": 1}, {"type": 1 << 70}, 5),
+    "usdt_provider": choice("lbc", "x"), "value": value, "values": pairs, "what": choice(*NAMES),
+    "attr": choice({}, {"sample_type": 1 << 10}, {"x": 1}, {"type": 1 << 70}, 5),
 }  # fmt: skip
 """By the parameter's name."""
 
 EXACT: dict[str, Draw] = {
     "Btf.from_file.path": object_source, "BtfExt.from_file.path": object_source, "BtfExt.from_bytes.btf": a_btf,
     "Building.add_btf.other": a_btf, "Building.relocate.base": a_btf, "BtfType.encode.value": value,
-    "Map.create.type": choice("hash", "array", "ringbuf", "queue", "percpu_hash", "lru_hash", "bloom_filter", "x", 1, 99),
+    "Map.create.type": choice("hash", "array", "ringbuf", "queue", "percpu_hash", "bloom_filter", "x", 1, 99),
     "Map.create.key": choice(None, "u32", "u64", 4, 8, {"a": "u32"}, "char[8]", "x"),
     "Map.create.value": choice(None, "u32", "u64", 4, 8, {"a": "u32"}, "char[8]", "x", 1 << 20, 1 << 32),
     "Map.reuse.other": a_map, "KernelProgram.load.type": choice("socket_filter", "xdp", 1, 6, "x", 99),
@@ -238,17 +249,24 @@ EXACT: dict[str, Draw] = {
     "RingBufferMap.ring_buffer.type": event_type, "PerfEventArray.perf_buffer.type": event_type,
     "RingBuffer.type": event_type, "PerfBuffer.type": event_type, "enable_stats.type": choice(0, 1, -1),
     "UserRingBufferMap.user_ring_buffer.type": choice(None, bytes, "command", "x"),
-    "Program.unload.self": a_program, "link_objects.inputs": object_source, "link_objects.output": lambda w, d, t: w.file(d),
-    "compile_object.source": choice("int x;\n", "int x", "/no/such.c"), "compile_object.output": lambda w, d, t: w.file(d),
+    "Program.unload.self": a_program, "link_objects.inputs": object_source,
+    "link_objects.output": lambda w, d, t: w.file(d),
+    "compile_object.source": choice("int x;\n", "int x", "/no/such.c"),
+    "compile_object.output": lambda w, d, t: w.file(d),
     "TracePipe.instance": choice(True, True, "x/y", 5), "register_prog_handler.attach": callback,
-    "vmlinux_h.btf": object_source, "Link.open.path": lambda w, d, t: w.place(d), "Batch.__getitem__.index": choice(0, 1, -1, 9, slice(1, 3)),
+    "vmlinux_h.btf": object_source, "Link.open.path": lambda w, d, t: w.place(d),
+    "Batch.__getitem__.index": choice(0, 1, -1, 9, slice(1, 3)),
     "Variables.update.values": lambda w, d, t: d.choice(({}, {"x": 1}, {d.choice(NAMES): value(w, d, t)})),
     "Variables.describe.name": key, "Variables.__getitem__.name": key, "Variables.__setitem__.name": key,
     "UserRingBuffer.send.value": lambda w, d, t: d.choice((bytes(24), b"", (1, 2, "x"), {"verb": 1}, bytes(5000))),
-    "Link.update_program.program": a_program, "Program.attach_iter.map": a_map, "StructOps.set_initial_value.members": value,
-    "Token.create.bpffs": choice("/sys/fs/bpf", "/", 0), "net.prog_query.target": lambda w, d, t: d.choice((w.cgroup, "lo")),
-    "Object.open.bpf_token_path": choice("/sys/fs/bpf", "/no/such"), "tracefs.is_bpffs.path": choice("/sys/fs/bpf", "/", ""),
-    "record_syscalls.limit": choice(1 << 16, 4096, 0, -1), "tracepoints.tracepoints.category": choice("syscalls", "sched", "x"),
+    "Link.update_program.program": a_program, "Program.attach_iter.map": a_map,
+    "StructOps.set_initial_value.members": value,
+    "Token.create.bpffs": choice("/sys/fs/bpf", "/", 0),
+    "net.prog_query.target": lambda w, d, t: d.choice((w.cgroup, "lo")),
+    "Object.open.bpf_token_path": choice("/sys/fs/bpf", "/no/such"),
+    "tracefs.is_bpffs.path": choice("/sys/fs/bpf", "/", ""),
+    "record_syscalls.limit": choice(1 << 16, 4096, 0, -1),
+    "tracepoints.tracepoints.category": choice("syscalls", "sched", "x"),
 }  # fmt: skip
 """By the operation's name and the parameter's, where that parameter means something else elsewhere."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import inspect
-import operator
 import os
 import random
 import shutil
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -21,8 +21,9 @@ import traceback
 import types
 from typing import TYPE_CHECKING, Any
 
-from machine_makers import MAKERS, MAPS, one
-from machine_surface import Operation, operations
+from machine_left import kernel_numbers, open_things
+from machine_makers import MAKERS, MAPS
+from machine_surface import COMMON, HEAVY, OPERATIONS, OPERATORS, Operation
 from machine_values import anything, arguments, awaited, setting
 
 import libbpf_cffi as bpf
@@ -33,44 +34,8 @@ if TYPE_CHECKING:
 FINE = (bpf.Error, ValueError, TypeError, KeyError, IndexError)
 """What may come out of a call: the package's own errors, and Python's for arguments and keys."""
 
-NOT_DRAWN = {
-    "kernel.main": "a command, which prints", "probe.main": "a command, which prints",
-    "tracefs.mount_tracefs": "mounts, and nothing of ours takes a mount away", "tracefs.mount_bpffs": "mounts, likewise",
-    "tracefs.make_instance": "what it makes stays until it is removed; TracePipe makes and removes instances",
-    "tracefs.remove_stale_instances": "removes what others may have left",
-    "Token.close": "there is none outside of a user namespace: test_tokens.py", "Token.closed": "see Token.close",
-    "Token.fd": "see Token.close", "Token.info": "see Token.close", "Token.__enter__": "see Token.close",
-    "Token.__repr__": "see Token.close",
-    "TokenInfo.allowed_attachs": "see Token.close", "TokenInfo.allowed_cmds": "see Token.close",
-    "TokenInfo.allowed_maps": "see Token.close", "TokenInfo.allowed_progs": "see Token.close",
-    "TokenInfo.__repr__": "see Token.close",
-}  # fmt: skip
-"""What the machine leaves alone, and why."""
-
-MADE_BY_USERS = {"Insn", "PerfBuffer", "PerfEvent", "RingBuffer", "TcHook", "TracePipe", "UserRingBuffer", "pointer"}
-"""The classes that are called. Others refuse it, or take what only the package has."""
-
-HEAVY = {"vmlinux_h", "compile_object", "probe.features", "probe.symbols", "probe.kfuncs", "probe.helpers",
-         "probe.functions", "kernel.holders", "probe.lsm_hooks"}  # fmt: skip
-"""What takes a second: drawn now and then."""
-
-OPERATIONS = {
-    name: each
-    for name, each in operations().items()
-    if name not in NOT_DRAWN and (each.kind != "new" or name in MADE_BY_USERS)
-}
-
-OPERATORS: dict[str, Callable[..., object]] = {
-    "__contains__": operator.contains, "__delitem__": operator.delitem, "__eq__": operator.eq,
-    "__getitem__": operator.getitem, "__hash__": hash, "__iter__": iter, "__len__": len, "__repr__": repr,
-    "__reversed__": reversed, "__setitem__": operator.setitem,
-}  # fmt: skip
-"""How special methods are called."""
-
 MOST = 40
 """How many things a world keeps."""
-
-CLONE_NEWNET = 0x40000000
 
 
 class Defect(Exception):  # noqa: N818 - a finding, not a failure of this code
@@ -162,7 +127,7 @@ class World:
 
     def place(self, dice: random.Random) -> str:
         """Give a path for a pin."""
-        return os.path.join("/sys/fs/bpf", os.path.basename(self.folder), *dice.choice((("a",), ("b",), ("c", "d"), ("a.b",), ("..", "e"))))
+        return os.path.join("/sys/fs/bpf", *dice.choice((("a",), ("b",), ("c", "d"), ("a.b",), ("c", "..", "e"))))
 
     def file(self, dice: random.Random) -> str:
         """Give a path for a file."""
@@ -419,7 +384,8 @@ class World:
                 os.close(fd)
         del things
         self.at_end.clear()
-        shutil.rmtree(os.path.join("/sys/fs/bpf", os.path.basename(self.folder)), ignore_errors=True)
+        for each in os.listdir("/sys/fs/bpf"):
+            subprocess.run(["rm", "-rf", os.path.join("/sys/fs/bpf", each)], check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
         deadline = time.monotonic() + 10
         while True:
@@ -435,20 +401,12 @@ class World:
                 self.defects.append(f"stayed open: {left}; threads: {tasks} before, {now} now:\n{stacks}")
                 break
             time.sleep(0.01)
+        self.check()
+
+    def check(self) -> None:
+        """Raise what has come up where no caller sees it."""
         if self.defects:
             raise Defect("\n".join(self.defects))
-
-
-COMMON = sorted(
-    name
-    for name in OPERATIONS
-    if name.split(".")[0]
-    in {
-        "Object", "Program", "Link", "RingBuffer", "EventStream", "PerfBuffer", "TracePipe", "UserRingBuffer", "UserSample",
-        "Variables", "NetAttach", "CgroupAttach", "ProgramRun", "KernelProgram", "WalkableMap", "EventSource", "LinkOpening",
-    }
-)  # fmt: skip
-"""What is drawn more often."""
 
 
 def _is_closed(thing: Any) -> bool:
@@ -460,36 +418,3 @@ def _short(what: Any) -> str:
     if isinstance(what, (types.NoneType, bool, int, float, str, bytes)):
         return repr(what)[:80]
     return f"<{type(what).__name__} {id(what):x}>"
-
-
-def kernel_numbers() -> set[tuple[str, int]]:
-    """Give the numbers of the programs, maps, links and BTF that this process has open."""
-    found = set()
-    for fd in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError, ValueError):
-            if not os.readlink(f"/proc/self/fd/{fd}").startswith("anon_inode:bpf"):
-                continue
-            with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
-                lines = dict(line.split(":", 1) for line in file if ":" in line)
-            for kind in ("map_id", "prog_id", "link_id"):
-                # A link's file names its program too, which may be another's.
-                if kind in lines and not (kind == "prog_id" and "link_id" in lines):
-                    found.add((kind, int(lines[kind])))
-                    break
-    return found
-
-
-def open_things() -> dict[str, str]:
-    """Give what this process has open: descriptors, and memory of the kernel's."""
-    found = {}
-    for fd in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            found[fd] = os.readlink(f"/proc/self/fd/{fd}")
-    with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if "anon_inode:" in line:
-                found[line.split()[0]] = line.split(None, 5)[-1].strip()
-    return found
-
-
-__all__ = ["COMMON", "Defect", "OPERATIONS", "World", "one"]
