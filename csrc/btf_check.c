@@ -662,6 +662,11 @@ int lbc_btf_ext_check(const void *data, __u32 size, char *why, size_t why_size)
 	if (!data || !why || !why_size)
 		return -EINVAL;
 	why[0] = '\0';
+	if (!size) {
+		/* libbpf would copy it from a NULL. */
+		snprintf(why, why_size, "it is empty");
+		return -EINVAL;
+	}
 	/* What has no header, or leaves the section, libbpf refuses. */
 	memcpy(words, data, size < sizeof(words) ? size : sizeof(words));
 	memcpy(&magic, words, sizeof(magic));

@@ -54,8 +54,12 @@ MANY = {
         "section 3 '.BTF': there are two of that name",
     ),
     "lines": (
-        lambda: licensed(*[Section(".BTF.ext", PROGBITS)] * 2, symbols()),
+        lambda: licensed(*[Section(".BTF.ext", PROGBITS, bytes(8))] * 2, symbols()),
         "section 3 '.BTF.ext': there are two of that name",
+    ),
+    "lines of which there are none": (
+        lambda: licensed(Section(".BTF.ext", PROGBITS), symbols()),
+        "section 2 '.BTF.ext': it is empty",
     ),
     "symbols that are called something else": (
         lambda: licensed(symbols()._replace(name=".debug_symbols", entry=0)),
