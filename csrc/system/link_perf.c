@@ -6,6 +6,7 @@
 #include "btf.h"
 #include "libbpf.h"
 #include "cdef/lbc.h"
+#include "program.h"
 
 int lbc_link_perf_event_fd(const struct bpf_link *link)
 {
@@ -41,6 +42,25 @@ int lbc_map_adopt_inner(struct bpf_map *map)
 {
 	(void)map;
 	return 0;
+}
+
+/* A template of a map of maps then keeps a descriptor until the object is closed. */
+int lbc_object_begin_generating(struct bpf_object *obj, struct gen_loader_opts *opts)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj) {
+		enum bpf_map_type type = bpf_map__type(map);
+
+		if (bpf_map__autocreate(map) && (type == BPF_MAP_TYPE_STRUCT_OPS || type == BPF_MAP_TYPE_ARENA))
+			return -EOPNOTSUPP;
+	}
+	return bpf_object__gen_loader(obj, opts);
+}
+
+void lbc_object_end_generating(struct bpf_object *obj)
+{
+	(void)obj;
 }
 
 /* The kernel finds an interface, and the flags, where it finds those of TCX; only libbpf's message names that. */

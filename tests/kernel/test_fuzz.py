@@ -15,7 +15,7 @@ FUZZER = Path(__file__).resolve().parent.parent / "fuzz" / "fuzz.py"
 ENTRIES = {"open", "prepare", "load", "gen_loader", "btf", "btf_changes", "btf_of_elf", "targets", "linker"}
 """What takes a file."""
 
-SECONDS = 120
+SECONDS = 60
 """For all entry points; `make fuzz` takes as many as it is told, and has sanitizers."""
 
 
