@@ -159,6 +159,8 @@ faults: $(VENV)/.installed
 state-machine: $(VENV)/.installed
 	@mkdir -p $(TEST_DIR) && cd $(TEST_DIR) && $(AS_ROOT) env OPENBLAS_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -bb \
 		$(CURDIR)/tests/support/machine.py $(TIME)s $(SEED)
+	@cd $(TEST_DIR) && $(AS_ROOT) env OPENBLAS_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -bb \
+		$(CURDIR)/tests/support/machine_exits.py 200 $(SEED)
 
 wheel: $(STAMPS)/wheel
 	@mkdir -p dist

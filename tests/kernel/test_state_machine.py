@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 from machine_surface import MADE_BY_USERS, NOT_DRAWN, OPERATIONS, operations
 
-MACHINE = Path(__file__).parents[1] / "support" / "machine.py"
+SUPPORT = Path(__file__).parents[1] / "support"
+
+EXITS = int(os.environ.get("LIBBPF_CFFI_EXITS", "30"))
+"""How many interpreters end."""
 
 LIVES = 100
 """As many as can be, in a minute."""
@@ -25,12 +28,12 @@ LIVES = 100
 def machine(tracefs):
     """Run the machine with some arguments, in a process of its own; give what it prints."""
 
-    def run(*arguments):
+    def run(*arguments, script="machine.py"):
         # A thread of a library's would look like one of ours that has stayed.
         alone = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
         done = subprocess.run(
-            [sys.executable, "-bb", MACHINE, *map(str, arguments)],
-            capture_output=True, text=True, timeout=280, check=False, env=alone,
+            [sys.executable, "-bb", SUPPORT / script, *map(str, arguments)],
+            capture_output=True, text=True, check=False, env=alone,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -46,6 +49,12 @@ def test_nothing_a_user_does_in_any_order_crashes_hangs_or_stays(machine):
 @pytest.mark.slow_emulated
 def test_every_operation_has_a_thing_to_be_done_with(machine):
     assert machine("each").split() == []
+
+
+@pytest.mark.slow_emulated
+def test_an_interpreter_ends_well_whatever_its_threads_are_doing(machine):
+    said = machine(EXITS, script="machine_exits.py")
+    assert said.endswith(f"{EXITS} interpreters ended, 0 of them wrongly\n")
 
 
 def test_every_public_operation_is_drawn_or_has_a_reason():

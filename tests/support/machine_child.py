@@ -81,28 +81,11 @@ class Child:
         """End the life; give what was done in it."""
         try:
             told = self("end")
-            self._gone({tuple(each) for each in told.pop("own")})
+            self._end()
+            gone({tuple(each) for each in told.pop("own")})
         finally:
             self._end()
         return told
-
-    def _gone(self, own: set[tuple[str, int]]) -> None:
-        """Wait until the kernel has let go of what the child had."""
-        self._end()
-        by = {"map_id": lib.bpf_map_get_fd_by_id, "prog_id": lib.bpf_prog_get_fd_by_id,
-              "link_id": lib.bpf_link_get_fd_by_id}  # fmt: skip
-        deadline = time.monotonic() + 30
-        while own:
-            for kind, number in list(own):
-                fd = by[kind](number)
-                if fd >= 0:
-                    os.close(fd)
-                elif ffi.errno == errno.ENOENT or fd == -errno.ENOENT:
-                    own.discard((kind, number))
-            if time.monotonic() > deadline:
-                raise Defect(f"these stayed in the kernel: {sorted(own)}")
-            if own:
-                time.sleep(0.005)
 
     def _end(self) -> str:
         """Take the child away; give how it ended and what it did last."""
@@ -134,6 +117,24 @@ class Child:
         return f"ended with {ended}; what it did last:\n{''.join(lines[-TAIL:])}"
 
 
+def gone(own: set[tuple[str, int]]) -> None:
+    """Wait until the kernel has let go of what a process had, by its numbers; `Defect` if it does not."""
+    by = {"map_id": lib.bpf_map_get_fd_by_id, "prog_id": lib.bpf_prog_get_fd_by_id,
+          "link_id": lib.bpf_link_get_fd_by_id}  # fmt: skip
+    deadline = time.monotonic() + 30
+    while own:
+        for kind, number in list(own):
+            fd = by[kind](number)
+            if fd >= 0:
+                os.close(fd)
+            elif ffi.errno == errno.ENOENT or fd == -errno.ENOENT:
+                own.discard((kind, number))
+        if time.monotonic() > deadline:
+            raise Defect(f"these stayed in the kernel: {sorted(own)}")
+        if own:
+            time.sleep(0.005)
+
+
 def _serve(objects: dict[str, str], folder: str, cgroup: str, log: str, orders: int, answers: int) -> None:
     status = 1
     try:
@@ -143,7 +144,7 @@ def _serve(objects: dict[str, str], folder: str, cgroup: str, log: str, orders: 
         # Whatever has taken the place of sys.stderr.
         faulthandler.enable(fd)
         faulthandler.dump_traceback_later(PATIENCE, exit=True, file=fd)
-        _own_places()
+        own_places()
         warnings.simplefilter("ignore")
         _work(World(objects, folder, cgroup, fd), fd, orders, answers)
         status = 0
@@ -161,7 +162,7 @@ def own_mounts() -> None:
         _libc.mount(b"tracefs", b"/sys/kernel/tracing", b"tracefs", 0, None)
 
 
-def _own_places() -> None:
+def own_places() -> None:
     """Give this process a network and a BPF file system of its own, which end with it."""
     called = [_libc.unshare(CLONE_NEWNET | CLONE_NEWNS), _libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None),
               _libc.mount(b"bpf", b"/sys/fs/bpf", b"bpf", 0, b"mode=0700")]  # fmt: skip
