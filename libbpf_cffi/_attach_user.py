@@ -10,6 +10,7 @@ from ._attach_iter import IterAttach
 from ._attach_options import strings, words
 from ._elf_target import Target
 from ._ffi import Options, c_string, ffi, lib, unsigned
+from .errors import LibbpfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -193,7 +194,13 @@ class UserAttach(IterAttach):
         with Target(binary_path, _pid(pid), f"attach program {self.name!r} to {what}") as target:
             if by_name:
                 target.check_elf()
-            return self._link(function, *arguments(target), to=what, hint=lambda error: hint(error, target))
+            try:
+                return self._link(function, *arguments(target), to=what, hint=lambda error: hint(error, target))
+            except LibbpfError as error:
+                # libbpf is given a descriptor's path, which says nothing to whoever reads its messages.
+                given, meant = os.fsdecode(target.path), os.fspath(binary_path)
+                error.messages = tuple(each.replace(given, meant) for each in error.messages)
+                raise
 
     def _by_section(self) -> Link | None:
         """Attach a program whose section names a file, which is then checked; ``None`` for all others.

@@ -238,11 +238,30 @@ static void fill(struct whole *whole, struct bpf_object *obj)
 	}
 }
 
+/* Iterators that no section can say the target of: libbpf_cffi leaves them out, libbpf fails on them. */
+static void leave_out_iterators(struct whole *whole)
+{
+	static const char *const needy[] = {"bpf_map_elem", "bpf_sk_storage_map", "sockmap", "cgroup"};
+	struct bpf_program *prog;
+	size_t i;
+
+	bpf_object__for_each_program(prog, whole->obj) {
+		const char *target = strchr(bpf_program__section_name(prog), '/');
+
+		if (strncmp(bpf_program__section_name(prog), "iter", 4) || !target)
+			continue;
+		for (i = 0; i < sizeof(needy) / sizeof(*needy); i++)
+			if (!strcmp(target + 1, needy[i]))
+				bpf_program__set_autoattach(prog, false);
+	}
+}
+
 static int attach(struct whole *whole)
 {
 	struct bpf_object_skeleton *skeleton = &whole->skeleton;
 	int i, err;
 
+	leave_out_iterators(whole);
 	culprit[0] = '\0';
 	err = bpf_object__attach_skeleton(skeleton);
 	if (err) {

@@ -552,3 +552,11 @@ def test_a_probe_without_a_place_is_refused(opened):
     program = next(each for each in opened("attach_user").programs.values() if each.section_name.startswith("uprobe"))
     with pytest.raises(ValueError, match="give func_name, or func_offset"):
         program.attach_uprobe("libc")
+
+
+def test_what_libbpf_says_names_the_file_that_was_meant(only, library):
+    _, program = only("by_uprobe")
+    with pytest.raises(bpf.LibbpfError) as caught:
+        program.attach_uprobe(library, "lbc_nothing")
+    assert str(library) in "".join(caught.value.messages)
+    assert "/proc/self/fd" not in str(caught.value)
