@@ -75,6 +75,8 @@ VARIABLE = (
     (re.compile(r"\bverification time \d+ usec"), "verification time N usec"),
     (re.compile(r"\b0x[0-9a-f]{9,16}\b|\b[0-9a-f]{16}\b"), "ADDRESS"),
     (re.compile(r"\b(fd[ =:]*)\d+"), r"\1N"),
+    # The package opens the files that are probed itself.
+    (re.compile(r"/proc/self/(fd/\d+|exe)"), "TARGET"),
     (re.compile(r"\(0x18\) (r\d) = 0x\w+"), r"(0x18) \1 = N"),
 )
 
