@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 from contextlib import suppress
 
 from . import _log
@@ -14,8 +13,12 @@ from .errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
     from typing import Any
+else:
+    # What `signal` adds enumerations to, which would cost every import of the package.
+    import _signal as signal
 
 __all__ = ["check_object", "how_it_ended", "open_in_child", "run_child"]
 
@@ -61,7 +64,9 @@ def how_it_ended(status: int) -> str:
     if number in (signal.SIGXCPU, signal.SIGALRM):
         return "libbpf came to no end with it"
     try:
-        return f"it crashed libbpf ({signal.Signals(number).name})"
+        from signal import Signals
+
+        return f"it crashed libbpf ({Signals(number).name})"
     except ValueError:
         return f"it crashed libbpf (signal {number})"
 
