@@ -103,9 +103,10 @@ class Link(LinkOpening, KindsOfLinks):
         """Free the link and leave the program attached for as long as its descriptor, which is returned,
         stays open.
 
-        The descriptor is the caller's from now on; an ``os.close()`` of it detaches. *Wraps*
-        ``bpf_link__disconnect()``.
+        The descriptor is the caller's from now on; an ``os.close()`` of it detaches. `StateError` in a signal handler
+        that has interrupted another call on the same object. *Wraps* ``bpf_link__disconnect()``.
         """
+        self._handle.refuse_reentry(f"disconnect {self._handle.name}")
         with self._handle.lock:
             fd = self.fd
             perf_event = lib.lbc_link_perf_event_fd(self._handle.pointer)

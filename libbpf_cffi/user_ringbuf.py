@@ -60,7 +60,11 @@ class UserSample:
         self._handle.close_with(self, quietly=True)
 
     def submit(self) -> None:
-        """Send the bytes. *Wraps* ``user_ring_buffer__submit()``."""
+        """Send the bytes. *Wraps* ``user_ring_buffer__submit()``.
+
+        `StateError` in a signal handler that has interrupted another call on the same object.
+        """
+        self._handle.refuse_reentry(f"submit {self._handle.name}")
         with self._handle.lock:
             self._buffer._handle.check()
             if self._handle.closed:

@@ -197,6 +197,16 @@ def test_disconnect_leaves_no_other_descriptor(loaded):
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+def test_a_link_whose_pointer_is_in_use_is_not_disconnected(loaded):
+    # As in a signal handler that has interrupted a call on the link: what that goes on with would be freed.
+    link = loaded("basic").programs["on_raw"].attach()
+    with bpf.pointer(link) as pointer:
+        with pytest.raises(bpf.StateError, match=r"cannot disconnect .*: a signal handler"):
+            link.disconnect()
+        assert lib.bpf_link__fd(pointer) == link.fd
+    link.close()
+
+
 def test_a_link_is_disconnected_once(loaded):
     link = loaded("basic").programs["on_raw"].attach()
     os.close(link.disconnect())

@@ -135,6 +135,15 @@ def test_a_sample_is_submitted_only_once(plain):
     sample.discard()
 
 
+def test_a_sample_is_not_submitted_while_a_call_on_its_object_is_under_way(taker, plain):
+    # As in a signal handler that has interrupted the sample's own submit(): what that goes on with would be freed.
+    sample = plain.reserve(8)
+    with bpf.pointer(taker.obj), pytest.raises(bpf.StateError, match=r"cannot submit .*: a signal handler"):
+        sample.submit()
+    sample.submit()
+    assert taker("drain_plain") == 1
+
+
 def test_a_sample_that_is_dropped_is_discarded(taker, plain):
     plain.reserve(8)
     gc.collect()
