@@ -216,7 +216,8 @@ $(VENV)/.installed: $(STAMPS)/wheel
 	@$(QUIETLY) $(BIN)/python -m pip install --quiet --no-deps --no-index --force-reinstall build/wheel/*.whl
 	@touch $@
 
-# The package with sanitizers in its C, in build/asan/site or build/tsan/site, its objects apart from the wheel's.
+# The package with sanitizers in its C, in build/asan/site or build/tsan/site, its objects apart from the wheel's. What
+# the compiler adds is not in its command, by which an object is known to be up to date: so its sum is.
 build/asan/.installed: export LIBBPF_CFFI_SANITIZE := address,undefined
 build/tsan/.installed: export LIBBPF_CFFI_SANITIZE := thread
 build/asan/.installed build/tsan/.installed: build/%/.installed: tools/sanitized-cc $(STAMPS)/sources \
@@ -225,7 +226,8 @@ build/asan/.installed build/tsan/.installed: build/%/.installed: tools/sanitized
 	@rm -rf build/$*/wheel build/$*/site
 	@mkdir -p build/$*
 	@printf '[build]\nbuild_base = build/$*/build\n' >build/$*/setup.cfg
-	@CC=$(CURDIR)/tools/sanitized-cc CFLAGS="-O2 -g1 -fno-omit-frame-pointer -U_FORTIFY_SOURCE" \
+	@CC=$(CURDIR)/tools/sanitized-cc CFLAGS="-O2 -g1 -fno-omit-frame-pointer -U_FORTIFY_SOURCE \
+		-DSANITIZED_CC=$$(cksum <tools/sanitized-cc | cut -d' ' -f1)" \
 		DIST_EXTRA_CONFIG=$(CURDIR)/build/$*/setup.cfg \
 		$(QUIETLY) $(BIN)/python -m build --wheel --no-isolation --outdir build/$*/wheel .
 	@$(QUIETLY) $(BIN)/python -m pip install --quiet --no-deps --no-index --target build/$*/site build/$*/wheel/*.whl
