@@ -30,12 +30,8 @@ TEST_DIR := build/test
 pytest = mkdir -p $(TEST_DIR) && cd $(TEST_DIR) && $(1) $(CURDIR)/$(BIN)/python -bb -m pytest \
 	-c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -o cache_dir=$(CURDIR)/$(TEST_DIR)/cache $(PYTEST_ARGS)
 
-# What `make test-asan` runs; what of it is quick and most of all about C is a part of `make test`; and `make test-tsan`:
-# the files in which threads meet in C.
+# What `make test-asan` runs, and `make test-tsan`: the files in which threads meet in C.
 ASAN_TESTS ?= $(wildcard tests/unit/test_*.py tests/kernel/test_*.py)
-ASAN_QUICK := $(addprefix tests/,$(addsuffix .py,$(addprefix unit/test_,btf btf_dump btf_dump_text btf_ext btf_hostile \
-	codec codec_c codec_decoder codec_malformed elf hist log_limit trace_decoder trace_lines) \
-	$(addprefix kernel/test_,perf_buffer_walk ring_buffer_walk trace_raw user_ring_buffer)))
 TSAN_TESTS ?= $(addprefix tests/,$(addsuffix .py,$(addprefix unit/test_,btf handle log_limit record) \
 	$(addprefix kernel/test_,event_streams logs map_bulk map_threads perf_buffer ring_buffer ring_buffer_walk \
 	syscalls threads trace_pipe trace_raw user_ring_buffer variables)))
@@ -84,7 +80,6 @@ run: $(VENV)/.installed
 
 test: lint typecheck
 	@$(MAKE) --no-print-directory pytest
-	@$(MAKE) --no-print-directory test-asan ASAN_TESTS="$(ASAN_QUICK)"
 
 # After the quick checks, so that `make -j test` does not mix their outputs.
 pytest: export LIBBPF_CFFI_NO_SKIP := 1

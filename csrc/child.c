@@ -84,9 +84,10 @@ static void limit(int resource, rlim_t value)
 	/* At the hard limit of time comes SIGKILL, which does not say why. */
 	if (resource == RLIMIT_CPU)
 		new.rlim_max = value + 1;
-	if (getrlimit(resource, &old) == 0 && old.rlim_max < new.rlim_max) {
-		new.rlim_max = old.rlim_max;
-		new.rlim_cur = value < old.rlim_max ? value : old.rlim_max;
+	/* What is less already stays so, the soft limit too. */
+	if (getrlimit(resource, &old) == 0) {
+		new.rlim_max = new.rlim_max < old.rlim_max ? new.rlim_max : old.rlim_max;
+		new.rlim_cur = new.rlim_cur < old.rlim_cur ? new.rlim_cur : old.rlim_cur;
 	}
 	setrlimit(resource, &new);
 }
@@ -113,7 +114,8 @@ static void limit_memory(size_t more)
 	limit(RLIMIT_DATA, data * size + more);
 }
 
-static void be_child(int (*work)(void *argument), void *argument, int output, const struct child_limits *limits)
+static void be_child(int (*work)(void *argument), void *argument, int output, const struct child_limits *limits,
+		     pid_t parent)
 {
 	sigset_t none;
 	int number;
@@ -124,6 +126,8 @@ static void be_child(int (*work)(void *argument), void *argument, int output, co
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
 	close_others(output, report_fd);
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_CPU, limits->seconds);
@@ -141,6 +145,7 @@ int lbc_child_start(int (*work)(void *argument), void *argument, int output, int
 		    const struct child_limits *limits)
 {
 	sigset_t all, old;
+	pid_t parent = getpid();
 	int pid;
 
 	sigfillset(&all);
@@ -148,7 +153,7 @@ int lbc_child_start(int (*work)(void *argument), void *argument, int output, int
 	pid = fork();
 	if (!pid) {
 		report_fd = report;
-		be_child(work, argument, output, limits);
+		be_child(work, argument, output, limits, parent);
 	}
 	pid = pid < 0 ? -errno : pid;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -14,13 +14,13 @@ from .errors import Error
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 else:
     # What `signal` adds enumerations to, which would cost every import of the package.
     import _signal as signal
 
-__all__ = ["check_object", "how_it_ended", "open_in_child", "run_child"]
+__all__ = ["check_object", "not_survived", "open_in_child", "run_child"]
 
 SECONDS = 10
 """How long an object may take to open in a child, of a CPU's time: the largest take a fraction of one."""
@@ -53,22 +53,33 @@ def open_in_child(data: bytes, options: Any, action: str) -> None:
     if result == -errno.ENOMEM:
         raise failure(errno.ENOMEM, action, f"the file is malformed: libbpf took {MEMORY >> 20} MiB of memory for it")
     if result is None:
-        raise failure(errno.EINVAL, action, f"the file is malformed: {how_it_ended(status)}, in a process of its own")
+        raise not_survived(status, action, "the file is malformed")
 
 
-def how_it_ended(status: int) -> str:
-    """Say what became of libbpf in a child that gave no result."""
-    if not os.WIFSIGNALED(status):
-        return "libbpf did not survive it"
-    number = os.WTERMSIG(status)
+_OWN_FAULTS = frozenset(
+    getattr(signal, f"SIG{name}") for name in ("SEGV", "BUS", "FPE", "ABRT", "ILL", "SYS", "TRAP", "XFSZ")
+)
+"""Signals that come of what a process does; the others are sent."""
+
+
+def not_survived(status: int, action: str, malformed: str, messages: Sequence[tuple[int, str]] = ()) -> Exception:
+    """Give the exception for a child that gave no result."""
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    own = f"{malformed}: {{}}, in a process of its own"
+    if not number:
+        return failure(errno.EINVAL, action, own.format("libbpf did not survive it"), messages=messages)
     if number in (signal.SIGXCPU, signal.SIGALRM):
-        return "libbpf came to no end with it"
+        return failure(errno.EINVAL, action, own.format("libbpf came to no end with it"), messages=messages)
     try:
         from signal import Signals
 
-        return f"it crashed libbpf ({Signals(number).name})"
+        name = Signals(number).name
     except ValueError:
-        return f"it crashed libbpf (signal {number})"
+        name = f"signal {number}"
+    if number in _OWN_FAULTS:
+        return failure(errno.EINVAL, action, own.format(f"it crashed libbpf ({name})"), messages=messages)
+    hint = f"the process that this is done in was killed from outside ({name}), perhaps for want of memory: try again"
+    return failure(errno.ECANCELED, action, hint, messages=messages)
 
 
 def run_child(call: Callable[[int], tuple[Any, ...]], action: str) -> tuple[list[tuple[str, str]], int | None, int]:

@@ -59,7 +59,8 @@ def target_number(target: Any, attach_type: int, borrowed: Descriptors) -> int:
         import socket
 
         try:
-            return socket.if_nametoindex(target)
+            # The kernel leaves out a colon and what follows, so that another name is found: no name has a slash.
+            return socket.if_nametoindex(target.replace(":", "/"))
         except OSError as error:
             if (number := no_socket(error)) is not None:
                 raise failure(number, f"find the network device {target!r}") from None

@@ -175,6 +175,8 @@ def parse(arguments: Sequence[str]) -> Options:
         own, options.command = own[:at], own[at + 1 :]
         if not options.command:
             _parser().error("a COMMAND is missing after --")
+    # Without "=" it has no value: argparse would take the object for one.
+    own = ["--syscalls=full" if each == "--syscalls" else each for each in own]
     if own and not any(argument.startswith("-") for argument in own):
         options.objects = own
         return options

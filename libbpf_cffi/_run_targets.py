@@ -92,6 +92,9 @@ class Targets:
             try:
                 if name.isdecimal():
                     socket.if_indextoname(int(name))
+                elif ":" in name:
+                    modes = ", ".join(MODES["xdp"] + MODES["sched_cls"])
+                    raise UsageError(f"--ifindex {target}: the mode is one of {modes}")
                 else:
                     socket.if_nametoindex(name)
             except (OSError, OverflowError):

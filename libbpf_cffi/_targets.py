@@ -44,7 +44,8 @@ def interface(value: Any) -> int:
         import socket
 
         try:
-            return socket.if_nametoindex(value)
+            # The kernel leaves out a colon and what follows, so that another name is found: no name has a slash.
+            return socket.if_nametoindex(value.replace(":", "/"))
         except (OSError, ValueError) as error:
             action = f"find the network device {value!r}"
             if (number := no_socket(error)) is not None:

@@ -195,7 +195,7 @@ class Btf(Building, Finding, Writing):
 
         *Wraps* ``btf__new()``, ``btf__new_split()``.
         """
-        copied = bytes(data)
+        copied = bytes(memoryview(data))
         return cls._from_data(copied, f"a BTF of {len(copied)} bytes", base)
 
     @classmethod

@@ -71,7 +71,7 @@ class BtfExt:
 
         Raises `LibbpfError` (EINVAL) for what is malformed.
         """
-        copied = bytes(data)
+        copied = bytes(memoryview(data))
         action = f"read .BTF.ext of {len(copied)} bytes"
         _check(copied, action)
         self = object.__new__(cls)

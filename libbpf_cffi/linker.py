@@ -16,7 +16,7 @@ import sys
 from ._check import failure
 from ._ffi import ffi, lib, path_bytes
 from ._files import read_file
-from ._isolate import check_object, how_it_ended, run_child
+from ._isolate import check_object, not_survived, run_child
 from .errors import Error
 
 TYPE_CHECKING = False
@@ -117,7 +117,7 @@ def _link(names: list[str], contents: list[bytes]) -> bytes:
         if at and at[-1] >= 0:
             action = f"link {names[at[-1]]}"
         if result is None:
-            raise failure(errno.EINVAL, action, f"{_MALFORMED}: {how_it_ended(status)}", messages=messages)
+            raise not_survived(status, action, _MALFORMED, messages)
         if result < 0:
             raise failure(-result, action, messages=messages)
         return _read_descriptor(output[0], action)

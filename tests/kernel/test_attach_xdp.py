@@ -290,6 +290,13 @@ def test_an_empty_place_of_a_map_drops_packets(lab, only):
             receiver.recv(100)
 
 
+def test_nothing_is_left_out_of_a_name(lab, only):
+    # The kernel itself looks for what is before a colon.
+    with pytest.raises(bpf.LibbpfError, match="'eth0:nonsense'") as caught:
+        only("attach_net", "xdp_count").programs["xdp_count"].attach_xdp("eth0:nonsense", netns=lab.here)
+    assert caught.value.errno == errno.ENODEV
+
+
 def test_packets_go_to_the_xdp_socket_in_a_map(lab, only):
     obj = only("attach_net", "xdp_to_socket")
     with lab.run(lab.here, lambda: XdpSocket("eth0")) as xsk:

@@ -80,6 +80,14 @@ def test_an_object_that_takes_for_ever_is_an_exception(unchecked, monkeypatch):
     assert caught.value.errno == errno.EINVAL
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_child_that_is_killed_from_outside_says_nothing_of_the_object(good, number):
+    error = _isolate.not_survived(int(number), "open object 'it'", "the file is malformed")
+    assert error.errno == errno.ECANCELED
+    assert f"was killed from outside ({number.name})" in error.hint
+    assert "malformed" not in str(error)
+
+
 def test_an_object_that_takes_all_memory_is_an_exception(unchecked, monkeypatch):
     monkeypatch.setattr(_isolate, "MEMORY", 64 << 20)
     data = built(Section("socket", PROGBITS, EXIT * 10000, EXEC), symbols(*[function(1, 0, 80000)] * 2000))

@@ -115,7 +115,6 @@ def test_a_storage_cannot_be_listed(create):
         list(create("task_storage", value="u64"))
 
 
-@pytest.mark.every_kernel
 def test_a_program_counts_in_the_storage_of_this_process(loaded):
     obj = loaded("map_uses")
     calls = obj.maps["calls"]

@@ -98,7 +98,6 @@ def test_raw_values_are_bytes_for_each_cpu(maps):
     assert maps["percpu"].raw[b"\1\0\0\0"] == expected
 
 
-@pytest.mark.every_kernel
 @pytest.mark.parametrize("name", ["percpu", "percpu_array"])
 def test_a_single_cpus_value_is_not_supported_before_linux_7_0(maps, name):
     # Where it is, this is to become the test that it works.

@@ -89,7 +89,6 @@ FETCHING = (
 )
 
 
-@pytest.mark.every_kernel
 @pytest.mark.parametrize(
     "code",
     [

@@ -103,6 +103,18 @@ def test_no_such_interface_is_a_usage_error(network):
     assert "no interface 'nosuch0'; there are lo" in said
 
 
+def test_no_such_mode_is_a_usage_error(network):
+    status, _, said = run("-P", "xdp_count", "--ifindex", "lo:dvr", "-N", network)
+    assert status == 2
+    assert "--ifindex lo:dvr: the mode is one of skb, drv, hw, ingress, egress" in said
+
+
+def test_calls_are_shown_whatever_follows_the_option(network):
+    status, _, said = run("-P", "xdp_count", "-L", "--syscalls", network)
+    assert status == 0, said
+    assert "PROG_LOAD" in said
+
+
 def test_what_is_no_cgroup_is_a_usage_error(compiled, tmp_path):
     status, _, said = run("--cgroup", tmp_path, "-N", "-P", "*", compiled("attach_cgroup"))
     assert status == 2

@@ -286,7 +286,6 @@ def test_the_program_starts_with_what_was_set_before_load(before):
     assert before.variables["own"] == 2
 
 
-@pytest.mark.every_kernel
 def test_the_program_sees_what_is_set_after_load_and_is_seen(after):
     after.variables["hits"]  # the quick way is prepared
     after.variables["hits"] = 1000
@@ -321,7 +320,6 @@ def test_a_constant_cannot_be_set_once_prepared(before):
         before.variables["target_pid"] = 1
 
 
-@pytest.mark.every_kernel
 def test_a_setting_of_the_kernel_is_read_after_load(after):
     version = after.variables["LINUX_KERNEL_VERSION"]
     major, minor = map(int, os.uname().release.split(".")[:2])

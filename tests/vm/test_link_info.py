@@ -18,7 +18,7 @@ def only(one_program):
     return load
 
 
-@pytest.mark.needs("fentry")
+@pytest.mark.needs("fentry", "trace_cookie")
 def test_a_link_to_a_function_names_it_by_its_number_in_btf(only):
     _, program = only("by_fexit")
     with program.attach() as link:

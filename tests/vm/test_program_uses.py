@@ -53,7 +53,7 @@ def test_many_probes_of_the_kernel_say_where_they_are(root):
         assert sorted(info.details["cookies"]) in ([7, 8], [])
 
 
-@pytest.mark.needs("fentry")
+@pytest.mark.needs("fentry", "trace_cookie")
 def test_a_traced_function_is_called(loaded):
     obj = loaded("run_traced")
     done = obj.programs["enter"].test_run()
@@ -64,7 +64,7 @@ def test_a_traced_function_is_called(loaded):
         assert obj.variables["seen"] == 101
 
 
-@pytest.mark.needs("fentry")
+@pytest.mark.needs("fentry", "trace_cookie")
 def test_a_changed_return_value_comes_with_a_count(loaded):
     obj = loaded("run_traced")
     with obj.programs["change"].attach():
