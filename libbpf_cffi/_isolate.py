@@ -14,7 +14,7 @@ from .errors import Error
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Any
 else:
     # What `signal` adds enumerations to, which would cost every import of the package.
@@ -62,7 +62,7 @@ _OWN_FAULTS = frozenset(
 """Signals that come of what a process does; the others are sent."""
 
 
-def not_survived(status: int, action: str, malformed: str, messages: Sequence[tuple[int, str]] = ()) -> Exception:
+def not_survived(status: int, action: str, malformed: str, messages: list[tuple[int, str]] | None = None) -> Exception:
     """Give the exception for a child that gave no result."""
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     own = f"{malformed}: {{}}, in a process of its own"
