@@ -55,12 +55,17 @@ def open_object(data: bytes) -> None:
             _looked_at(obj)
 
 
+def _kept_small(obj: bpf.Object) -> None:
+    """Let the maps take little memory, and stay where no pin outlives the process."""
+    for each in obj.maps.values():
+        _allowed(lambda each=each: setattr(each, "max_entries", min(each.max_entries, 64)))
+        _allowed(lambda each=each: setattr(each, "pin_path", None))
+
+
 def prepare_object(data: bytes) -> None:
     """Open an object and let libbpf relocate it and create its maps."""
     with bpf.Object.open(data) as obj:
-        for each in obj.maps.values():
-            _allowed(lambda each=each: setattr(each, "max_entries", min(each.max_entries, 64)))
-            _allowed(lambda each=each: setattr(each, "pin_path", None))
+        _kept_small(obj)
         obj.prepare()
         _looked_at(obj)
 
@@ -68,9 +73,7 @@ def prepare_object(data: bytes) -> None:
 def load_object(data: bytes) -> None:
     """Load an object into the kernel."""
     with bpf.Object.open(data) as obj:
-        for each in obj.maps.values():
-            _allowed(lambda each=each: setattr(each, "max_entries", min(each.max_entries, 64)))
-            _allowed(lambda each=each: setattr(each, "pin_path", None))
+        _kept_small(obj)
         obj.load()
         _looked_at(obj)
 
