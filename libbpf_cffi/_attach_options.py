@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._arguments import iterable
 from ._borrow import duplicate as _duplicate
 from ._ffi import boolean, c_string, ffi, unsigned
 
@@ -42,7 +43,7 @@ def words(
     """Make an array of numbers that lives as long as the options; as many as there are of what stands `beside`."""
     if values is None:
         return None
-    numbers = [unsigned(value, 8 * ffi.sizeof(kind), f"an item of {what}") for value in values]
+    numbers = [unsigned(value, 8 * ffi.sizeof(kind), f"an item of {what}") for value in iterable(values, what)]
     if not numbers:
         raise ValueError(f"{what} is empty")
     if what not in ("addrs", "offsets"):

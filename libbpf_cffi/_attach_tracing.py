@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from ._arguments import iterable
 from ._attach_iter import IterAttach
 from ._attach_options import duplicate, strings, words
 from ._check import check
@@ -96,7 +97,7 @@ class TracingAttach(IterAttach):
         if given is not None:
             if pattern is None and unique_match:
                 raise TypeError("unique_match goes with a pattern")
-            options.set("cnt", len(given))
+            options.set("cnt", len(list(iterable(given, "syms" if syms is not None else "addrs"))))
             options.set("syms", strings(options, syms, "syms"))
             options.set("addrs", words(options, "unsigned long", addrs, "addrs"))
         options.set("cookies", words(options, "__u64", cookies, "cookies", given))

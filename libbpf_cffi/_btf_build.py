@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from operator import getitem
 
 from . import _log
+from ._arguments import integer, iterable, string
 from ._btf_type import BtfType, Part
 from ._check import check, not_null
 from ._ffi import Options, c_string, ffi, lib, text, unsigned
@@ -142,7 +143,7 @@ class Building(Part):
     def add_fwd(self, name: str, keyword: Literal["struct", "union", "enum"] = "struct") -> BtfType:
         """Add a forward declaration. *Wraps* ``btf__add_fwd()``."""
         kinds = {"struct": lib.BTF_FWD_STRUCT, "union": lib.BTF_FWD_UNION, "enum": lib.BTF_FWD_ENUM}
-        if keyword not in kinds:
+        if string(keyword, "keyword") not in kinds:
             raise ValueError(f"keyword must be one of {', '.join(kinds)}, not {keyword!r}")
         return self._add(f"{keyword} {name!r}", lib.btf__add_fwd, c_string(name, "name"), kinds[keyword])
 
@@ -323,7 +324,7 @@ class Building(Part):
         (and then forgets how much memory its types have), this leaves it as it is. *Wraps* ``btf__permute()``.
         """
         btf = self._btf
-        new = [unsigned(each, 32, "id") for each in ids]
+        new = [unsigned(each, 32, "id") for each in iterable(ids, "ids")]
         action = f"number the types of {btf._name} anew"
         copy = self._copy(action)
         count = len(copy) - (0 if btf._base is None else copy.start_id)
@@ -435,15 +436,13 @@ def kernel_info(fd: int, action: str) -> tuple[int, str, bool]:
 
 
 def _linkage(value: str) -> int:
-    if value not in _LINKAGES:
+    if string(value, "linkage") not in _LINKAGES:
         raise ValueError(f"linkage must be one of {', '.join(_LINKAGES)}, not {value!r}")
     return _LINKAGES[value]
 
 
 def _between(value: int, least: int, most: int) -> int:
-    if not hasattr(value, "__index__"):
-        raise TypeError(f"an integer is needed, not {type(value).__name__}")
-    number = value.__index__()
+    number = integer(value, "value")
     if not least <= number <= most:
         raise ValueError(f"{number} is not from {least} to {most}")
     return number

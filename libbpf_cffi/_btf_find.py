@@ -64,7 +64,7 @@ class Finding(Part):
         """
         c_string(name, "name")
         if kind is not None:
-            return self._find(name, (BtfKind(kind),), "")
+            return self._find(name, (BtfKind(unsigned(kind, 32, "kind")),), "")
         keyword, space, rest = name.partition(" ")
         if space and keyword in _KEYWORDS:
             return self._find(rest.lstrip(), _KEYWORDS[keyword], keyword)
@@ -93,6 +93,7 @@ class Finding(Part):
     def find_all(self, name: str, kind: BtfKind | None = None) -> list[BtfType]:
         """Give every type of that name, without keyword, and of that kind if one is given."""
         c_string(name, "name")
+        kind = None if kind is None else BtfKind(unsigned(kind, 32, "kind"))
         found = []
         with self._btf._handle.lock:
             pointer = self._btf._pointer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+from ._arguments import buffer
 from ._btf_dump import Dumper
 from ._btf_type import BtfType, Part
 from ._ffi import Options, c_string, ffi, unsigned
@@ -74,7 +75,7 @@ class Writing(Part):
         byte order. *Wraps* ``btf_dump__dump_type_data()``.
         """
         found = self._btf[self._btf._id_of(type)]
-        copied = bytes(data)
+        copied = buffer(data, "data")
         options = Options(
             "btf_dump_type_data_opts",
             indent_str=c_string(indent_str, "indent_str"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import NamedTuple
 
+from ._arguments import signed, unsigned
 from ._check import failure
 from ._ffi import lib, text
 from .enums import BtfKind
@@ -396,7 +397,7 @@ class BtfType:
 
     def member_tags(self, index: int) -> tuple[str, ...]:
         """Give the declaration tags on the field or parameter of that number."""
-        return self._btf._tags().get((self._id, index), ())
+        return self._btf._tags().get((self._id, signed(index, 32, "index")), ())
 
     # What Python makes of it
 
@@ -406,6 +407,8 @@ class BtfType:
         `chars` is what an array of char becomes: ``str`` or ``bytes``.
         """
         btf = self._btf
+        if not isinstance(chars, str):
+            raise TypeError(f"chars must be 'str' or 'bytes', not {type(chars).__name__}")
         key = (self._id, btf._age, chars)
         try:
             return btf._codecs[key]
@@ -448,10 +451,13 @@ class BtfType:
             from ._codec_base import buffer_of
 
             data = buffer_of(data)
-            given = memoryview(data).nbytes
+            try:
+                given = memoryview(data).nbytes
+            except TypeError:
+                raise TypeError(f"data must be bytes, not {type(data).__name__}") from None
             if given > codec.size:
                 raise ValueError(f"{codec.typename} has {codec.size} bytes, not {given}: with offset= it may be a part")
-        return codec.decode(data, offset or 0)
+        return codec.decode(data, 0 if offset is None else unsigned(offset, 63, "offset"))
 
     def encode(self, value: object) -> bytes:
         """Give the bytes of a value; what does not fit raises ``ValueError`` or ``TypeError`` with the field's name."""

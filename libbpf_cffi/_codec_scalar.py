@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from struct import Struct, error
 
+from ._arguments import integer
 from ._codec_base import WRONG, Codec, Names, as_bytes, in_numpy, where
 from ._codec_program import NATIVE
 
@@ -20,14 +21,6 @@ __all__ = ["BoolCodec", "BytesCodec", "EnumCodec", "FloatCodec", "IntCodec", "Te
 INT_CODES = {(1, False): "B", (1, True): "b", (2, False): "H", (2, True): "h"}
 INT_CODES |= {(4, False): "I", (4, True): "i", (8, False): "Q", (8, True): "q"}
 FLOAT_CODES = {2: "e", 4: "f", 8: "d"}
-
-
-def integer(value: Any, what: str) -> int:
-    """Give the number that a value is; `TypeError` if it is none, or one with a fraction."""
-    if not hasattr(value, "__index__"):
-        raise TypeError(f"{what} must be an integer, not {type(value).__name__}")
-    number: int = value.__index__()
-    return number
 
 
 class _PackedCodec(Codec):

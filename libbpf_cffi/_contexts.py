@@ -6,7 +6,8 @@ takes and gives them all the same, and a kernel without BTF has them too.
 
 from __future__ import annotations
 
-from ._ffi import ffi, lib
+from ._arguments import integer, iterable
+from ._ffi import ffi, lib, set_member, unsigned
 from ._record import record_class
 
 TYPE_CHECKING = False
@@ -61,11 +62,9 @@ def encode(struct: str, value: Any, defaults: dict[str, int]) -> CData:
             close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
             hint = f"; close names: {', '.join(close)}" if close else ""
             raise ValueError(f"{struct} has no member {name!r}{hint}")
-        try:
-            pointer = known[name].kind == "pointer"
-            setattr(made, name, ffi.cast(known[name], each) if pointer else each)
-        except (OverflowError, TypeError, IndexError, ValueError) as wrong:
-            raise type(wrong)(f"{struct}.{name}: {wrong}") from None
+        what = f"{struct}.{name}"
+        pointer = known[name].kind == "pointer"
+        set_member(made, name, ffi.cast(known[name], unsigned(each, 64, what)) if pointer else each, what)
     return made
 
 
@@ -89,10 +88,8 @@ def decode(struct: str, memory: CData, size: int) -> Record:
 def words(value: Any) -> bytes:
     """Give arguments as a program finds them, 8 bytes each; a negative one is signed."""
     numbers = []
-    for each in value:
-        if not hasattr(each, "__index__"):
-            raise TypeError(f"an argument must be an integer, not {type(each).__name__}")
-        number = each.__index__()
+    for each in iterable(value, "ctx_in"):
+        number = integer(each, "an argument")
         if not -(1 << 63) <= number < 1 << 64:
             raise ValueError(f"an argument has 64 bits, which {number} has not")
         numbers.append(number & ((1 << 64) - 1))

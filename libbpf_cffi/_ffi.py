@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from ._arguments import boolean, c_string, path_bytes, signed, unsigned
+
 try:
     from ._libbpf import ffi, lib
 except ModuleNotFoundError as error:
@@ -35,6 +37,7 @@ __all__ = [
     "ffi",
     "lib",
     "path_bytes",
+    "set_member",
     "signed",
     "text",
     "unsigned",
@@ -51,51 +54,14 @@ def text(pointer: CData) -> str:
     return ffi.string(pointer).decode("utf-8", "surrogateescape") if pointer else ""
 
 
-def c_string(value: str, what: str) -> bytes:
-    """Give `value` as C's bytes; a NUL inside would end it early and is a `ValueError` that names `what`."""
-    if not isinstance(value, str):
-        raise TypeError(f"{what} must be str, not {type(value).__name__}")
-    if "\0" in value:
-        raise ValueError(f"{what} has a NUL character in it: {value!r}")
-    return value.encode("utf-8", "surrogateescape")
-
-
-def path_bytes(path: str | os.PathLike[str], what: str = "path") -> bytes:
-    """Give a file's path as C's bytes, in the file system's encoding."""
-    encoded = os.fsencode(path)
-    if not encoded:
-        raise ValueError(f"{what} is empty")
-    if b"\0" in encoded:
-        raise ValueError(f"{what} has a NUL character in it: {path!r}")
-    return encoded
-
-
-def unsigned(value: int, bits: int, what: str) -> int:
-    """Check that `value` is an integer that an unsigned C integer of `bits` bits can hold."""
-    if not hasattr(value, "__index__"):
-        raise TypeError(f"{what} must be an integer, not {type(value).__name__}")
-    number = value.__index__()
-    if not 0 <= number < 1 << bits:
-        raise ValueError(f"{what} must be from 0 to {(1 << bits) - 1}, not {number}")
-    return number
-
-
-def signed(value: int, bits: int, what: str) -> int:
-    """Check that `value` is an integer that a signed C integer of `bits` bits can hold."""
-    if not hasattr(value, "__index__"):
-        raise TypeError(f"{what} must be an integer, not {type(value).__name__}")
-    number = value.__index__()
-    limit = 1 << bits - 1
-    if not -limit <= number < limit:
-        raise ValueError(f"{what} must be from {-limit} to {limit - 1}, not {number}")
-    return number
-
-
-def boolean(value: object, what: str) -> bool:
-    """Check that `value` is a truth value or a number; of a string such as "no" the meaning is not its truth."""
-    if not hasattr(value, "__index__"):
-        raise TypeError(f"{what} must be True or False, not {type(value).__name__}")
-    return bool(value)
+def set_member(struct: Any, name: str, value: Any, what: str) -> None:
+    """Set a member of a struct; what it cannot hold is an error that says `what` it was for."""
+    try:
+        setattr(struct, name, value)
+    except OverflowError:
+        raise ValueError(f"{what} cannot be {value!r}: it does not fit there") from None
+    except (TypeError, IndexError, ValueError) as wrong:
+        raise type(wrong)(f"{what}: {wrong}") from None
 
 
 def wild(pointer: CData) -> bool:

@@ -7,6 +7,7 @@ import os
 from typing import NamedTuple
 
 from . import _log
+from ._arguments import path_name
 from ._check import by_id_hint, check
 from ._ffi import ffi, lib, path_bytes, text
 from .tracefs import FilesystemError, find_bpffs
@@ -175,7 +176,7 @@ def pins(folder: str | os.PathLike[str] | None = None) -> list[Pin]:
     *Wraps* ``bpf_obj_get()``. Where no such file system is mounted nothing is pinned.
     """
     try:
-        start = find_bpffs() if folder is None else os.fspath(folder)
+        start = find_bpffs() if folder is None else path_name(folder, "folder")
     except FilesystemError:
         return []
     found = []

@@ -6,6 +6,7 @@ import errno
 import os
 
 from . import _log
+from ._arguments import path_name
 from ._check import by_id_hint, check, failure, not_null
 from ._ffi import ffi, lib, path_bytes, unsigned
 from ._handle import Handle
@@ -78,9 +79,9 @@ class LinkOpening:
         *Wraps* ``bpf_link__open()``. Raises `LibbpfError` when there is nothing, or (errno EINVAL) something
         else than a link. Closing it leaves the pin, and so the attachment, in place. Linux 5.7.
         """
-        action = f"open the link pinned at {os.fspath(path)!r}"
+        name = f"the link pinned at {path_name(path)!r}"
+        action = f"open {name}"
         _log.listen()
-        name = f"the link pinned at {os.fspath(path)!r}"
         link = cls._make(lib.bpf_link__open, path_bytes(path), action=action, name=name)
         if "link" not in _target(lib.bpf_link__fd(link._handle.pointer)):
             # bpf_link__open() takes the pin of anything.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 
+from ._arguments import items, iterable
 from ._check import failure
-from ._ffi import Options, c_string, ffi, lib, path_bytes, unsigned
+from ._ffi import Options, c_string, ffi, lib, path_bytes, set_member, unsigned
 from ._targets import no_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from ._borrow import Descriptors
@@ -86,7 +87,7 @@ def options(
         if attach_type != lib.BPF_TRACE_ITER:
             raise ValueError("iter_info is for iterators: the attach type must be TRACE_ITER")
         union = ffi.new("union bpf_iter_link_info *")
-        for member, fields in _items(iter_info, "iter_info"):
+        for member, fields in items(iter_info, "iter_info"):
             if not hasattr(union, member):
                 raise TypeError(f"iter_info has no member {member!r}: it has map, cgroup and task")
             _fill(opts, getattr(union, member), f"iter_info[{member!r}]", fields, borrowed)
@@ -105,35 +106,25 @@ def options(
     return opts
 
 
-def _items(value: Any, what: str) -> Iterable[tuple[str, Any]]:
-    if not hasattr(value, "items"):
-        raise TypeError(f"{what} must be a mapping of its fields, not {type(value).__name__}")
-    items: Iterable[tuple[str, Any]] = value.items()
-    return items
-
-
 def _fill(opts: Options, struct: Any, what: str, fields: Any, borrowed: Descriptors) -> None:
     """Set the fields of a struct in the options; arrays that go together have one length, which is set as well."""
     known = {name for name, _ in ffi.typeof(struct).fields}
     lengths = {}
-    for name, given in _items(fields, what):
+    for name, given in items(fields, what):
         if name not in known or name == "cnt":
             raise TypeError(f"{what} has no field {name!r}: it has {', '.join(sorted(known - {'cnt'}))}")
         if given is None:
             continue
         value = given
         if name in _ARRAYS:
-            value = _array(opts, name, given)
+            value = _array(opts, name, given, f"{what}.{name}")
             lengths[name] = len(value)
         elif name == "path":
-            value = ffi.new("char[]", path_bytes(given))
+            value = ffi.new("char[]", path_bytes(given, f"{what}.path"))
             opts.kept.append(value)
         elif name.endswith("_fd"):
             value = borrowed.any(given, f"{what}.{name}", "a program, a map, a link")
-        try:
-            setattr(struct, name, value)
-        except (OverflowError, TypeError) as wrong:
-            raise type(wrong)(f"{what}.{name}: {wrong}") from None
+        set_member(struct, name, value, f"{what}.{name}")
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} {count}" for name, count in lengths.items())
         raise ValueError(f"the arrays of {what} must have one length: {listed}")
@@ -141,13 +132,13 @@ def _fill(opts: Options, struct: Any, what: str, fields: Any, borrowed: Descript
         struct.cnt = next(iter(lengths.values()))
 
 
-def _array(opts: Options, name: str, values: Any) -> Any:
-    convert: Callable[[Any], Any] = int.__index__
+def _array(opts: Options, name: str, values: Any, what: str) -> Any:
+    values = iterable(values, what)
     if name == "syms":
-        texts = [ffi.new("char[]", c_string(each, "a name of syms")) for each in values]
+        texts = [ffi.new("char[]", c_string(each, f"a name of {what}")) for each in values]
         opts.kept += texts
         array = ffi.new(_ARRAYS[name], texts)
     else:
-        array = ffi.new(_ARRAYS[name], [convert(each) for each in values])
+        array = ffi.new(_ARRAYS[name], [unsigned(each, 64, f"an item of {what}") for each in values])
     opts.kept.append(array)
     return array

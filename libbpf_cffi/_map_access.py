@@ -7,6 +7,7 @@ time: taking one off a list and putting it back are one step each, whatever thre
 
 from __future__ import annotations
 
+from ._arguments import boolean
 from ._ffi import ffi, lib
 from ._handle import Handle
 
@@ -126,7 +127,7 @@ class Cursor:
         size = max(elements.key_size, 8)
         self._kept = ffi.new("char[]", size), ffi.new("char[]", size)
         cursor.at, cursor.next = self._kept
-        cursor.take = take
+        cursor.take = boolean(take, "delete")
         cursor.bounded = elements.type in BUCKETS
         cursor.elem_flags = elem_flags
         cursor.budget = 2 * elements.max_entries + STEP

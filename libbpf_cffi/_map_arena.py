@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from ._arguments import buffer
 from ._check import check, not_null
 from ._ffi import ffi, lib, unsigned
 from ._handle import Handle
@@ -116,7 +117,7 @@ class Arena(NoElements):
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Copy `data` to `offset` and behind it. What a program sees meanwhile may be any part of it."""
-        copied = bytes(data)
+        copied = buffer(data, "data")
         start, length = self._range(offset, len(copied))
         if length:
             self._copy(start, ffi.from_buffer(copied), length, True, f"write {length} bytes at {start} of {self._what}")
@@ -131,6 +132,8 @@ class Arena(NoElements):
 
             specs = TypeSpecs(0, type, "")
             return specs.btf[specs.value_id].codec()  # type: ignore[no-any-return]
+        if not hasattr(type, "codec") or not hasattr(type, "type_id"):
+            raise TypeError(f"type must be the name of a type or a BtfType, not {type!r}")
         return type.codec()  # type: ignore[no-any-return]
 
     def get(self, type: BtfType | str, offset: int) -> Any:

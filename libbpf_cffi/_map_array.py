@@ -99,7 +99,7 @@ class ArrayMap(WalkableMap, Base):
     # One element
 
     def _index(self, index: Any) -> int:
-        if not hasattr(index, "__index__"):
+        if not hasattr(index, "__index__") or isinstance(index, type):
             raise TypeError(f"an index of {self._what} must be an integer or a slice, not {type(index).__name__}")
         number = at = index.__index__()
         length = len(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from . import _log, _map_open
+from ._arguments import path_name
 from ._borrow import duplicate
 from ._check import check
 from ._ffi import ffi, lib, text
@@ -153,5 +154,5 @@ class Identity(Settings):
         target = path if path is not None else self.pin_path
         if target is None:
             raise ValueError(f"cannot {action}: it has no pin_path, so a path is needed")
-        action += f" {where} {os.fspath(target)!r}"
+        action += f" {where} {path_name(target)!r}"
         return action, *pin_path(target, action)

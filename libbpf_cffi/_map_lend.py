@@ -9,6 +9,7 @@ import errno
 import os
 from itertools import starmap
 
+from ._arguments import iterable
 from ._borrow import duplicate
 from ._check import by_id_hint, check, failure
 from ._ffi import lib, path_bytes, unsigned
@@ -154,8 +155,14 @@ class Lending(Map):
         """
         number = unsigned(flags, 64, "flags")
         if values is not None:
-            pairs: Any = zip(other, values, strict=True)
+            keys, given = list(iterable(other, "keys")), list(iterable(values, "values"))
+            if len(keys) != len(given):
+                raise ValueError(f"there are {len(given)} values for {len(keys)} keys")
+            pairs: Any = zip(keys, given, strict=True)
         else:
-            pairs = other.items() if hasattr(other, "items") else other
-        for key, value in pairs:
+            pairs = other.items() if hasattr(other, "items") else iterable(other, "entries")
+        for pair in pairs:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise TypeError(f"each of the entries must be a key and a value, not {pair!r}")
+            key, value = pair
             self._update(key, value, number)

@@ -6,6 +6,7 @@ import errno
 import os
 
 from . import _log
+from ._arguments import buffer
 from ._check import by_id_hint, check, failure, not_null
 from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
 from ._handle import Handle
@@ -101,10 +102,11 @@ def create(
     excl_prog_hash = fields.pop("excl_prog_hash", None)
     opts = Options("bpf_map_create_opts", **{field: value for field, value in fields.items() if value is not None})
     if excl_prog_hash is not None:
-        memory = ffi.new("char[]", bytes(excl_prog_hash))
+        digest = buffer(excl_prog_hash, "excl_prog_hash")
+        memory = ffi.new("char[]", digest)
         opts.kept.append(memory)
         opts.set("excl_prog_hash", memory)
-        opts.set("excl_prog_hash_size", len(excl_prog_hash))
+        opts.set("excl_prog_hash_size", len(digest))
     action = f"create map {name!r}"
 
     def hint(error: int) -> str | None:

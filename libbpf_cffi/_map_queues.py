@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from ._arguments import iterable
 from ._ffi import ffi, lib
 from ._map import Map
 
@@ -116,7 +117,7 @@ class BloomFilter(Keyless):
     def update(self, *others: Any) -> None:
         """Add the values of iterables, as of a `set`."""
         for other in others:
-            for value in other:
+            for value in iterable(other, "values"):
                 self.add(value)
 
     def __contains__(self, value: object) -> bool:

@@ -88,7 +88,7 @@ class Slots(Lending, WalkableMap, Base):
         return number_codec(4, "index")
 
     def _place(self, index: Any) -> int:
-        if not hasattr(index, "__index__"):
+        if not hasattr(index, "__index__") or isinstance(index, type):
             raise TypeError(f"an index of {self._what} must be an integer, not {type(index).__name__}")
         number = at = index.__index__()
         length = len(self)

@@ -44,8 +44,8 @@ class _IdCodec(IntCodec):
     """The id of a stack."""
 
     def encode(self, value: Any) -> bytes:
-        if hasattr(value, "__index__") and value.__index__() < 0:
-            name = errno.errorcode.get(-value.__index__(), "an error")
+        if isinstance(value, int) and value < 0:
+            name = errno.errorcode.get(-value, "an error")
             why = " (another stack has its place)" if name == "EEXIST" else ""
             raise ValueError(f"{value} is no id of a stack: bpf_get_stackid() has failed with {name}{why}")
         return super().encode(value)

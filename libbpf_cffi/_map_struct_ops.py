@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from ._arguments import items
 from ._ffi import ffi, lib, text
 from ._handle import ObjectHandle
 from ._map import Map
@@ -67,7 +68,7 @@ class StructOps(Map):
 
         A program whose place another one takes is not loaded.
         """
-        given = {**(members or {}), **more}
+        given = {**dict(items({} if members is None else members, "members")), **more}
         with self._handle.lock:
             struct = self._struct
             known = {member.name: member for member in struct.members}

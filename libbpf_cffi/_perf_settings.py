@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 
+from ._arguments import items, iterable
 from ._check import check, failure
-from ._ffi import ffi, lib, unsigned
+from ._ffi import ffi, lib, set_member, unsigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,13 +45,10 @@ def attributes(
             raise ValueError("wakeup_events must be at least 1, not 0: the reader would never be woken")
         made.wakeup_events = wakeup_events
     fields = {name for name, _ in ffi.typeof(made[0]).fields if name} | _unnamed(made)
-    for name, value in dict(attr or {}).items():
+    for name, value in items({} if attr is None else attr, "attr"):
         if name not in fields or name in ("size", "__reserved_1", "__reserved_2", "__reserved_3"):
             raise ValueError(f"struct perf_event_attr has no field {name!r} to set")
-        try:
-            setattr(made, name, value)
-        except OverflowError as error:
-            raise ValueError(f"attr[{name!r}] cannot be {value!r}: {error}") from None
+        set_member(made, name, value, f"attr[{name!r}]")
     if made.write_backward:
         raise ValueError("a buffer that is written backwards (write_backward) is overwritten, and cannot be read")
     if not raw and not made.sample_type & lib.PERF_SAMPLE_RAW:
@@ -80,10 +78,12 @@ def places(
             raise TypeError("map_keys belongs to cpus, whose places in the map they are")
         chosen = online
     else:
-        chosen = [unsigned(cpu, 31, "a CPU") for cpu in cpus]
+        chosen = [unsigned(cpu, 31, "a CPU") for cpu in iterable(cpus, "cpus")]
         if not chosen:
             raise ValueError("cpus names no CPU: there would be nothing to read")
-    keys = chosen if map_keys is None else [unsigned(key, 31, "a place of the map") for key in map_keys]
+    keys = chosen
+    if map_keys is not None:
+        keys = [unsigned(key, 31, "a place of the map") for key in iterable(map_keys, "map_keys")]
     if len(keys) != len(chosen):
         raise ValueError(f"there are {len(keys)} map_keys for {len(chosen)} cpus: each CPU has one")
     if len(set(keys)) != len(keys):

@@ -9,6 +9,7 @@ from struct import pack
 from typing import NamedTuple
 
 from . import _log
+from ._arguments import integer
 from ._check import ENOTSUPP, failure
 from ._ffi import Options, ffi, lib
 from ._head_room import check_head_room
@@ -186,7 +187,10 @@ def attach_types() -> dict[AttachType, bool | None]:
 
 def _attach_number(type: AttachType | str | int) -> AttachType:
     if not isinstance(type, str):
-        return AttachType(type)
+        try:
+            return AttachType(integer(type, "type"))
+        except ValueError:
+            raise ValueError(f"type {type} is no attach type of libbpf 1.7") from None
     name = type.upper().removeprefix("BPF_")
     if name not in AttachType.__members__:
         from ._named import missing_name

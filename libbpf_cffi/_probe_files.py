@@ -6,16 +6,16 @@ Files come from anywhere: whatever is in one, every number is compared with what
 from __future__ import annotations
 
 import errno
-import os
 from typing import NamedTuple
 
+from ._arguments import path_name
 from ._check import failure
 from ._elf import _Sections
-from ._ffi import path_bytes
 from ._files import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
     from typing import Literal
 
@@ -62,7 +62,7 @@ class UsdtProbe(NamedTuple):
 
 
 def _open(path: str | os.PathLike[str], action: str) -> _Sections:
-    data = read_file(os.fsdecode(path_bytes(path)), action)
+    data = read_file(path_name(path), action)
     sections = _Sections(data)
     if not data.startswith(b"\x7fELF"):
         raise failure(errno.ENOEXEC, action, "it is no ELF file")
@@ -77,7 +77,7 @@ def symbols(path: str | os.PathLike[str]) -> list[Symbol]:
     From its symbol table, and that for linking, which a file that was stripped still has. Raises `LibbpfError`
     (ENOEXEC) for what is no 64-bit ELF file.
     """
-    sections = _open(path, f"list the functions of {os.fspath(path)!r}")
+    sections = _open(path, f"list the functions of {path_name(path)!r}")
     segments = list(_segments(sections))
     found: set[Symbol] = set()
     for kind in (_SYMTAB, _DYNSYM):
@@ -140,7 +140,7 @@ def usdt_probes(path: str | os.PathLike[str]) -> list[UsdtProbe]:
 
     From its notes (``.note.stapsdt``); one that is malformed ends the list. Raises as `symbols` does.
     """
-    sections = _open(path, f"list the USDT probes of {os.fspath(path)!r}")
+    sections = _open(path, f"list the USDT probes of {path_name(path)!r}")
     segments = list(_segments(sections))
     base = next((sections.number(header + 16, 8) for _, header in sections.named(".stapsdt.base")), None)
     found = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from _thread import get_ident
 
+from ._arguments import string
 from ._ffi import c_string, lib, unsigned
 from .errors import StateError
 
@@ -45,7 +46,7 @@ class ProgHandler:
 
     def matches(self, section_name: str) -> bool:
         """Tell whether a section is one of this handler's."""
-        name = section_name.removeprefix("?")
+        name = string(section_name, "section_name").removeprefix("?")
         if self._sec.endswith("/"):
             return name.startswith(self._sec)
         if self._sec.endswith("+"):

@@ -17,9 +17,10 @@ from _thread import get_ident
 from itertools import chain
 from time import monotonic
 
+from ._arguments import check_limit, deadline_of
 from ._batch import Batch, Block
 from ._stream_source import Cursor, EventSource
-from ._stream_steps import NOW, Batches, Records, check_limit, deadline_of
+from ._stream_steps import NOW, Batches, Records
 from .errors import StateError
 
 TYPE_CHECKING = False

@@ -26,7 +26,7 @@ else:
             return cls
 
 
-__all__ = ["NOW", "Batches", "Records", "Stream", "check_limit", "deadline_of"]
+__all__ = ["NOW", "Batches", "Records", "Stream"]
 
 NOW = 0.0
 """A deadline that has passed."""
@@ -107,22 +107,3 @@ class Batches(Stream[Batch]):
             if batch is not None:
                 return batch
         raise StopAsyncIteration
-
-
-def deadline_of(timeout: float | None) -> float | None:
-    """Give when a time-out is over, by ``time.monotonic()``."""
-    if timeout is None:
-        return None
-    if not timeout >= 0:  # NaN neither
-        raise ValueError(f"a time-out is a number of seconds from 0 up, or None for ever, not {timeout!r}")
-    return monotonic() + timeout
-
-
-def check_limit(limit: int | None) -> None:
-    """Refuse what is no number of events."""
-    if limit is None:
-        return
-    if not hasattr(limit, "__index__"):
-        raise TypeError(f"max must be an integer, not {type(limit).__name__}")
-    if limit < 1:
-        raise ValueError(f"max must be at least 1, not {limit}")

@@ -17,6 +17,7 @@ from itertools import islice
 from time import monotonic
 
 from . import tracefs as _tracefs
+from ._arguments import check_limit
 from ._trace_held import Held
 from ._trace_lines import LostEvents
 from ._trace_source import ALL, LINES
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from ._trace_source import Source
 
-__all__ = ["NOW", "Batch", "Reader", "check_limit", "deadline_of"]
+__all__ = ["NOW", "Batch", "Reader"]
 
 _GATHER = 16
 """How many of the source's chunks, of some hundred lines each, a `Reader` gathers at most: from much longer lists
@@ -296,18 +297,6 @@ class Reader:
                         self._signalled = True
                         os.eventfd_write(held.wake, 1)
 
-
-def deadline_of(timeout: float | None) -> float | None:
-    if timeout is None:
-        return None
-    if not timeout >= 0:  # NaN neither
-        raise ValueError(f"a time-out is a number of seconds from 0 up, or None for ever, not {timeout!r}")
-    return monotonic() + timeout
-
-
-def check_limit(limit: int | None) -> None:
-    if limit is not None and limit < 1:
-        raise ValueError(f"max must be at least 1, not {limit}")
 
 
 def _sum(lost: dict[int, int], losses: list[LostEvents]) -> dict[int, int]:

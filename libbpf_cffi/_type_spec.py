@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from ._arguments import string
 from ._ffi import lib
 
 TYPE_CHECKING = False
@@ -72,7 +73,7 @@ class TypeSpecs:
         self._made: dict[object, BtfType] = {}
         self._alignments: dict[int, int | None] = {}
         self._members = 0
-        stem = "".join(each if each.isascii() and each.isalnum() else "_" for each in name) or "map"
+        stem = "".join(each if each.isascii() and each.isalnum() else "_" for each in string(name, "name")) or "map"
         stem = f"_{stem}" if stem[0].isdigit() else stem
         self.key_id, self.key_size = self._outermost(key, "key", f"{stem}_key")
         self.value_id, self.value_size = self._outermost(value, "value", f"{stem}_value")

@@ -14,6 +14,7 @@ import errno
 import os
 
 from . import _elf, _log
+from ._arguments import buffer
 from ._btf_build import Building, kernel_info
 from ._btf_find import Finding
 from ._btf_text import Writing
@@ -195,7 +196,7 @@ class Btf(Building, Finding, Writing):
 
         *Wraps* ``btf__new()``, ``btf__new_split()``.
         """
-        copied = bytes(memoryview(data))
+        copied = buffer(data, "data")
         return cls._from_data(copied, f"a BTF of {len(copied)} bytes", base)
 
     @classmethod

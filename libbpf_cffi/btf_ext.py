@@ -7,6 +7,7 @@ import os
 from typing import NamedTuple
 
 from . import _elf, _log
+from ._arguments import buffer
 from ._check import check, failure, not_null
 from ._ffi import ffi, lib, path_bytes, text
 from ._files import read_file
@@ -71,7 +72,7 @@ class BtfExt:
 
         Raises `LibbpfError` (EINVAL) for what is malformed.
         """
-        copied = bytes(memoryview(data))
+        copied = buffer(data, "data")
         action = f"read .BTF.ext of {len(copied)} bytes"
         _check(copied, action)
         self = object.__new__(cls)

@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+from ._arguments import integer, iterable, signed, string, unsigned
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,22 +40,27 @@ def linear_hist(
 
     Slots before the first and after the last one that have counted something are left out.
     """
-    if step < 1:
+    if integer(step, "step") < 1:
         raise ValueError(f"step must be 1 or more, not {step}")
-    counts = list(slots)
+    signed(base, 64, "base")
+    counts = _counts(slots)
     first = next((slot for slot, count in enumerate(counts) if count), 0)
     starts = [base + slot * step for slot in range(first, len(counts))]
     return _draw([(start, start + step - 1) for start in starts], counts[first:], unit, width)
 
 
+def _counts(slots: Iterable[int]) -> list[int]:
+    return [unsigned(count, 64, "a count") for count in iterable(slots, "slots")]
+
+
 def _draw(ranges: Sequence[tuple[int, int]], slots: Iterable[int], unit: str, width: int) -> str:
-    counts = list(slots)
+    counts = _counts(slots)
+    string(unit, "unit")
+    unsigned(width, 16, "width")
     while counts and not counts[-1]:
         counts.pop()
     if len(counts) > len(ranges):
         raise ValueError(f"there are {len(counts)} slots, more than {len(ranges)}")
-    if any(count < 0 for count in counts):
-        raise ValueError("a count cannot be negative")
     used = ranges[: len(counts)]
     number = max((len(str(each)) for span in used for each in span), default=1)
     number = max(number, 10 if any(low != high for low, high in used) else 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
+from ._arguments import buffer, items, signed, unsigned
 from ._ffi import lib
 
 TYPE_CHECKING = False
@@ -38,11 +39,21 @@ class Insn(NamedTuple):
     imm: int = 0
 
     def __bytes__(self) -> bytes:
+        self._check()
         registers = self.dst_reg | self.src_reg << 4 if _LITTLE else self.dst_reg << 4 | self.src_reg
         return _LAYOUT.pack(self.code, registers, self.off, self.imm)
 
     def __str__(self) -> str:
+        self._check()
         return text(self)
+
+    def _check(self) -> None:
+        """Refuse what has no place in the 8 bytes of an instruction."""
+        unsigned(self.code, 8, "code of an instruction")
+        unsigned(self.dst_reg, 4, "dst_reg of an instruction")
+        unsigned(self.src_reg, 4, "src_reg of an instruction")
+        signed(self.off, 16, "off of an instruction")
+        signed(self.imm, 32, "imm of an instruction")
 
     @property
     def is_wide(self) -> bool:
@@ -52,10 +63,11 @@ class Insn(NamedTuple):
 
 def decode(data: bytes | bytearray | memoryview) -> tuple[Insn, ...]:
     """Give the instructions that bytes are; `ValueError` unless there are 8 bytes for each."""
-    if len(data) % _LAYOUT.size:
-        raise ValueError(f"instructions have {_LAYOUT.size} bytes each: {len(data)} bytes will not do")
+    code_bytes = buffer(data, "instructions")
+    if len(code_bytes) % _LAYOUT.size:
+        raise ValueError(f"instructions have {_LAYOUT.size} bytes each: {len(code_bytes)} bytes will not do")
     found = []
-    for code, registers, off, imm in _LAYOUT.iter_unpack(data):
+    for code, registers, off, imm in _LAYOUT.iter_unpack(code_bytes):
         low, high = registers & 15, registers >> 4
         found.append(Insn(code, low, high, off, imm) if _LITTLE else Insn(code, high, low, off, imm))
     return tuple(found)
@@ -88,19 +100,7 @@ def as_bytes(insns: Any, what: str = "instructions") -> bytes:
 def _packed(insn: Any) -> bytes:
     if not isinstance(insn, tuple) or len(insn) != 5:
         raise TypeError(f"an instruction must be an Insn, not {type(insn).__name__}")
-    made = Insn(*insn)
-    for field, value, low, high in (
-        ("code", made.code, 0, 255),
-        ("dst_reg", made.dst_reg, 0, 15),
-        ("src_reg", made.src_reg, 0, 15),
-        ("off", made.off, -(1 << 15), (1 << 15) - 1),
-        ("imm", made.imm, -(1 << 31), (1 << 31) - 1),
-    ):
-        if not hasattr(value, "__index__"):
-            raise TypeError(f"{field} of an instruction must be an integer, not {type(value).__name__}")
-        if not low <= value <= high:
-            raise ValueError(f"{field} of an instruction must be from {low} to {high}, not {value}")
-    return bytes(made)
+    return bytes(Insn(*insn))
 
 
 # As text
@@ -152,7 +152,7 @@ def disassemble(
     Without `opcodes` the number in parentheses is left out. `names` may have, by an instruction's number, the name of
     what it refers to: of a function that it calls, or a map whose address it loads.
     """
-    named = dict(names or {})
+    named = dict(items({} if names is None else names, "names"))
     return [
         f"{at}: {f'({insn.code:02x}) ' if opcodes else ''}{text(insn, second, named.get(at))}"
         for at, insn, second in _pairs(decode(as_bytes(insns)))

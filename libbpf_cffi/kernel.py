@@ -21,6 +21,7 @@ import sys
 from typing import NamedTuple
 
 from . import _link_open, _log, _map_open, _program_open
+from ._arguments import c_string, path_name
 from ._check import by_id_hint, check, failure
 from ._command_io import printable, write
 from ._ffi import ffi, lib, text, unsigned
@@ -228,7 +229,7 @@ def find_btfs(*, id: int | None = None, name: str | None = None) -> list[BtfInfo
 def _named(name: str, wanted: str | None) -> bool:
     if wanted is None:
         return True
-    return name.encode("utf-8", "surrogateescape") == wanted.encode("utf-8", "surrogateescape")[: _map_open.NAME_MAX]
+    return name.encode("utf-8", "surrogateescape") == c_string(wanted, "name")[: _map_open.NAME_MAX]
 
 
 def _number(kind: Kind, id: int | None, pin: str | os.PathLike[str] | None) -> int | None:
@@ -236,7 +237,7 @@ def _number(kind: Kind, id: int | None, pin: str | os.PathLike[str] | None) -> i
     number = None if id is None else unsigned(id, 32, "id")
     if pin is None:
         return number
-    path = os.fspath(pin)
+    path = path_name(pin, "pin")
     found = pinned(path)
     if isinstance(found, int):
         raise failure(found, f"open what is pinned at {path!r}")

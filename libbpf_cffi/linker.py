@@ -13,8 +13,9 @@ import errno
 import os
 import sys
 
+from ._arguments import path_name, unsigned
 from ._check import failure
-from ._ffi import ffi, lib, path_bytes
+from ._ffi import ffi, lib
 from ._files import read_file
 from ._isolate import check_object, not_survived, run_child
 from .errors import Error
@@ -53,7 +54,9 @@ def link_objects(*inputs: Input, output: str | os.PathLike[str] | int | None = N
         check_object(data, f"link {name}", linking=True)
         names.append(name)
         contents.append(data)
-    target = output if output is None or isinstance(output, int) else os.fsdecode(path_bytes(output, "output"))
+    target: str | int | None = output  # type: ignore[assignment]
+    if output is not None:
+        target = unsigned(output, 31, "output") if isinstance(output, int) else path_name(output, "output")
     linked = _link(names, contents)
     if target is not None:
         _write(target, linked)
@@ -66,9 +69,10 @@ def _read(source: Input, number: int) -> tuple[str, bytes]:
         data = bytes(source)
         return f"input {number + 1}, an object of {len(data)} bytes", data
     if isinstance(source, int):
+        unsigned(source, 31, f"input {number + 1}")
         name = f"the object of descriptor {source}"
         return name, _read_descriptor(source, f"link {name}")
-    path = os.fsdecode(path_bytes(source, "input"))
+    path = path_name(source, "input")
     name = f"object {path!r}"
     return name, read_file(path, f"link {name}")
 

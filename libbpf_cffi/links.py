@@ -6,6 +6,7 @@ import errno
 import os
 
 from . import _log
+from ._arguments import path_name
 from ._check import check
 from ._ffi import ffi, lib, text
 from ._link_kinds import KindsOfLinks
@@ -188,7 +189,7 @@ class Link(LinkOpening, KindsOfLinks):
         Missing folders are made with mode 0700; a path through a folder or symbolic link of another user, or
         one that others can write, is refused (EPERM). *Wraps* ``bpf_link__pin()``.
         """
-        action = f"pin {self._handle.name} at {os.fspath(path)!r}"
+        action = f"pin {self._handle.name} at {path_name(path)!r}"
         absolute, encoded = pin_path(path, action)
         with self._handle.lock:
             pointer = self._handle.pointer

@@ -6,6 +6,7 @@ import errno
 import os
 
 from . import _log, _program_open
+from ._arguments import buffer, iterable, path_name
 from ._borrow import Descriptors
 from ._check import check
 from ._ffi import c_string, ffi, lib, text, unsigned
@@ -114,22 +115,23 @@ class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
             "token_fd": 0 if token_fd is None else unsigned(token_fd, 31, "token_fd"),
             "attempts": unsigned(attempts, 31, "attempts"),
         }
-        if unsigned(fd_array_cnt, 32, "fd_array_cnt") > len(fd_array):
-            raise ValueError(f"fd_array_cnt is {fd_array_cnt}, but fd_array has {len(fd_array)} entries")
-        for what, data, size in (
+        entries = list(iterable(fd_array, "fd_array"))
+        if unsigned(fd_array_cnt, 32, "fd_array_cnt") > len(entries):
+            raise ValueError(f"fd_array_cnt is {fd_array_cnt}, but fd_array has {len(entries)} entries")
+        for what, given, size in (
             ("func_info", func_info, func_info_rec_size),
             ("line_info", line_info, line_info_rec_size),
         ):
-            if data:
+            if data := buffer(given, what):
                 step = unsigned(size, 16, f"{what}_rec_size")
                 if not step or len(data) % step:
                     raise ValueError(f"{what} has {len(data)} bytes, which is no multiple of {what}_rec_size, {step}")
-                memory = ffi.new("char[]", bytes(data))
+                memory = ffi.new("char[]", data)
                 fields |= {what: memory, f"{what}_cnt": len(data) // step, f"{what}_rec_size": step}
         level = unsigned(log_level, 32, "log_level")
         with Descriptors() as borrowed:
-            if fd_array:
-                numbers = [borrowed.any(each, "fd_array", "maps or BTF") for each in fd_array]
+            if entries:
+                numbers = [borrowed.any(each, "fd_array", "maps or BTF") for each in entries]
                 fields |= {"fd_array": ffi.new("int[]", numbers), "fd_array_cnt": fd_array_cnt}
             made, log = _program_open.load(number, code, license, name, fields, level)
         return cls._of(made, log=log)
@@ -273,7 +275,7 @@ class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
         Missing folders are made with mode 0700; a path through a folder or symbolic link of another user, or
         one that others can write, is refused (EPERM). *Wraps* ``bpf_obj_pin()``.
         """
-        action = f"pin {self._handle.name} at {os.fspath(path)!r}"
+        action = f"pin {self._handle.name} at {path_name(path)!r}"
         absolute, encoded = pin_path(path, action)
         with self._handle.lock:
             fd = self._loaded(action)

@@ -7,6 +7,7 @@ import os
 from _weakref import ref
 
 from . import _elf, _log, _prog_handlers
+from ._arguments import path_name
 from ._check import check, failure, load_logs, not_null
 from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
 from ._files import read_file
@@ -160,7 +161,7 @@ class Object:
             kernel_log_level=unsigned(kernel_log_level, 32, "kernel_log_level"),
             # An empty path is a value of its own here.
             bpf_token_path=None if bpf_token_path is None
-            else os.fsencode(bpf_token_path) and path_bytes(bpf_token_path, "bpf_token_path"),
+            else (bpf_token_path != "" and path_bytes(bpf_token_path, "bpf_token_path")) or b"",
         )
         kernel_log = _kernel_log(kernel_log_buf, kernel_log_size)
         log_memory = None
@@ -586,8 +587,9 @@ class Object:
             if path is None:
                 folders, encoded = self._pin_by_name(action), ffi.NULL
             else:
-                action += f" in {os.fspath(path)!r}"
-                folder = os.path.abspath(os.fsdecode(path_bytes(path)))
+                folder = path_name(path)
+                action += f" in {folder!r}"
+                folder = os.path.abspath(folder)
                 folders, encoded = Folders(action, folder), path_bytes(folder)
             _log.listen()
             with folders:
@@ -641,10 +643,14 @@ def _check_custom_btf(path: str, action: str) -> None:
         raise failure(error.errno or errno.EINVAL, action, hint) from None
 
 
+KERNEL_LOG_BITS = 30
+"""No longer log is taken by the kernel: ``bpf_verifier_log_attr_valid()``."""
+
+
 def _kernel_log(buffer: bytearray | None, size: int | None) -> bytearray | None:
     """Give the buffer for the kernel's log: the user's, or a zeroed one of `size` bytes."""
     if buffer is None:
-        return None if size is None else bytearray(unsigned(size, 32, "kernel_log_size"))
+        return None if size is None else bytearray(unsigned(size, KERNEL_LOG_BITS, "kernel_log_size"))
     if not isinstance(buffer, bytearray):
         raise TypeError(f"kernel_log_buf must be bytearray, not {type(buffer).__name__}")
     if size is not None and size != len(buffer):

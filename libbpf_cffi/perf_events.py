@@ -13,8 +13,9 @@ import os
 import struct
 from typing import NamedTuple
 
+from ._arguments import signed, string
 from ._check import check, not_null
-from ._ffi import c_string, ffi, lib, unsigned
+from ._ffi import c_string, ffi, lib, set_member, unsigned
 from ._handle import Handle
 
 TYPE_CHECKING = False
@@ -105,11 +106,12 @@ class PerfEvent:
         what: str = "",
         **attr: int,
     ) -> None:
-        self._what = what or f"perf event {type}:{config:#x}"
-        self._what += "".join(f", {name} {value}" for name, value in (("CPU", cpu), ("process", pid)) if value >= 0)
         attributes = _attributes(type, config, attr)
+        cpu, pid = signed(cpu, 32, "cpu"), signed(pid, 32, "pid")
+        self._what = string(what, "what") or f"perf event {type}:{config:#x}"
+        self._what += "".join(f", {name} {value}" for name, value in (("CPU", cpu), ("process", pid)) if value >= 0)
         self._read_format = attr.get("read_format", 0)
-        leader = group if isinstance(group, int) else group.fd
+        leader = group.fd if isinstance(group, PerfEvent) else signed(group, 32, "group")
         flags = 0
         if cgroup is not None:
             if pid != -1:
@@ -164,7 +166,8 @@ class PerfEvent:
     @classmethod
     def raw(cls, config: int, *, cpu: int = -1, pid: int = -1, group: PerfEvent | int = -1, **attr: int) -> Self:
         """Open an event by the number that the processor's manual gives it."""
-        return cls(lib.PERF_TYPE_RAW, config, cpu=cpu, pid=pid, group=group, what=f"raw event {config:#x}", **attr)
+        what = f"raw event {unsigned(config, 64, 'config'):#x}"
+        return cls(lib.PERF_TYPE_RAW, config, cpu=cpu, pid=pid, group=group, what=what, **attr)
 
     @classmethod
     def tracepoint(
@@ -184,10 +187,10 @@ class PerfEvent:
         """Open a watch on memory: `length` bytes at an `address` that are read, written (``"w"``, ``"rw"``) or run
         (``"x"``).
         """
-        if access not in _ACCESS:
+        if string(access, "access") not in _ACCESS:
             raise ValueError(f"access must be one of {', '.join(map(repr, _ACCESS))}, not {access!r}")
         attr |= {"bp_type": _ACCESS[access], "bp_addr": address, "bp_len": length}
-        what = f"breakpoint at {address:#x}"
+        what = f"breakpoint at {unsigned(address, 64, 'address'):#x}"
         return cls(lib.PERF_TYPE_BREAKPOINT, 0, cpu=cpu, pid=pid, what=what, **attr)
 
     @classmethod
@@ -195,6 +198,7 @@ class PerfEvent:
         cls, pmu: str, config: int, *, cpu: int = -1, pid: int = -1, group: PerfEvent | int = -1, **attr: int
     ) -> Self:
         """Open an event of a unit that /sys/bus/event_source/devices lists, such as ``"msr"``."""
+        number = unsigned(config, 64, "config")
         c_string(pmu, "pmu")
         if "/" in pmu:
             raise ValueError(f"pmu must be a name, not {pmu!r}")
@@ -205,7 +209,7 @@ class PerfEvent:
         except OSError as error:
             check(-(error.errno or errno.EIO), action, f"{_PMUS} has {', '.join(_listed(_PMUS))}")
             raise
-        return cls(kind, config, cpu=cpu, pid=pid, group=group, what=f"event {config:#x} of {pmu!r}", **attr)
+        return cls(kind, config, cpu=cpu, pid=pid, group=group, what=f"event {number:#x} of {pmu!r}", **attr)
 
     @property
     def fd(self) -> int:
@@ -307,10 +311,7 @@ def _attributes(type: int, config: int, given: dict[str, int]) -> object:
     for name, value in given.items():
         if name in _OWN or not hasattr(struct, name):
             raise TypeError(f"struct perf_event_attr has no field {name!r} to set")
-        try:
-            setattr(struct, name, value)
-        except OverflowError as error:
-            raise ValueError(f"{name} cannot be {value}: {error}") from None
+        set_member(struct, name, value, name)
     if "sample_freq" in given:
         struct.freq = 1
     return struct

@@ -15,6 +15,7 @@ import os
 from _thread import get_ident
 
 from . import _log
+from ._arguments import boolean, integer, seconds
 from ._check import check, failure, not_null
 from ._event_types import Decoder, make_decoder
 from ._ffi import ffi, lib
@@ -179,11 +180,11 @@ class PerfBuffer(EventStream):
             type, discriminator, errors, resolve, None if raw else declared, what, 0 if raw else SLACK
         )
         settings = attributes(wakeup_events, watermark, ordered is not None, raw, attr)
-        if not hasattr(page_cnt, "__index__") or page_cnt < 1 or page_cnt & (page_cnt - 1):
+        if integer(page_cnt, "page_cnt") < 1 or page_cnt & (page_cnt - 1):
             raise ValueError(f"page_cnt must be a power of two, not {page_cnt!r}")
         if page_cnt > MOST_PAGES:
             raise ValueError(f"page_cnt must be at most {MOST_PAGES}, not {page_cnt}")
-        if ordered is not None and not 0 < ordered <= 3600:
+        if ordered is not None and not 0 < seconds(ordered, "ordered") <= 3600:
             raise ValueError(f"ordered is a number of seconds above 0, at most an hour, not {ordered!r}")
         chosen = places(map.name, map.max_entries, cpus, map_keys)
         rings: Any = ffi.new("struct lbc_perf_ring[]", len(chosen))
@@ -192,8 +193,8 @@ class PerfBuffer(EventStream):
             ring.cpu, ring.map_key, ring.fd = cpu, key, -1
         reader.rings = rings
         reader.count = len(chosen)
-        reader.whole = raw
-        reader.losses = losses
+        reader.whole = boolean(raw, "raw")
+        reader.losses = boolean(losses, "losses")
         reader.window = 0 if ordered is None else max(1, int(ordered * 1e9))
         codec = decoder.codec
         if codec is not None and not raw and not codec.flexible:

@@ -6,6 +6,7 @@ import errno
 import os
 
 from . import _log, _prog_handlers
+from ._arguments import path_name
 from ._attach_iter import NEEDED
 from ._attach_methods import method_of
 from ._attach_net import NetAttach
@@ -177,7 +178,7 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
         one that others can write, is refused (EPERM). A pinned program is kept, not attached: for that pin
         its link. *Wraps* ``bpf_program__pin()``.
         """
-        action = f"pin program {self.name!r} at {os.fspath(path)!r}"
+        action = f"pin program {self.name!r} at {path_name(path)!r}"
         absolute, encoded = pin_path(path, action)
         with self._handle.lock:
             self._loaded(action)
@@ -187,7 +188,7 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
 
     def unpin(self, path: str | os.PathLike[str]) -> None:
         """Remove the program's pin at `path`. *Wraps* ``bpf_program__unpin()``."""
-        action = f"unpin program {self.name!r} from {os.fspath(path)!r}"
+        action = f"unpin program {self.name!r} from {path_name(path)!r}"
         _, encoded = pin_path(path, action)
         with self._handle.lock:
             self._loaded(action)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from . import _log
+from ._arguments import path_name
 from ._borrow import Descriptors
 from ._check import check, failure, not_null
 from ._ffi import Options, ffi, lib, path_bytes, unsigned
@@ -55,14 +56,14 @@ class Token:
         *Wraps* ``bpf_token_create()``. The file system must have been mounted with ``delegate_cmds`` and the like, in
         the user namespace that this process is in; the initial one has no tokens. Linux 6.9.
         """
-        name = f"the token of {bpffs!r}" if isinstance(bpffs, int) else f"the token of {os.fspath(bpffs)!r}"
+        name = f"the token of {bpffs!r}" if isinstance(bpffs, int) else f"the token of {path_name(bpffs, 'bpffs')!r}"
         action = f"create {name}"
         opts = Options("bpf_token_create_opts", flags=unsigned(flags, 32, "flags"))
         self = object.__new__(cls)
         self._handle = handle = Handle(lib.lbc_token__close, name=name, fds=_descriptors)
         handle.close_with(self)
         # Of fsmount(2) comes one that only names the folder (O_PATH), which the kernel does not take here.
-        path = b"." if isinstance(bpffs, int) else path_bytes(bpffs)
+        path = b"." if isinstance(bpffs, int) else path_bytes(bpffs, "bpffs")
         within = unsigned(bpffs, 31, "bpffs") if isinstance(bpffs, int) else None
         try:
             with Descriptors() as borrowed:

@@ -11,10 +11,10 @@ import warnings
 from _thread import get_ident
 
 from . import tracefs as _tracefs
+from ._arguments import check_limit, deadline_of, path_name
 from ._trace_async import AsyncReader, Steps
 from ._trace_instance import configure, drop_backlog, silencers, tracing_on
 from ._trace_lines import LostEvents, TraceLine, parse_trace
-from ._trace_reader import check_limit, deadline_of
 from ._trace_source import ALL, BYTES, LINES, TEXT
 from .tracefs import TracefsError
 
@@ -90,7 +90,7 @@ class TracePipe(AsyncReader):
         settings = {"buffer_size_kb": buffer_size_kb, "trace_clock": clock}
         super().__init__()
         held = self._held
-        root = _tracefs.find_tracefs() if tracefs is None else os.fspath(tracefs)
+        root = _tracefs.find_tracefs() if tracefs is None else path_name(tracefs, "tracefs")
         shared = instance is None or instance is False
         name = instance if isinstance(instance, str) else None
         if name is not None:

@@ -11,6 +11,7 @@ import os
 from itertools import count
 
 from . import _privileges
+from ._arguments import c_string, path_bytes
 from .errors import Error
 
 TYPE_CHECKING = False
@@ -110,7 +111,7 @@ def _unescaped(field: bytes) -> str:
 
 def _status(path: PathLike) -> os.stat_result | None:
     try:
-        return os.stat(path)
+        return os.stat(path_bytes(path))
     except OSError:
         return None
 
@@ -430,7 +431,8 @@ def make_instance(name: str | None = None, *, tracefs: PathLike | None = None) -
 
 def check_name(name: str) -> None:
     """Refuse what cannot be the name of an instance."""
-    if not name or name in (".", "..") or "/" in name or "\0" in name or len(os.fsencode(name)) > 255:
+    encoded = c_string(name, "instance")
+    if not name or name in (".", "..") or "/" in name or len(encoded) > 255:
         raise ValueError(f"not the name of a trace instance: {name!r}")
 
 

@@ -6,6 +6,7 @@ import errno
 import os
 from collections import namedtuple
 
+from ._arguments import c_string, path_name
 from .tracefs import TracefsError, find_tracefs, read_file
 
 TYPE_CHECKING = False
@@ -80,6 +81,8 @@ def parse_format(text: str) -> TracepointFormat:
     """Parse the text of a file events/CATEGORY/NAME/format."""
     import re
 
+    if not isinstance(text, str):
+        raise TypeError(f"text must be str, not {type(text).__name__}")
     head = re.search(r"^name: (.+)\nID: (\d+)\nformat:\n", text, re.MULTILINE)
     if head is None:
         raise ValueError(f"not the format of a tracepoint: {text[:80]!r}")
@@ -123,9 +126,10 @@ def _event_file(category: str, name: str, file: str, tracefs: PathLike | None) -
     for part in (category, name):
         if not isinstance(part, str):
             raise TypeError(f"the name of a tracepoint must be str, not {type(part).__name__}")
+        c_string(part, "the name of a tracepoint")
         if not part or part.startswith(".") or "/" in part or "\0" in part:
             raise ValueError(f"not the name of a tracepoint: {f'{category}:{name}'!r}")
-    root = find_tracefs() if tracefs is None else os.fspath(tracefs)
+    root = find_tracefs() if tracefs is None else path_name(tracefs, "tracefs")
     path = os.path.join(root, "events", category, name, file)
     try:
         return read_file(path, f"read {path!r}")
@@ -159,7 +163,9 @@ def tracepoint_format(category: str, name: str, *, tracefs: PathLike | None = No
 
 def tracepoints(category: str | None = None, *, tracefs: PathLike | None = None) -> list[str]:
     """Give the tracepoints of the running kernel as ``category:name``, all or one category's."""
-    root = find_tracefs() if tracefs is None else os.fspath(tracefs)
+    if category is not None:
+        c_string(category, "category")
+    root = find_tracefs() if tracefs is None else path_name(tracefs, "tracefs")
     path = os.path.join(root, "available_events")
     names = read_file(path, f"read {path!r}").split()
     return sorted(name for name in names if category is None or name.startswith(f"{category}:"))

@@ -13,11 +13,11 @@ import os
 from time import monotonic
 
 from . import _log
+from ._arguments import deadline_of
 from ._check import check, not_null
 from ._ffi import ffi, lib, unsigned
 from ._handle import Handle
 from ._map_access import CLOSED
-from ._stream_steps import deadline_of
 from .errors import StateError
 
 TYPE_CHECKING = False
@@ -78,7 +78,10 @@ class UserSample:
         check(self._handle.close(), f"discard {self._handle.name}")
 
     def __setitem__(self, place: int | slice, value: Any) -> None:
-        self.data[place] = value
+        try:
+            self.data[place] = value
+        except (IndexError, TypeError, ValueError) as wrong:
+            raise type(wrong)(f"bytes {place!r} of a sample of {len(self.data)} cannot be {value!r}: {wrong}") from None
 
     def __len__(self) -> int:
         return len(self.data)

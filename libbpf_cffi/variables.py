@@ -5,6 +5,7 @@ from __future__ import annotations
 from _collections_abc import Mapping
 
 from . import _elf
+from ._arguments import items, string
 from ._codec import part, steps
 from ._codec_scalar import FloatCodec, IntCodec
 from ._codec_union import BitFieldCodec
@@ -237,11 +238,11 @@ class Variables(_Base):
                             pass  # a constant, or too large a number: that is told below
                         else:
                             return
-        self.update({name: value})
+        self.update({string(name, "name"): value})
 
     def update(self, values: Mapping[str, Any] | None = None, /, **others: Any) -> None:
         """Set several variables; if one of the values is wrong, none is set."""
-        given = {**(values or {}), **others}
+        given = {**dict(items({} if values is None else values, "values")), **others}
         with self._handle.lock:
             writes = []
             for name, value in given.items():

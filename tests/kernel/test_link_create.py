@@ -255,7 +255,7 @@ def test_a_software_event_says_its_number_and_cookie(load, x86):
         ({"cgroup": {"nothing": 1}}, TypeError, "no field 'nothing': it has expected_revision"),
         ({"cgroup": 5}, TypeError, "mapping"),
         ({"cgroup": {"relative_fd": "x"}}, TypeError, "relative_fd"),
-        ({"cgroup": {"relative_id": 1 << 32}}, OverflowError, "relative_id"),
+        ({"cgroup": {"relative_id": 1 << 32}}, ValueError, "relative_id"),
         ({"flags": -1}, ValueError, "flags"),
         ({"target_btf_id": 1 << 32}, ValueError, "target_btf_id"),
         ({"never": 1}, TypeError, "never"),

@@ -10,8 +10,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "libbpf_cffi"
 
 ROWS = (
-    {"_command_io", "_libbpf", "errors", "hist", "_privileges", "_elf"},
-    {"tracefs", "_ffi", "_named"},
+    {"_arguments", "_command_io", "_libbpf", "errors", "_privileges", "_elf"},
+    {"hist", "tracefs", "_ffi", "_named"},
     {"tracepoints", "_handle", "enums", "_log"},
     {"_check", "_map_access", "_record", "infos"},
     {"_borrow", "_contexts", "insns"},

@@ -94,13 +94,13 @@ def test_what_is_no_format_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0b", "x" * 256])
 def test_what_cannot_name_an_instance_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="not the name of a trace instance"):
+    with pytest.raises(ValueError, match=r"not the name of a trace instance|instance has a NUL"):
         tracefs.make_instance(name, tracefs="/nowhere")
 
 
 @pytest.mark.parametrize(("category", "name"), [("..", "x"), ("sched", ".."), ("a/b", "c"), ("", "c"), ("a", "b\0")])
 def test_what_cannot_name_a_tracepoint_is_refused(category: str, name: str) -> None:
-    with pytest.raises(ValueError, match="not the name of a tracepoint"):
+    with pytest.raises(ValueError, match=r"not the name of a tracepoint|the name of a tracepoint has a NUL"):
         tracepoints.tracepoint_id(category, name, tracefs="/nowhere")
 
 
