@@ -87,7 +87,7 @@ class CgroupAttach(ProgramBase):
     def _must_be(self, right: bool, to: str, kind: int, attach_type: int, advice: str = "") -> None:
         """Refuse a program of another kind: the kernel would take the target's number for something else's."""
         if not right:
-            hint = advice or wrong_type(kind, attach_type)
+            hint = advice or wrong_type(kind, attach_type, self.section_name)
             raise failure(errno.EINVAL, f"attach program {self.name!r} to {to}", hint)
 
 

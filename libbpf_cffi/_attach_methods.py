@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._ffi import lib
 
-__all__ = ["method_of"]
+__all__ = ["advice", "method_of"]
 
 _BY_TYPE = {
     "TRACEPOINT": "attach_tracepoint",
@@ -30,7 +30,6 @@ _BY_TYPE = {
     "CGROUP_SOCKOPT": "attach_cgroup",
     "CGROUP_SYSCTL": "attach_cgroup",
     "CGROUP_DEVICE": "attach_cgroup",
-    "LIRC_MODE2": "attach_lirc",
     "SYSCALL": "test_run",
 }
 
@@ -43,6 +42,10 @@ _BY_ATTACH_TYPE = {
     "TRACE_UPROBE_SESSION": "attach_uprobe_multi",
     "NETKIT_PRIMARY": "attach_netkit",
     "NETKIT_PEER": "attach_netkit",
+    "NETFILTER": "attach_netfilter",
+    "SK_LOOKUP": "attach_netns",
+    "SK_REUSEPORT_SELECT": "attach_socket",
+    "SK_REUSEPORT_SELECT_OR_MIGRATE": "attach_socket",
 }
 
 _BY_SECTION = {
@@ -59,6 +62,25 @@ _BY_SECTION = {
 }
 """The kinds of one type, BPF_PROG_TYPE_KPROBE, that differ in nothing else."""
 
+_WORDS_BY_TYPE = {
+    "SCHED_CLS": "attach_tcx(), or net.TcHook,",
+    "LIRC_MODE2": "net.prog_attach()",
+    "LWT_IN": "`ip route … encap bpf in pinned PATH`",
+    "LWT_OUT": "`ip route … encap bpf out pinned PATH`",
+    "LWT_XMIT": "`ip route … encap bpf xmit pinned PATH`",
+    "LWT_SEG6LOCAL": "`ip -6 route … encap seg6local action End.BPF endpoint pinned PATH`",
+}
+
+_WORDS_BY_ATTACH_TYPE = {
+    "XDP": "attach_xdp(), or net.xdp_attach(),",
+    "XDP_DEVMAP": "a value of a devmap",
+    "XDP_CPUMAP": "a value of a cpumap",
+}
+"""What attaches programs otherwise, or in two ways."""
+
+
+_NETKIT = (lib.BPF_NETKIT_PRIMARY, lib.BPF_NETKIT_PEER)
+
 
 def method_of(type: int, attach_type: int, section: str) -> str | None:
     """Give the name of the method of `Program` that attaches a program of these types, if there is one."""
@@ -74,3 +96,15 @@ def method_of(type: int, attach_type: int, section: str) -> str | None:
         if type == getattr(lib, f"BPF_PROG_TYPE_{name}"):
             return method
     return None
+
+
+def advice(type: int, attach_type: int, section: str = "") -> str | None:
+    """Say in words what attaches a program of these types; ``None`` where only its section says it."""
+    for name, words in _WORDS_BY_ATTACH_TYPE.items():
+        if attach_type == getattr(lib, f"BPF_{name}"):
+            return words
+    for name, words in _WORDS_BY_TYPE.items():
+        if type == getattr(lib, f"BPF_PROG_TYPE_{name}") and attach_type not in _NETKIT:
+            return words
+    method = method_of(type, attach_type, section)
+    return method and f"{method}()"

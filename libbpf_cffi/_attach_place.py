@@ -1,7 +1,8 @@
-"""Where a program goes among those that are on a hook already, and which method attaches which type of program."""
+"""Where a program goes among those that are on a hook already."""
 
 from __future__ import annotations
 
+from ._attach_methods import advice
 from ._ffi import lib, unsigned
 from ._targets import Descriptors
 from .links import Link
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     Neighbour = LoadedProgram | Link | int | None
 
-__all__ = ["LinkId", "Place", "describe", "method_for", "wrong_type"]
+__all__ = ["LinkId", "Place", "describe", "wrong_type"]
 
 
 class LinkId(int):
@@ -89,50 +90,6 @@ class Place(Descriptors):
         return any(self.fields.values())
 
 
-_METHODS = {
-    lib.BPF_PROG_TYPE_XDP: "attach_xdp()",
-    lib.BPF_PROG_TYPE_SCHED_CLS: "attach_tcx(), or net.TcHook,",
-    lib.BPF_PROG_TYPE_SOCKET_FILTER: "attach_socket()",
-    lib.BPF_PROG_TYPE_SK_REUSEPORT: "attach_socket()",
-    lib.BPF_PROG_TYPE_SK_SKB: "attach_sockmap()",
-    lib.BPF_PROG_TYPE_SK_MSG: "attach_sockmap()",
-    lib.BPF_PROG_TYPE_SK_LOOKUP: "attach_netns()",
-    lib.BPF_PROG_TYPE_FLOW_DISSECTOR: "attach_netns()",
-    lib.BPF_PROG_TYPE_NETFILTER: "attach_netfilter()",
-    lib.BPF_PROG_TYPE_LIRC_MODE2: "net.prog_attach()",
-    lib.BPF_PROG_TYPE_CGROUP_SKB: "attach_cgroup()",
-    lib.BPF_PROG_TYPE_CGROUP_SOCK: "attach_cgroup()",
-    lib.BPF_PROG_TYPE_CGROUP_DEVICE: "attach_cgroup()",
-    lib.BPF_PROG_TYPE_CGROUP_SOCK_ADDR: "attach_cgroup()",
-    lib.BPF_PROG_TYPE_CGROUP_SYSCTL: "attach_cgroup()",
-    lib.BPF_PROG_TYPE_CGROUP_SOCKOPT: "attach_cgroup()",
-    lib.BPF_PROG_TYPE_SOCK_OPS: "attach_cgroup()",
-    lib.BPF_PROG_TYPE_LWT_IN: "`ip route … encap bpf in pinned PATH`",
-    lib.BPF_PROG_TYPE_LWT_OUT: "`ip route … encap bpf out pinned PATH`",
-    lib.BPF_PROG_TYPE_LWT_XMIT: "`ip route … encap bpf xmit pinned PATH`",
-    lib.BPF_PROG_TYPE_LWT_SEG6LOCAL: "`ip -6 route … encap seg6local action End.BPF endpoint pinned PATH`",
-}
-
-_BY_ATTACH_TYPE = {
-    lib.BPF_NETKIT_PRIMARY: "attach_netkit()",
-    lib.BPF_NETKIT_PEER: "attach_netkit()",
-    lib.BPF_LSM_CGROUP: "attach_cgroup()",
-    lib.BPF_NETFILTER: "attach_netfilter()",
-    lib.BPF_SK_LOOKUP: "attach_netns()",
-    lib.BPF_SK_REUSEPORT_SELECT: "attach_socket()",
-    lib.BPF_SK_REUSEPORT_SELECT_OR_MIGRATE: "attach_socket()",
-    lib.BPF_XDP: "attach_xdp(), or net.xdp_attach(),",
-    lib.BPF_XDP_DEVMAP: "a value of a devmap",
-    lib.BPF_XDP_CPUMAP: "a value of a cpumap",
-}
-"""Attach types that say more than the program's type."""
-
-
-def method_for(kind: int, attach_type: int) -> str | None:
-    """Say by what a program of the network is attached; ``None`` for the other types."""
-    return _BY_ATTACH_TYPE.get(attach_type) or _METHODS.get(kind)
-
-
 def describe(kind: int, attach_type: int) -> str:
     """Say in words what a program is."""
     from .enums import AttachType, ProgType
@@ -142,8 +99,8 @@ def describe(kind: int, attach_type: int) -> str:
     return f"{words}, to be attached to {AttachType(attach_type).name}" if attach_type else words
 
 
-def wrong_type(kind: int, attach_type: int) -> str:
+def wrong_type(kind: int, attach_type: int, section: str) -> str:
     """Say that a method is not for a program of a kind, and which is."""
-    advice = method_for(kind, attach_type)
-    after = f": {advice} attaches it" if advice else ": attach() attaches what its section names"
+    by = advice(kind, attach_type, section)
+    after = f": {by} attaches it" if by else ": attach() attaches what its section names"
     return f"the program is {describe(kind, attach_type)}{after}"

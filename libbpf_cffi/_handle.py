@@ -57,7 +57,7 @@ else:
             return cls
 
 
-__all__ = ["Handle", "ObjectHandle", "pointer"]
+__all__ = ["Handle", "ObjectHandle", "pointer", "program_title"]
 
 # `_weakref` is what `weakref` is made of; its classes are written in Python, and cost an object more than libbpf does.
 _roots: set[ref[Handle[Any]]] = set()
@@ -226,6 +226,12 @@ class Handle(_Base["P"]):
 def _owned(lock: RLock) -> bool:
     """Tell whether this thread holds the lock already; `threading.Condition` asks in the same way."""
     return bool(lock._is_owned())  # type: ignore[attr-defined]
+
+
+def program_title(program: Any) -> str:
+    """Say which program, in words; one that was loaded without a name is told by what is known of it."""
+    name: str = program.name
+    return f"program {name!r}" if name else str(program._handle.name)
 
 
 class ObjectHandle(Handle["bpf_object"]):

@@ -9,7 +9,7 @@ from . import _log
 from ._arguments import path_name
 from ._check import by_id_hint, check, failure, not_null
 from ._ffi import ffi, lib, path_bytes, unsigned
-from ._handle import Handle
+from ._handle import Handle, program_title
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class LinkOpening:
         cls,
         program: AttachedProgram,
         target: Any = None,
-        attach_type: AttachType | int | None = None,
+        attach_type: AttachType | str | int | None = None,
         *,
         flags: int = 0,
         target_btf_id: int = 0,
@@ -173,6 +173,7 @@ class LinkOpening:
         """
         from ._borrow import Descriptors
         from ._link_opts import options, target_number
+        from ._type_numbers import attach_type_number
 
         if not hasattr(program, "_loaded"):
             raise TypeError(f"program must be a Program or KernelProgram, not {type(program).__name__}")
@@ -180,12 +181,12 @@ class LinkOpening:
             attach_type = getattr(program, "expected_attach_type", None)
             if attach_type is None:
                 raise TypeError("attach_type must be given: of a program of the kernel it is not known")
-        kind = unsigned(attach_type, 31, "attach_type")
+        kind = attach_type_number(attach_type)
         groups = {
             "perf_event": perf_event, "kprobe_multi": kprobe_multi, "uprobe_multi": uprobe_multi, "tracing": tracing,
             "netfilter": netfilter, "tcx": tcx, "netkit": netkit, "cgroup": cgroup,
         }  # fmt: skip
-        action = f"attach program {program.name!r}" + (f" to {target!r}" if isinstance(target, (str, int)) else "")
+        action = f"attach {program_title(program)}" + (f" to {target!r}" if isinstance(target, (str, int)) else "")
         with Descriptors() as borrowed:
             opts = options(kind, flags, target_btf_id, groups, iter_info, borrowed)
             number = target_number(target, kind, borrowed)
@@ -203,7 +204,7 @@ class LinkOpening:
             raise TypeError(f"program must be a Program or KernelProgram, not {type(program).__name__}")
         name = None if tp_name is None else c_string(tp_name, "tp_name")
         opts = Options("bpf_raw_tp_opts", tp_name=name, cookie=unsigned(cookie, 64, "cookie"))
-        action = f"attach program {program.name!r}" + (f" to raw tracepoint {tp_name!r}" if tp_name else "")
+        action = f"attach {program_title(program)}" + (f" to raw tracepoint {tp_name!r}" if tp_name else "")
 
         def hint(error: int) -> str | None:
             return f"this kernel has no raw tracepoint {tp_name!r}" if error == errno.ENOENT and tp_name else None
@@ -233,7 +234,7 @@ class LinkOpening:
                 fd,
                 *arguments,
                 action=action,
-                name=f"the link of program {program.name!r}",
+                name=f"the link of {program_title(program)}",
                 hint=why,
                 parent=None if owner is None else handle,
                 owner=owner,

@@ -17,6 +17,7 @@ from ._ffi import c_string, ffi, lib, text, unsigned
 from ._handle import Handle, ObjectHandle
 from ._map_elements import Accessible
 from ._map_settings import kind_of, register
+from ._type_numbers import map_type_number
 from .errors import StateError
 from .links import Link
 
@@ -138,7 +139,7 @@ class Map(Accessible):
             "token_fd": None if token_fd is None else unsigned(token_fd, 31, "token_fd"),
             "excl_prog_hash": excl_prog_hash,
         }
-        kind = _map_open.type_number(type)
+        kind = map_type_number(type)
         if not (inner is None or isinstance(inner, Map)):
             raise TypeError(f"inner must be a Map, not {inner.__class__.__name__}")
         inner_fd = -1 if inner is None else inner._dup(f"create map {name!r}")

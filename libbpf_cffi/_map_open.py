@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._check import Hint
     from ._libbpf import CData, lbc_map
 
-__all__ = ["create", "descriptor", "descriptors", "fdinfo", "from_fd", "from_id", "from_pin", "ids", "type_number"]
+__all__ = ["create", "descriptor", "descriptors", "fdinfo", "from_fd", "from_id", "from_pin", "ids"]
 
 NAME_MAX = 15
 """Bytes of a name in the kernel (BPF_OBJ_NAME_LEN, less the NUL)."""
@@ -66,22 +66,6 @@ def _is_map(fd: int) -> bool:
     except FileNotFoundError:
         # No /proc: the kernel refuses later what is none.
         return True
-
-
-def type_number(kind: int | str) -> int:
-    """Give the number of a map type: of a `MapType`, a number, or a name such as ``"percpu_hash"``."""
-    if not isinstance(kind, str):
-        return unsigned(kind, 31, "type")
-    from .enums import MapType
-
-    found = MapType.__members__.get(kind.upper().removeprefix("BPF_MAP_TYPE_"))
-    if found is None:
-        import difflib
-
-        names = [name.lower() for name in MapType.__members__]
-        close = difflib.get_close_matches(kind.lower(), names, n=3, cutoff=0.5)
-        raise ValueError(f"no map type {kind!r}" + (f"; close names: {', '.join(close)}" if close else ""))
-    return int(found)
 
 
 def type_name(number: int) -> str:

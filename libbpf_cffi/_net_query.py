@@ -6,7 +6,8 @@ import errno
 import os
 
 from . import _log
-from ._attach_place import Place, method_for
+from ._attach_methods import advice
+from ._attach_place import Place
 from ._check import MOMENTARY, check, failure
 from ._ffi import Options, ffi, lib, unsigned
 from ._net_enums import AttachFlags, XdpAttachMode
@@ -17,6 +18,7 @@ from ._net_target import CGROUP_TYPES, INTERFACE_TYPES, NETNS_TYPES, SOCKMAP_TYP
 from ._net_xdp import xdp_query
 from ._targets import cgroup, in_netns, inode, netns
 from ._targets import interface as interface_number
+from ._type_numbers import attach_type_number
 from .enums import AttachType
 
 TYPE_CHECKING = False
@@ -67,12 +69,12 @@ def _hint(error: int, hook: Hook, value: Any, target: int, place: Place | None =
 
 
 def _has_link(kind: int) -> str:
-    return f"programs of this attach type have a link: {method_for(0, kind) or 'attach()'} makes it"
+    return f"programs of this attach type have a link: {advice(0, kind) or 'attach()'} makes it"
 
 
-def _attach_type(program: Any, attach_type: AttachType | int | None) -> int:
+def _attach_type(program: Any, attach_type: AttachType | str | int | None) -> int:
     if attach_type is not None:
-        return unsigned(attach_type, 31, "attach_type")
+        return attach_type_number(attach_type)
     if not hasattr(program, "expected_attach_type"):
         raise TypeError("attach_type is missing: only a Program of an object says what it is to be attached to")
     return int(program.expected_attach_type)
@@ -81,7 +83,7 @@ def _attach_type(program: Any, attach_type: AttachType | int | None) -> int:
 def prog_attach(
     program: SomeProgram,
     target: Target,
-    attach_type: AttachType | int | None = None,
+    attach_type: AttachType | str | int | None = None,
     *,
     flags: int = 0,
     replace_fd: SomeProgram | None = None,
@@ -133,7 +135,7 @@ def _attach(program: Any, target: Any, kind: int, replace: Any, place: tuple[Any
 def prog_detach(
     program: SomeProgram | None,
     target: Target,
-    attach_type: AttachType | int | None = None,
+    attach_type: AttachType | str | int | None = None,
     *,
     flags: int = 0,
     relative_fd: int = 0,
@@ -176,14 +178,14 @@ def _detach_hint(error: int, hook: Hook, value: Any, target: int) -> str | None:
 
 
 def prog_query(
-    target: Target, attach_type: AttachType | int, *, query_flags: int = 0, netns: Netns = None
+    target: Target, attach_type: AttachType | str | int, *, query_flags: int = 0, netns: Netns = None
 ) -> ProgQuery:
     """Say which programs of an attach type are on a target, in their order.
 
     *Wraps* ``bpf_prog_query_opts()``. The target is as in `prog_attach`, a network namespace may be any. With
     `query_flags` ``BPF_F_QUERY_EFFECTIVE`` (1) a control group tells those of the groups above it, too. Linux 4.15.
     """
-    kind = unsigned(attach_type, 31, "attach_type")
+    kind = attach_type_number(attach_type)
     return in_netns(netns, _query_target, target, kind, query_flags, uses=(target,))
 
 

@@ -9,11 +9,11 @@ from struct import pack
 from typing import NamedTuple
 
 from . import _log
-from ._arguments import integer
 from ._check import ENOTSUPP, failure
 from ._ffi import Options, ffi, lib
 from ._head_room import check_head_room
 from ._probe_types import map_type, prog_type
+from ._type_numbers import attach_type_number
 from .btf import Btf
 from .enums import AttachType, BtfKind, ProgType
 from .errors import VerifierError
@@ -158,7 +158,7 @@ def attach_type(type: AttachType | str | int) -> bool:
     Raises `LibbpfPermissionError` where the process, or the system's policy, may not, and `NotSupportedError` for a
     type that this package does not know.
     """
-    kind = _attach_number(type)
+    kind = AttachType(attach_type_number(type, "type"))
     action = f"probe for the attach type {kind.name}"
     if kind.name.startswith("UNKNOWN_"):
         raise failure(errno.EOPNOTSUPP, action, "this package knows no way to find out")
@@ -183,21 +183,6 @@ def attach_types() -> dict[AttachType, bool | None]:
                 raise
             found[kind] = None
     return found
-
-
-def _attach_number(type: AttachType | str | int) -> AttachType:
-    if not isinstance(type, str):
-        try:
-            return AttachType(integer(type, "type"))
-        except ValueError:
-            raise ValueError(f"type {type} is no attach type of libbpf 1.7") from None
-    name = type.upper().removeprefix("BPF_")
-    if name not in AttachType.__members__:
-        from ._named import missing_name
-
-        names = [each.lower() for each in AttachType.__members__]
-        raise ValueError(missing_name(type, names, "attach type", "libbpf 1.7").args[0])
-    return AttachType[name]
 
 
 def _attach(kind: AttachType, action: str) -> bool:

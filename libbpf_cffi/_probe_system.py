@@ -9,7 +9,7 @@ from typing import NamedTuple
 from . import _privileges
 from ._check import check, failure
 from ._ffi import lib
-from ._program_open import type_number
+from ._type_numbers import prog_type_number
 from .enums import ProgType
 
 TYPE_CHECKING = False
@@ -207,7 +207,7 @@ def needed_capabilities(type: ProgType | str | int) -> list[str]:
     Without CAP_BPF the kernel takes socket filters and CGROUP_SKB programs where `unprivileged_bpf_disabled` is 0. To
     attach may need more: CAP_SYS_ADMIN for BPF by id, CAP_NET_ADMIN for control groups and interfaces.
     """
-    kind = ProgType(type_number(type))
+    kind = ProgType(prog_type_number(type))
     unprivileged = kind in (ProgType.SOCKET_FILTER, ProgType.CGROUP_SKB) and unprivileged_bpf_disabled() == 0
     needed = [] if unprivileged else ["CAP_BPF"]
     if kind in _NET_ADMIN:

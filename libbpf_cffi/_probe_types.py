@@ -8,8 +8,7 @@ from . import _log
 from ._check import MOMENTARY, check, failure
 from ._ffi import ffi, lib, unsigned
 from ._head_room import check_head_room
-from ._map_open import type_number as map_type_number
-from ._program_open import type_number as prog_type_number
+from ._type_numbers import map_type_number, prog_type_number
 from .enums import MapType, ProgType
 
 TYPE_CHECKING = False

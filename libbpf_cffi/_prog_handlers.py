@@ -10,7 +10,7 @@ from __future__ import annotations
 from _thread import get_ident
 
 from ._arguments import string
-from ._ffi import c_string, lib, unsigned
+from ._ffi import c_string, lib
 from .errors import StateError
 
 TYPE_CHECKING = False
@@ -78,7 +78,7 @@ _handlers: list[ProgHandler] = []
 def register_prog_handler(
     sec: str,
     prog_type: ProgType | str | int,
-    expected_attach_type: AttachType | int = 0,
+    expected_attach_type: AttachType | str | int = 0,
     *,
     attach: Callable[[Program], Link] | None = None,
 ) -> ProgHandler:
@@ -90,14 +90,14 @@ def register_prog_handler(
     and `Object.attach` call `attach` with the program, which gives the link; without it they cannot be attached by
     their section. As ``libbpf_register_prog_handler()`` does, whose callbacks would be called inside of C.
     """
-    from ._program_open import type_number
+    from ._type_numbers import attach_type_number, prog_type_number
 
     if not c_string(sec, "sec").rstrip(b"/+"):
         raise ValueError(f"sec must be the name of a section, or the beginning of one, not {sec!r}")
     if attach is not None and not callable(attach):
         raise TypeError(f"attach must be a function of a program, not {type(attach).__name__}")
-    attach_type = unsigned(expected_attach_type, 31, "expected_attach_type")
-    handler = ProgHandler(sec, type_number(prog_type), attach_type, attach)
+    attach_type = attach_type_number(expected_attach_type, "expected_attach_type")
+    handler = ProgHandler(sec, prog_type_number(prog_type, "prog_type"), attach_type, attach)
     _handlers.append(handler)
     return handler
 

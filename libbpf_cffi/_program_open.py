@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._check import Hint
     from ._libbpf import CData, lbc_prog
 
-__all__ = ["descriptor", "from_fd", "from_id", "from_pin", "ids", "load", "type_number"]
+__all__ = ["descriptor", "from_fd", "from_id", "from_pin", "ids", "load"]
 
 NAME_MAX = 15
 """Bytes of a name in the kernel (BPF_OBJ_NAME_LEN, less the NUL)."""
@@ -83,22 +83,6 @@ def _is_program(fd: int) -> bool:
     except FileNotFoundError:
         # No /proc: the kernel refuses later what is none.
         return True
-
-
-def type_number(kind: int | str) -> int:
-    """Give the number of a program type: of a `ProgType`, a number, or a name such as ``"socket_filter"``."""
-    if not isinstance(kind, str):
-        return unsigned(kind, 31, "type")
-    from .enums import ProgType
-
-    found = ProgType.__members__.get(kind.upper().removeprefix("BPF_PROG_TYPE_"))
-    if found is None:
-        import difflib
-
-        names = [name.lower() for name in ProgType.__members__]
-        close = difflib.get_close_matches(kind.lower(), names, n=3, cutoff=0.5)
-        raise ValueError(f"no program type {kind!r}" + (f"; close names: {', '.join(close)}" if close else ""))
-    return int(found)
 
 
 def load(

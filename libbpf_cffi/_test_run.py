@@ -9,6 +9,7 @@ from . import _contexts, _log
 from ._borrow import Descriptors
 from ._check import ENOTSUPP, check
 from ._ffi import Options, ffi, lib, unsigned
+from ._handle import program_title
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def test_run(
     batch_size: int,
 ) -> TestRun:
     """Do what `LoadedProgram.test_run` says."""
-    action = f"run program {program.name!r}"
+    action = f"run {program_title(program)}"
     kind = int(program.type)
     number = unsigned(flags, 32, "flags")
     live = bool(number & lib.BPF_F_TEST_XDP_LIVE_FRAMES)
@@ -109,7 +110,7 @@ def call(program: LoadedProgram, ctx: Any, members: dict[str, Any]) -> TestRun:
 
     kind = program.type
     if kind != ProgType.SYSCALL:
-        raise TypeError(f"program {program.name!r} is of type {kind.name}: only one of type SYSCALL can be called")
+        raise TypeError(f"{program_title(program)} is of type {kind.name}: only one of type SYSCALL can be called")
     if ctx is not None and members:
         raise TypeError("give the argument, or its members by name, not both")
     if ctx is None:
@@ -117,7 +118,7 @@ def call(program: LoadedProgram, ctx: Any, members: dict[str, Any]) -> TestRun:
         if codec is not None:
             ctx = codec.make(**members)
         elif members:
-            raise TypeError(f"the argument of program {program.name!r} is of no known struct: give it as bytes")
+            raise TypeError(f"the argument of {program_title(program)} is of no known struct: give it as bytes")
     return program.test_run(ctx_in=ctx)  # type: ignore[attr-defined, no-any-return]
 
 
@@ -202,11 +203,19 @@ def _hint(error: int, kind: int, program: LoadedProgram, done: Any, room: int) -
     if error != errno.EINVAL:
         return None
     if kind in (*_contexts.SKB_TYPES, lib.BPF_PROG_TYPE_XDP, lib.BPF_PROG_TYPE_FLOW_DISSECTOR):
+        if done.data_size_in > MOST_OF_A_PAGE:
+            return (
+                f"the packet has {done.data_size_in} bytes: it must fit into a page with its head and tail room, some "
+                '3,500 bytes; that of an XDP program of SEC("xdp.frags") may have more pages'
+            )
         if done.data_size_in < ETHERNET:
             return f"it is run on a packet, with its Ethernet header of {ETHERNET} bytes: data_in"
         return "the kernel refuses this packet or context: many members of a context cannot be set"
     return "the kernel refuses this context, or an argument that programs of this type are not run with"
 
+
+MOST_OF_A_PAGE = 3000
+"""Bytes of a packet that find room in any kernel's page, at least (``bpf_test_init()``)."""
 
 ETHERNET = 14
 """Bytes of an Ethernet header (ETH_HLEN, linux/if_ether.h)."""

@@ -9,6 +9,7 @@ from . import _log
 from ._arguments import path_name
 from ._check import check
 from ._ffi import ffi, lib, text
+from ._handle import program_title
 from ._link_kinds import KindsOfLinks
 from ._link_open import LinkOpening, own_descriptor
 from ._pins import Folders, pin_path, pinning_hint
@@ -132,7 +133,7 @@ class Link(LinkOpening, KindsOfLinks):
                 raise TypeError(f"program must be a Program, not {type(each).__name__}")
         if program is None:
             raise TypeError("program must be a Program, not None")
-        self._update(f"program {program.name!r}", program, old, "old_prog_fd")
+        self._update(program_title(program), program, old, "old_prog_fd")
 
     def update_map(self, map: UpdatingMap, old: UpdatingMap | None = None) -> None:
         """Put the programs of another struct_ops map in the place of those that are attached, in one step.
@@ -175,6 +176,8 @@ class Link(LinkOpening, KindsOfLinks):
             def hint(error: int) -> str | None:
                 if error in (errno.EPERM, errno.ENOENT, errno.EINVAL) and old is not None:
                     return f"perhaps it is not {old.name!r} that is attached now"
+                if error == errno.EINVAL:
+                    return "the new program must be of the type, and for the attach type, of the one that is attached"
                 return None
 
             with self._handle.lock:
@@ -229,7 +232,10 @@ class Link(LinkOpening, KindsOfLinks):
         with self._handle.lock:
             fd = own_descriptor(self._handle.pointer)
         if fd < 0:
-            raise StateError(f"{self._handle.name} has no descriptor of its own")
+            raise StateError(
+                f"{self._handle.name} has no descriptor of its own, as USDT links have none: close() detaches it, and "
+                "detach, disconnect, pin, update and info are for links that have one"
+            )
         return fd
 
     @property

@@ -72,7 +72,7 @@ class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
         license: str = "GPL",
         *,
         name: str = "",
-        expected_attach_type: AttachType | int = 0,
+        expected_attach_type: AttachType | str | int = 0,
         prog_flags: int = 0,
         prog_ifindex: int = 0,
         kern_version: int = 0,
@@ -98,13 +98,14 @@ class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
         itself, Linux 6.14); `func_info` and `line_info` are records as the kernel takes them. `VerifierError` if the
         verifier refuses it; what it told of an accepted program at a `log_level` is in `log`.
         """
+        from ._type_numbers import attach_type_number, prog_type_number
         from .insns import as_bytes
 
         code = as_bytes(insns)
-        number = _program_open.type_number(type)
+        number = prog_type_number(type)
         flags = unsigned(prog_flags, 32, "prog_flags") | (lib.BPF_F_TOKEN_FD if token_fd is not None else 0)
         fields: dict[str, Any] = {
-            "expected_attach_type": unsigned(expected_attach_type, 31, "expected_attach_type"),
+            "expected_attach_type": attach_type_number(expected_attach_type, "expected_attach_type"),
             "prog_flags": flags,
             "prog_ifindex": unsigned(prog_ifindex, 32, "prog_ifindex"),
             "kern_version": unsigned(kern_version, 32, "kern_version"),

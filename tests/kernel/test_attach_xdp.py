@@ -125,6 +125,16 @@ def test_a_program_of_another_kind_is_told_its_method(root, only, name, advice):
 
 
 @pytest.mark.parametrize(
+    ("name", "method"), [("on_tracepoint", "attach_tracepoint"), ("on_raw", "attach_raw_tracepoint")]
+)
+def test_a_program_that_is_none_of_the_network_is_told_its_method(loaded, tracefs, cgroup, name, method):
+    program = loaded("basic").programs[name]
+    for attach, target in ((program.attach_xdp, "lo"), (program.attach_tcx, "lo"), (program.attach_cgroup, cgroup)):
+        with pytest.raises(bpf.LibbpfError, match=rf"{method}\(\) attaches it"):
+            attach(target)
+
+
+@pytest.mark.parametrize(
     ("options", "problem"),
     [
         ({"mode": "fast"}, "mode must be one of drv"),

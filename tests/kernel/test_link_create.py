@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import libbpf_cffi as bpf
-from libbpf_cffi import lib
+from libbpf_cffi import lib, net
 
 RETURN_0 = bytes.fromhex("b700000000000000 9500000000000000")  # r0 = 0; exit
 RETURN_1 = bytes.fromhex("b700000001000000 9500000000000000")  # r0 = 1; exit
@@ -371,3 +371,21 @@ def test_what_is_no_table_is_refused(loaded):
             link.update_map(loaded("basic").maps["events"])
         with pytest.raises(ValueError, match="attaches no struct_ops map"):
             link.update_map(loaded("struct_ops").maps["with_link"])
+
+
+def test_an_attach_type_may_be_named(load, cgroup):
+    program = load("cgroup_skb", expected_attach_type="cgroup_inet_egress")
+    with bpf.Link.create(program, cgroup, "cgroup_inet_egress") as link:
+        assert link.info.details["attach_type"] == bpf.AttachType.CGROUP_INET_EGRESS
+        assert [each.prog_id for each in net.prog_query(cgroup, "BPF_CGROUP_INET_EGRESS").programs] == [program.id]
+
+
+def test_an_attach_type_that_there_is_not_has_close_names(load, cgroup):
+    with pytest.raises(ValueError, match="no attach type 'cgroup_inet_egres'; close names: cgroup_inet_egress"):
+        net.prog_query(cgroup, "cgroup_inet_egres")
+
+
+def test_a_program_without_a_name_is_told_by_its_id(load):
+    program = load("xdp")
+    with pytest.raises(bpf.LibbpfError, match=f"attach program {program.id} to"):
+        bpf.Link.create(program, 1 << 30, bpf.AttachType.XDP)

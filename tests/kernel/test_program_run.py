@@ -313,3 +313,9 @@ def test_an_unknown_member_of_an_argument_is_an_error_with_its_name(runs):
 def test_only_a_syscall_program_is_called(runs):
     with pytest.raises(TypeError, match="XDP"):
         runs["grow"]()
+
+
+def test_a_packet_that_is_too_large_is_explained(runs):
+    with pytest.raises(bpf.LibbpfError, match="page with its head and tail room") as caught:
+        runs["mark"].test_run(bytes(100_000))
+    assert caught.value.errno == errno.EINVAL

@@ -14,7 +14,7 @@ ROWS = (
     {"hist", "tracefs", "_ffi", "_named"},
     {"tracepoints", "_handle", "enums", "_log"},
     {"_check", "_map_access", "_record", "infos"},
-    {"_borrow", "_contexts", "insns"},
+    {"_borrow", "_contexts", "_type_numbers", "insns"},
     {"_codec_program", "_pins", "_sections", "_trace_lines", "_trace_held", "_files", "_btf_dump"},
     {"_net_names", "_targets"},
     {"_link_opts"},
