@@ -92,6 +92,8 @@ class IterAttach(ProgramBase):
         ]
         if len(given) > 1:
             raise TypeError(f"an iterator walks one kind of thing, not {' and '.join(given)}")
+        if (tid != 0) + (pid != 0) + (pid_fd != 0) > 1:
+            raise TypeError("tid, pid and pid_fd each name the tasks of an iterator: give one of them")
         action = f"attach program {self.name!r}"
         opened: list[int] = []
         try:

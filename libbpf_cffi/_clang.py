@@ -44,6 +44,10 @@ _HINTS = (
         r"fatal error: 'gnu/stubs-32\.h' file not found",
         "a header of the C library was included: BPF programs take their types from vmlinux.h instead",
     ),
+    (
+        r"(?s)error: (?:redefinition of|typedef redefinition|redeclaration of|conflicting types).*vmlinux\.h:\d+",
+        "vmlinux.h and another header declare the same: with vmlinux.h, include none of <linux/…> and <asm/…>",
+    ),
 )
 """What clang says, and what to do about it."""
 

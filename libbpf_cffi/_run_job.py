@@ -238,6 +238,8 @@ class Job:
             self._trace = Trace(self._options, self._report, self._output, self._lines)
             self._trace.ready(self._child)
         if self._events is not None:
+            if self._options.task:
+                self._report.fact("--task chooses among the lines of the trace: --filter chooses among the events")
             assert self._output is not None
             self._events.open(self._output, self._lines)
             if self._options.filtered:

@@ -71,6 +71,9 @@ class LibbpfError(Error, OSError):
         arguments = (self.errno, self.strerror, self.action, self.messages, self.hint)
         return type(self), arguments, self.__dict__ or None
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {str(self).partition(chr(10))[0]}>"
+
     def __str__(self) -> str:
         parts = [f"cannot {self.action}: {self.strerror} (errno {self.errno})"]
         parts += [f"  libbpf: {line}" for message in self.messages for line in message.splitlines()]

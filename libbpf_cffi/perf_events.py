@@ -29,6 +29,7 @@ __all__ = ["PerfEvent", "PerfReading"]
 GROUP_MAX = 512
 """Events of a group that are read at most; the kernel takes no more than fit into 16 KiB (kernel/events/core.c)."""
 
+_MOST_SAMPLES = "/proc/sys/kernel/perf_event_max_sample_rate"
 _PMUS = "/sys/bus/event_source/devices"
 
 _ACCESS = {"x": 4, "w": 2, "r": 1, "rw": 3}
@@ -127,7 +128,7 @@ class PerfEvent:
             not_null(
                 self._handle.make(lib.lbc_perf_event__open, attributes, pid, cpu, leader, flags),
                 f"open {self._what}",
-                _hint,
+                lambda error: _hint(error, attr),
                 self._handle.errno,
             )
         except BaseException:
@@ -324,6 +325,14 @@ def _number(prefix: str, name: str, names: tuple[str, ...]) -> int:
     return int(getattr(lib, prefix + wanted.upper()))
 
 
+def _most_samples() -> int:
+    try:
+        with open(_MOST_SAMPLES, encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return 1 << 64
+
+
 def _listed(folder: str) -> list[str]:
     try:
         return sorted(os.listdir(folder)) or ["nothing"]
@@ -331,13 +340,15 @@ def _listed(folder: str) -> list[str]:
         return ["nothing"]
 
 
-def _hint(error: int) -> str | None:
+def _hint(error: int, attr: dict[str, int]) -> str | None:
     if error in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV):
         return "this processor, or this virtual machine, does not count that: a software event such as cpu_clock may do"
     if error == errno.ESRCH:
         return "there is no such process"
     if error == errno.EACCES:
         return "/proc/sys/kernel/perf_event_paranoid says what may be counted without CAP_PERFMON"
+    if error == errno.EINVAL and attr.get("sample_freq", 0) > (most := _most_samples()):
+        return f"sample_freq is more than the {most} of {_MOST_SAMPLES}"
     if error == errno.EINVAL:
         return "an attribute or the CPU does not suit that event"
     return None

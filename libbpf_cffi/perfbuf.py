@@ -137,8 +137,9 @@ class PerfBuffer(EventStream):
     `ordered`, a number of seconds, they come in the order of time: an event is handed out when it is that old, and
     until then stays in its buffer, which has to be large enough.
 
-    With `losses` the stream says where events were lost: in their place is a `LostEvents`, in a batch of its own.
-    `lost` counts them in any case.
+    With `losses` the stream says where events were lost: in their place is a `LostEvents`, in a batch of its own. The
+    kernel tells of them with the next event that finds room: what is lost after the last one is in no stream. `lost`
+    counts them in any case.
 
     `attr` are fields of ``struct perf_event_attr`` that are to have other values. With `raw`, events are the records of
     the buffer, whatever they are, each with its ``struct perf_event_header`` and all that `attr` asks for.

@@ -117,8 +117,10 @@ class RingBuffer(EventStream):
     A ring that overwrites its oldest events when it is full (`MapFlags.RB_OVERWRITE`, Linux 6.19) is read from the
     oldest one on that is left; `Ring.overwritten` counts the bytes of the others.
 
-    A ring has one reader at a time. It is closed with its map or object, if not before. An event that a program sends
-    with ``BPF_RB_NO_WAKEUP`` wakes nobody: it is found when the next one does, or the time-out is over.
+    Readers of one ring take turns, each taking what the others have left: who reads while another one does gets a
+    `StateError`; of readers in other processes nobody knows. It is closed with its map or object, if not before. An
+    event that a program sends with ``BPF_RB_NO_WAKEUP`` wakes nobody: it is found when the next one does, or the
+    time-out is over.
     """
 
     __slots__ = ("_c", "_maps", "_rings", "_rings_c", "_ties")

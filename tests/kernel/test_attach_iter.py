@@ -133,11 +133,17 @@ def test_an_iterator_walks_over_one_kind_of_thing(only):
 
 
 def test_what_an_iterator_cannot_be_told_is_an_error(only):
-    obj, program = only("tasks")
-    with pytest.raises(bpf.LibbpfError) as caught:
-        program.attach_iter(map=obj.maps["numbers"])
-        program.attach_iter(pid=1, tid=1)
+    _, program = only("tasks")
+    with open("/dev/null", encoding="ascii") as no_process, pytest.raises(bpf.LibbpfError) as caught:
+        program.attach_iter(pid_fd=no_process.fileno())
     assert caught.value.action.startswith("attach program 'tasks'")
+
+
+@pytest.mark.parametrize("tasks", [{"pid": 1, "tid": 1}, {"pid": 1, "pid_fd": 9}, {"tid": 1, "pid_fd": 9}])
+def test_tasks_are_named_in_one_way(only, tasks):
+    _, program = only("tasks")
+    with pytest.raises(TypeError, match="tid, pid and pid_fd each name the tasks"):
+        program.attach_iter(**tasks)
 
 
 def test_a_program_that_writes_nothing_gives_no_text(only):

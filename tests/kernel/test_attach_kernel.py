@@ -426,6 +426,13 @@ def test_a_unit_of_the_kernels_is_found_by_its_name(root):
         bpf.PerfEvent.dynamic("softwear", 0, pid=0)
 
 
+def test_a_frequency_beyond_the_kernels_limit_is_explained(root):
+    with pytest.raises(bpf.LibbpfError) as caught:
+        bpf.PerfEvent.software("cpu_clock", pid=0, sample_freq=10_000_000)
+    assert caught.value.errno == errno.EINVAL
+    assert "perf_event_max_sample_rate" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("attributes", "error"),
     [

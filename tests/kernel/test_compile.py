@@ -98,6 +98,13 @@ def test_a_kernel_function_can_be_called_as_the_header_declares_it():
         obj.load()
 
 
+@pytest.mark.parametrize("first", ["vmlinux.h", "linux/bpf.h"])
+def test_vmlinux_h_beside_a_header_of_the_kernels_is_explained(first):
+    includes = ['#include "vmlinux.h"', "#include <linux/bpf.h>"]
+    with pytest.raises(bpf.CompileError, match=r"hint: vmlinux.h and another header declare the same"):
+        bpf.compile_object("\n".join(includes if first == "vmlinux.h" else reversed(includes)) + "\n")
+
+
 def test_a_header_that_the_source_includes_may_want_it(tmp_path):
     (tmp_path / "common.h").write_text('#include "vmlinux.h"\n', encoding="utf-8")
     text = CORE.replace("vmlinux.h", "common.h")

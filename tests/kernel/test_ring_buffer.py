@@ -364,7 +364,7 @@ def test_a_time_out_holds_for_a_slow_function_and_what_is_left_comes_next(produc
 
 @pytest.mark.parametrize("timeout", [-1, float("nan")])
 def test_a_time_out_that_is_none_is_refused(events, timeout: float):
-    with pytest.raises(ValueError, match="time-out"):
+    with pytest.raises(ValueError, match="timeout must be"):
         events.read(timeout=timeout)
 
 

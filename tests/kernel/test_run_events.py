@@ -392,6 +392,11 @@ def test_events_are_not_shown_if_that_is_not_wanted(path):
     assert "events of" not in said
 
 
+def test_task_beside_events_is_told_to_be_about_the_trace(path):
+    _, said = shows("--task", "sh", "-i", path)
+    assert "--task chooses among the lines of the trace: --filter chooses among the events" in said
+
+
 # Perf buffers
 
 
