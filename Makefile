@@ -83,9 +83,12 @@ test: lint typecheck
 
 # After the quick checks, so that `make -j test` does not mix their outputs.
 pytest: export LIBBPF_CFFI_NO_SKIP := 1
+pytest: export LIBBPF_CFFI_LAST_TEST := $(CURDIR)/$(TEST_DIR)/last-test
 pytest: $(VENV)/.installed $(STAMPS)/vm
 	@echo "==> all tests"
-	@$(call pytest,$(AS_ROOT)) $(CURDIR)/tests
+	@rm -f $(LIBBPF_CFFI_LAST_TEST)
+	@$(call pytest,$(AS_ROOT)) $(CURDIR)/tests || { status=$$?; \
+		echo "the last test that began: $$(cat $(LIBBPF_CFFI_LAST_TEST) || echo none)"; exit $$status; }
 
 lint: $(VENV)/.requirements
 	@echo "==> ruff"

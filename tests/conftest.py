@@ -4,6 +4,7 @@
 find out. ``LIBBPF_CFFI_NO_SKIP=1`` turns every skip into a failure. ``LIBBPF_CFFI_LEAK_CHECK=own`` looks for leaks in
 this process alone, for a machine on which others load programs meanwhile. ``LIBBPF_CFFI_TEST_OBJECTS`` is a folder of
 BPF objects that were compiled before. ``LIBBPF_CFFI_FEATURES`` is a file for what the kernel has and lacks.
+``LIBBPF_CFFI_LAST_TEST`` is a file for the name of the test that began last.
 ``LIBBPF_CFFI_SANITIZED``: the package has sanitizers inside, and tests that are marked ``unsanitized`` are left out.
 """
 
@@ -77,6 +78,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if path is not None:
         found = {"kernel": os.uname().release, "features": _features().all_features()}
         Path(path).write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Keep the name of the test that runs: one that hangs ends the run, and what tells it is a long dump ago."""
+    path = os.environ.get("LIBBPF_CFFI_LAST_TEST")
+    if path is not None:
+        Path(path).write_text(f"{nodeid} at {time.strftime('%H:%M:%S')}\n", encoding="utf-8")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
