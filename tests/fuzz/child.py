@@ -84,7 +84,7 @@ def main() -> None:
     room = ctypes.addressof(ctypes.c_char.from_buffer(memory, DATA_AT))
     tried = 0
     choice = int(state)
-    while tried < int(count) and time.monotonic() < end:
+    while tried < int(count) and (tried == 0 or time.monotonic() < end):
         data, length, where, number = good[choice % len(good)]
         choice += 1
         size.value = made = make(ctypes.byref(rng), room, data, length, where, number)

@@ -60,7 +60,7 @@ KINDS = {"btf": "btf", "btf_changes": "btf", "targets": "targets"}
 LARGEST_BTF = 1 << 15
 """Bytes of good BTF: to walk over more takes too long."""
 
-SLICE = 10.0
+SLICE, SHORTEST = 10.0, 0.5
 """Seconds that a child works."""
 
 
@@ -244,13 +244,14 @@ def main() -> int:
         end = time.monotonic() + options.seconds
 
         def worker(_: int) -> None:
-            while (left := end - time.monotonic()) > 0:
+            # The time is up when each has had its turn, however slow the machine is.
+            while (left := end - time.monotonic()) > 0 or not all(started.values()):
                 # Whoever is most behind its share is next.
                 open_to = {n: s for n, s in chosen.items() if fuzzer.totals.get(n, {}).get("tried", 0) < options.inputs}
                 if not open_to:
                     return
                 entry = min(open_to, key=lambda name: started[name] / open_to[name])
-                seconds = min(SLICE, left, options.seconds / len(chosen))
+                seconds = max(min(SLICE, left, options.seconds / len(chosen) / 2), SHORTEST)
                 started[entry] += seconds
                 tried = int(fuzzer.totals.get(entry, {}).get("tried", 0))
                 fuzzer.slice(entry, seconds, options.inputs - tried)

@@ -42,6 +42,13 @@ def test_no_malformed_file_ends_or_stops_the_process(root, tmp_path):
     assert set(table) - {"all"} == ENTRIES
 
 
+@pytest.mark.slow_emulated
+def test_each_has_its_turn_even_when_the_time_is_up_before(root, tmp_path):
+    done, table = fuzz(tmp_path / "found", "--seconds", 0.01, "--only", "btf", "--only", "open", "--only", "targets")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(table[entry][0] > 0 for entry in ("btf", "open", "targets"))
+
+
 @pytest.mark.unsanitized("the fuzzer starts children with sanitizers itself: make fuzz")
 @pytest.mark.slow_emulated
 @pytest.mark.parametrize(("entry", "how"), [("abort", "signal 6"), ("endless", "hang")])
