@@ -17,16 +17,15 @@ UNUSUAL = {"test_locked_down.py", "test_cpus.py"}
 """For a machine that is locked down and has room for more CPUs than it has, and nothing else is."""
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave out what is for the other side; tools/vm-guest says which side this is."""
-    if collection_path.suffix != ".py":
-        return None
-    boots = collection_path.name == BOOTS
+    return True if collection_path.suffix == ".py" and not _is_for_here(collection_path) else None
+
+
+def _is_for_here(path: Path) -> bool:
     if os.environ.get("LIBBPF_CFFI_VM") != "1":
-        return None if boots else True
-    if boots:
-        return True
-    return True if (collection_path.name in UNUSUAL) != _is_unusual() else None
+        return path.name == BOOTS
+    return path.name != BOOTS and (path.name in UNUSUAL) == _is_unusual()
 
 
 def _is_unusual() -> bool:
@@ -36,6 +35,8 @@ def _is_unusual() -> bool:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let every selection of what a kernel runs have these: most of them are what only the newest one can run."""
+    # A file that is named on the command line is not asked about before it is collected.
+    items[:] = [item for item in items if item.path.parent != FOLDER or _is_for_here(item.path)]
     for item in items:
         if item.path.parent == FOLDER:
             item.add_marker(pytest.mark.every_kernel)
