@@ -204,17 +204,25 @@ _PERFMON = {
 def needed_capabilities(type: ProgType | str | int) -> list[str]:
     """List the capabilities that loading a program of a type needs, by the kernel's rule since 5.8.
 
-    Without CAP_BPF the kernel takes socket filters and CGROUP_SKB programs where `unprivileged_bpf_disabled` is 0. To
-    attach may need more: CAP_SYS_ADMIN for BPF by id, CAP_NET_ADMIN for control groups and interfaces.
+    Before Linux 6.5 LIRC_MODE2 needed CAP_NET_ADMIN. Without CAP_BPF the kernel takes socket filters and CGROUP_SKB
+    programs where `unprivileged_bpf_disabled` is 0. To attach may need more: CAP_SYS_ADMIN for BPF by id,
+    CAP_NET_ADMIN for control groups and interfaces.
     """
     kind = ProgType(prog_type_number(type))
     unprivileged = kind in (ProgType.SOCKET_FILTER, ProgType.CGROUP_SKB) and unprivileged_bpf_disabled() == 0
     needed = [] if unprivileged else ["CAP_BPF"]
-    if kind in _NET_ADMIN:
+    if kind in _NET_ADMIN or (kind == ProgType.LIRC_MODE2 and _release() < (6, 5)):
         needed.append("CAP_NET_ADMIN")
     if kind in _PERFMON:
         needed.append("CAP_PERFMON")
     return needed
+
+
+def _release() -> tuple[int, ...]:
+    """Give the first numbers of the running kernel's release: 6, 12."""
+    import re
+
+    return tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
 
 
 def missing_capabilities(type: ProgType | str | int) -> list[str]:
