@@ -533,7 +533,7 @@ def test_a_flood_does_not_keep_other_tasks_from_running(source, events):
 
     with source.flood():
         ticks, seen = asyncio.run(run())
-    assert ticks > 20
+    assert ticks > 20 // SLOWER
     assert seen > 1000
 
 

@@ -20,8 +20,10 @@ def elsewhere(*steps):
 
 
 def gone(*folders):
-    """Give the steps that unmount all there is at some places."""
-    return [f"while umount -l {folder} 2>/dev/null; do :; done" for folder in folders]
+    """Give the steps that unmount all there is at some places, and what the root file system has there."""
+    # That of a virtual machine has the files of the machine that runs it: another's /proc.
+    unmount = "while umount -l {0} 2>/dev/null; do :; done; mount -t tmpfs none {0}"
+    return [unmount.format(folder) for folder in folders]
 
 
 SOURCE = """
