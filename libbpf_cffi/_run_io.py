@@ -45,6 +45,10 @@ class ReaderGoneError(Exception):
     """Nobody reads what is written any more."""
 
 
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that ask a command to end."""
+
+
 class Stopper:
     """The first of SIGINT, SIGTERM and SIGHUP that came, if any.
 
@@ -56,9 +60,10 @@ class Stopper:
         self.signum: int | None = None
         self._raising = False
         self.fd, self._write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) != signal.SIG_IGN:
+        self._before = {number: signal.getsignal(number) for number in (*ENDS, signal.SIGCHLD)}
+        self._wakeup_before = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
+        for number in ENDS:
+            if self._before[number] != signal.SIG_IGN:
                 signal.signal(number, self._handle)
 
     def _handle(self, signum: int, _: FrameType | None) -> None:
@@ -91,15 +96,17 @@ class Stopper:
         except BlockingIOError:
             pass
 
-    def close(self) -> None:
+    def close(self, *, ends: bool) -> None:
         """Take no more signals, as there is nothing left to do; end the process by the one that came.
 
-        To die of the signal is what tells a shell, and a service manager, that the end was asked for. Only
-        after Ctrl-C, the usual way to end a trace, does the process go on to a normal end.
+        Where the process goes on, since the command is a call of it, its own handlers are there again. To die of the
+        signal is what tells a shell, and a service manager, that the end was asked for. Only after Ctrl-C, the usual
+        way to end a trace, does the process go on to a normal end.
         """
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        signal.set_wakeup_fd(-1)
+        for number, before in self._before.items():
+            if before is not None:  # C's own
+                signal.signal(number, signal.SIG_IGN if ends and number in ENDS else before)
+        signal.set_wakeup_fd(-1 if ends else self._wakeup_before)
         os.close(self.fd)
         os.close(self._write_fd)
         if self.signum is not None and self.signum != signal.SIGINT:

@@ -33,7 +33,8 @@ LOG_LINES = 10
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says, and return the exit status: 0, 1 on failure, 2 for usage.
 
-    SIGTERM and SIGHUP end it in order; the process then dies of the signal.
+    SIGTERM and SIGHUP end it in order; the process then dies of the signal. With `arguments` it is a call of a program
+    that goes on and has its signal handlers back afterwards; without, nothing but the end of the process follows.
     """
     try:
         _mend_standard_files()
@@ -46,14 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         import faulthandler
 
-        faulthandler.enable(file=2)
+        if not faulthandler.is_enabled():
+            faulthandler.enable(file=2)
         status = _run(sys.argv[1:] if arguments is None else arguments, stopper, report)
     except Interrupted:
         status = 0
     except Exception as error:  # noqa: BLE001 - the last resort: a traceback helps no user of a command
         report.error(_unexpected(error))
         status = 1
-    stopper.close()
+    stopper.close(ends=arguments is None)
     return status
 
 
