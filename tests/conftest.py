@@ -11,7 +11,6 @@ BPF objects that were compiled before. ``LIBBPF_CFFI_FEATURES`` is a file for wh
 from __future__ import annotations
 
 import ctypes
-import errno
 import functools
 import gc
 import importlib.util
@@ -24,6 +23,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import left_behind
 import pytest
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ for _number, _action in ((signal.SIGINT, signal.default_int_handler), (signal.SI
 
 IS_DEBIAN = "LIBBPF_CFFI_DEBIAN_MIRROR" in os.environ or platform.freedesktop_os_release().get("ID") == "debian"
 """Whether the machine has Debian's archive, or has been told where it is."""
+
+os.environ.update([left_behind.MARK.decode().split("=")])
 
 CLONE_NEWNS = 0x00020000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
@@ -274,67 +276,21 @@ def only(opened: Callable[..., bpf.Object]) -> Callable[..., bpf.Object]:
     return load
 
 
-def descriptors() -> dict[int, str]:
-    """What this process has open."""
-    found = {}
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            target = os.readlink(f"/proc/self/fd/{name}")
-        except OSError:
-            continue  # listdir()'s own
-        # pytest's own captures and the pools of other libraries come and go; BPF's and files do not.
-        found[int(name)] = target
-    return found
-
-
-def kernel_ids() -> dict[str, set[int]]:
-    """The ids of all programs, maps and links in the kernel."""
-    from libbpf_cffi import ffi, lib
-
-    found = {}
-    following = ffi.new("__u32 *")
-    for kind, step in (
-        ("program", lib.bpf_prog_get_next_id),
-        ("map", lib.bpf_map_get_next_id),
-        ("link", lib.bpf_link_get_next_id),
-    ):
-        ids: set[int] = set()
-        at = 0
-        while step(at, following) == 0:
-            at = following[0]
-            ids.add(at)
-        if ffi.errno != errno.ENOENT:
-            # Without CAP_SYS_ADMIN nobody may look.
-            ids.clear()
-        found[kind] = ids
-    return found
-
-
-LEAK_DEADLINE = 30.0
-"""Seconds: the kernel frees programs and maps some RCU grace periods after their last user has gone; nobody is told."""
-
-
 @pytest.fixture(autouse=True)
 def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that leaves a descriptor, a program, a map or a link behind."""
+    """Fail a test that leaves a descriptor, a handler of a signal, a program, a map or a link behind."""
     if request.path.relative_to(TESTS).parts[0] not in {"kernel", "vm"} or request.node.get_closest_marker("may_leak"):
         yield
         return
     everywhere = os.environ.get("LIBBPF_CFFI_LEAK_CHECK") != "own"
-    before = descriptors()
-    ids = kernel_ids() if everywhere else {}
+    before, signals = left_behind.descriptors(), left_behind.signals()
+    ids = left_behind.kernel_ids() if everywhere else {}
     yield
     gc.collect()
-    after = descriptors()
+    after = left_behind.descriptors()
     leaked = {fd: target for fd, target in after.items() if before.get(fd) != target}
     assert not leaked, f"the test left descriptors open: {leaked}"
-    if not everywhere:
-        return
-    deadline = time.monotonic() + LEAK_DEADLINE
-    while True:
-        now = kernel_ids()
-        left = {kind: sorted(now[kind] - ids[kind]) for kind in ids if now[kind] - ids[kind]}
-        if not left:
-            return
-        assert time.monotonic() < deadline, f"the test left these in the kernel: {left}"
-        time.sleep(0.01)
+    assert left_behind.signals() == signals, "the test left other handlers of signals"
+    if everywhere:
+        left = left_behind.left_since(ids)
+        assert not left, f"the test left these in the kernel: {left}"

@@ -1,0 +1,102 @@
+"""What a test leaves behind: descriptors and handlers of signals of its own, programs, maps and links of the kernel.
+
+Others may use the kernel meanwhile. What a test has made is told from theirs by two things: it stays, and no process
+that has nothing to do with the tests holds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import time
+
+PATIENCE = 30.0
+"""Seconds: the kernel frees programs and maps some RCU grace periods after their last user has gone; nobody is told."""
+
+MARK = b"LIBBPF_CFFI_TESTS=1"
+"""Is in the environment of what tests start, whatever session that makes for itself."""
+
+IDS = {b"prog_id:": "program", b"map_id:": "map", b"link_id:": "link"}
+"""How /proc/PID/fdinfo names what a descriptor is of."""
+
+
+def descriptors() -> dict[int, str]:
+    """What this process has open."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            continue  # listdir()'s own
+        # pytest's own captures and the pools of other libraries come and go; BPF's and files do not.
+        found[int(name)] = target
+    return found
+
+
+def signals() -> dict[int, object]:
+    """What this process does with signals: the handlers, and at 0 which ones it blocks."""
+    handlers = {int(each): signal.getsignal(each) for each in signal.valid_signals()}
+    return {0: signal.pthread_sigmask(signal.SIG_BLOCK, ()), **handlers}
+
+
+def kernel_ids() -> dict[str, set[int]]:
+    """The ids of all programs, maps and links in the kernel."""
+    from libbpf_cffi import ffi, lib
+
+    found = {}
+    following = ffi.new("__u32 *")
+    for kind, step in (
+        ("program", lib.bpf_prog_get_next_id),
+        ("map", lib.bpf_map_get_next_id),
+        ("link", lib.bpf_link_get_next_id),
+    ):
+        ids: set[int] = set()
+        at = 0
+        while step(at, following) == 0:
+            at = following[0]
+            ids.add(at)
+        if ffi.errno != errno.ENOENT:
+            # Without CAP_SYS_ADMIN nobody may look.
+            ids.clear()
+        found[kind] = ids
+    return found
+
+
+def is_of_others(pid: str) -> bool:
+    """Tell whether a process has nothing to do with the tests: it is of another session, and was not started here."""
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        return os.getsid(int(pid)) != os.getsid(0) and MARK not in file.read().split(b"\0")
+
+
+def held_by_others() -> dict[str, set[int]]:
+    """The ids of what processes hold that have nothing to do with the tests."""
+    found: dict[str, set[int]] = {kind: set() for kind in IDS.values()}
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        # Processes and descriptors end while they are looked at.
+        with contextlib.suppress(OSError):
+            if is_of_others(pid):
+                for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+                    with contextlib.suppress(OSError), open(f"/proc/{pid}/fdinfo/{fd}", "rb") as file:
+                        for line in file:
+                            name, *value = line.split()
+                            if name in IDS:
+                                found[IDS[name]].add(int(value[0]))
+    return found
+
+
+def left_since(before: dict[str, set[int]], patience: float = PATIENCE) -> dict[str, list[int]]:
+    """Wait for all that is new in the kernel to go; return what stays, by kind."""
+    deadline = time.monotonic() + patience
+    left = {kind: ids - before[kind] for kind, ids in kernel_ids().items()}
+    pause = 0.01
+    while any(left.values()) and time.monotonic() < deadline:
+        time.sleep(pause)
+        pause = min(pause * 2, 1.0)
+        if pause > 0.1:  # in most tests nothing stays that long
+            others = held_by_others()
+            left = {kind: ids - others[kind] for kind, ids in left.items()}
+        now = kernel_ids()
+        left = {kind: ids & now[kind] for kind, ids in left.items()}
+    return {kind: sorted(ids) for kind, ids in left.items() if ids}
