@@ -20,10 +20,12 @@ def elsewhere(*steps):
 
 
 def gone(*folders):
-    """Give the steps that unmount all there is at some places, and what the root file system has there."""
-    # That of a virtual machine has the files of the machine that runs it: another's /proc.
-    unmount = "while umount -l {0} 2>/dev/null; do :; done; mount -t tmpfs none {0}"
-    return [unmount.format(folder) for folder in folders]
+    """Give the steps that unmount all there is at some places."""
+    return [f"while umount -l {folder} 2>/dev/null; do :; done" for folder in folders]
+
+
+NO_PROC = [*gone("/proc"), "mount -t tmpfs none /proc"]
+"""The root file system of a virtual machine has another one's there: that of the process that runs it."""
 
 
 SOURCE = """
@@ -96,8 +98,8 @@ def told(function, *arguments, **keywords):
         ["mount -t tmpfs none /sys/kernel/btf"],
         ["mount -o remount,bind,ro /sys"],
         ["mount -t tmpfs none /sys"],
-        gone("/proc"),
-        [*gone("/proc"), "mount -t tmpfs none /sys", "mount -t tmpfs none /dev", "mount -t tmpfs none /tmp"],
+        NO_PROC,
+        [*NO_PROC, "mount -t tmpfs none /sys", "mount -t tmpfs none /dev", "mount -t tmpfs none /tmp"],
     ],
     ids=["no tracefs", "no bpffs", "no BTF", "read-only /sys", "empty /sys", "no /proc", "nothing at all"],
 )
