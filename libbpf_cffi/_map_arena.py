@@ -132,7 +132,7 @@ class Arena(NoElements):
 
             specs = TypeSpecs(0, type, "")
             return specs.btf[specs.value_id].codec()  # type: ignore[no-any-return]
-        if not hasattr(type, "codec") or not hasattr(type, "type_id"):
+        if not hasattr(type, "codec"):
             raise TypeError(f"type must be the name of a type or a BtfType, not {type!r}")
         return type.codec()  # type: ignore[no-any-return]
 
