@@ -12,18 +12,17 @@
  *     bytes are formatted.
  *   - as a declaration is written: through pointers, arrays and prototypes down to the first name; a struct that has
  *     none is written out in place.
- * Neither may come back to where it began.
+ * Neither may come back to where it began. Before that each type is looked at by itself (btf_check_type.c), and the
+ * header before libbpf reads any (btf_check_header.c).
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "bpf.h"
 #include "btf.h"
 #include "libbpf.h"
+#include "btf_check.h"
 #include "cdef/lbc.h"
 
 /* How deep types may be nested: C compilers give up before, libbpf recurses. */
@@ -31,9 +30,6 @@
 
 /* How many typedefs, modifiers and arrays may be in a row: btf__resolve_size() looks at 32 types, as the kernel does. */
 #define MAX_CHAIN 31
-
-/* The largest struct: libbpf counts its bits in an int. */
-#define MAX_STRUCT ((__u32)INT32_MAX / 8)
 
 /*
  * Steps to walk one type, and all types; pieces of text of one declaration, and of all types. Of the 126,566 types of a
@@ -43,9 +39,6 @@
 #define MAX_ALL_STEPS ((__u64)1 << 26)
 #define MAX_TEXT ((__u64)1 << 20)
 #define MAX_ALL_TEXT ((__u64)1 << 23)
-
-/* Bytes of all names, each as often as it is used: libbpf hashes them one by one. Many may end in the same megabyte. */
-#define MAX_ALL_NAMES ((__u64)1 << 28)
 
 /* Steps to format the bytes of one type, as a multiple of its size: unions give several views of the same bytes. That
  * kernel needs 7. */
@@ -71,40 +64,6 @@ struct frame {
 	__u32 next;
 };
 
-struct check {
-	const struct btf *btf;
-	struct facts *facts;
-	struct frame *stack;
-	__u32 count;	/* of types, those of the base and void included */
-	__u32 pointer_size;
-	__u64 all_steps, all_text, all_names;
-	char *why;
-	size_t why_size;
-};
-
-static const char *name_at(const struct check *check, __u32 offset)
-{
-	const char *name = btf__str_by_offset(check->btf, offset);
-
-	return name ? name : "";
-}
-
-/* Say what is wrong with a type; for `return bad(…)`. */
-__attribute__((format(printf, 3, 4)))
-static int bad(struct check *check, __u32 id, const char *format, ...)
-{
-	const struct btf_type *t = btf__type_by_id(check->btf, id);
-	char what[160];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(what, sizeof(what), format, args);
-	va_end(args);
-	snprintf(check->why, check->why_size, "type %u%s%.60s%s %s", id, t && t->name_off ? " '" : "",
-		 t ? name_at(check, t->name_off) : "", t && t->name_off ? "'" : "", what);
-	return -EINVAL;
-}
-
 static __u64 sum(__u64 a, __u64 b)
 {
 	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
@@ -113,185 +72,6 @@ static __u64 sum(__u64 a, __u64 b)
 static __u64 product(__u64 a, __u64 b)
 {
 	return a && b > UINT64_MAX / a ? UINT64_MAX : a * b;
-}
-
-/* ---------------------------------------------------------------------------------------------------------------- */
-/* Each type by itself */
-
-static int check_id(struct check *check, __u32 id, __u32 other)
-{
-	return other < check->count ? 0 : bad(check, id, "refers to type %u, which is not there", other);
-}
-
-/* What something can be of: no variable, no section, no function, no tag. */
-static int check_type_id(struct check *check, __u32 id, __u32 other)
-{
-	int err = check_id(check, id, other);
-
-	if (err)
-		return err;
-	switch (btf_kind(btf__type_by_id(check->btf, other))) {
-	case BTF_KIND_VAR:
-	case BTF_KIND_DATASEC:
-	case BTF_KIND_FUNC:
-	case BTF_KIND_DECL_TAG:
-		return bad(check, id, "is of type %u, which is no type", other);
-	default:
-		return 0;
-	}
-}
-
-static int check_datasec(struct check *check, __u32 id, const struct btf_type *t)
-{
-	const struct btf_var_secinfo *each = btf_var_secinfos(t);
-	const struct btf_type *entry;
-	int i, err;
-
-	for (i = 0; i < btf_vlen(t); i++, each++) {
-		err = check_id(check, id, each->type);
-		if (err)
-			return err;
-		entry = btf__type_by_id(check->btf, each->type);
-		if (!btf_is_var(entry) && !btf_is_func(entry))
-			return bad(check, id, "has in it type %u, which is no variable", each->type);
-		/* Of a section that is not linked yet, the size is 0. */
-		if (t->size && (__u64)each->offset + each->size > t->size)
-			return bad(check, id, "of %u bytes has in it %u bytes at %u", t->size, each->size,
-				   each->offset);
-	}
-	return 0;
-}
-
-static int check_decl_tag(struct check *check, __u32 id, const struct btf_type *t)
-{
-	const struct btf_type *target;
-	int index = btf_decl_tag(t)->component_idx, components = 0;
-	int err = check_id(check, id, t->type);
-
-	if (err)
-		return err;
-	target = btf__type_by_id(check->btf, t->type);
-	if (btf_is_func(target)) {
-		err = check_id(check, id, target->type);
-		if (err)
-			return err;
-		target = btf__type_by_id(check->btf, target->type);
-	}
-	if (btf_is_composite(target) || btf_is_func_proto(target))
-		components = btf_vlen(target);
-	if (index < -1 || index >= components)
-		return bad(check, id, "is on component %d of %d", index, components);
-	return 0;
-}
-
-static int check_references(struct check *check, __u32 id, const struct btf_type *t)
-{
-	int i, err = 0;
-
-	switch (btf_kind(t)) {
-	case BTF_KIND_ARRAY:
-		err = check_type_id(check, id, btf_array(t)->type);
-		return err ? err : check_type_id(check, id, btf_array(t)->index_type);
-	case BTF_KIND_STRUCT:
-	case BTF_KIND_UNION:
-		for (i = 0; i < btf_vlen(t) && !err; i++)
-			err = check_type_id(check, id, btf_members(t)[i].type);
-		return err;
-	case BTF_KIND_FUNC_PROTO:
-		for (i = 0; i < btf_vlen(t) && !err; i++)
-			err = check_type_id(check, id, btf_params(t)[i].type);
-		return err ? err : check_type_id(check, id, t->type);
-	case BTF_KIND_FUNC:
-		err = check_id(check, id, t->type);
-		if (!err && !btf_is_func_proto(btf__type_by_id(check->btf, t->type)))
-			err = bad(check, id, "is a function of type %u, which is no prototype", t->type);
-		return err;
-	case BTF_KIND_DECL_TAG:
-		return check_decl_tag(check, id, t);
-	case BTF_KIND_DATASEC:
-		return check_datasec(check, id, t);
-	case BTF_KIND_INT:
-	case BTF_KIND_FLOAT:
-	case BTF_KIND_ENUM:
-	case BTF_KIND_ENUM64:
-	case BTF_KIND_FWD:
-		return 0;
-	default:
-		return check_type_id(check, id, t->type);
-	}
-}
-
-static int check_names(struct check *check, __u32 id, const struct btf_type *t)
-{
-	__u32 i, count = btf_vlen(t);
-
-	check->all_names += strlen(name_at(check, t->name_off));
-	for (i = 0; i < count && check->all_names <= MAX_ALL_NAMES; i++) {
-		switch (btf_kind(t)) {
-		case BTF_KIND_STRUCT:
-		case BTF_KIND_UNION:
-			check->all_names += strlen(name_at(check, btf_members(t)[i].name_off));
-			break;
-		case BTF_KIND_ENUM:
-			check->all_names += strlen(name_at(check, btf_enum(t)[i].name_off));
-			break;
-		case BTF_KIND_ENUM64:
-			check->all_names += strlen(name_at(check, btf_enum64(t)[i].name_off));
-			break;
-		case BTF_KIND_FUNC_PROTO:
-			check->all_names += strlen(name_at(check, btf_params(t)[i].name_off));
-			break;
-		default:
-			return 0;
-		}
-	}
-	if (check->all_names > MAX_ALL_NAMES) {
-		snprintf(check->why, check->why_size, "its names have more than %llu bytes, those of type %u included",
-			 (unsigned long long)MAX_ALL_NAMES, id);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int check_type(struct check *check, __u32 id, const struct btf_type *t)
-{
-	__u32 bits;
-	int err = check_names(check, id, t);
-
-	if (err)
-		return err;
-	switch (btf_kind(t)) {
-	case BTF_KIND_INT:
-		bits = btf_int_offset(t) + btf_int_bits(t);
-		if (t->size < 1 || t->size > 16)
-			return bad(check, id, "is an integer of %u bytes", t->size);
-		if (!btf_int_bits(t) || bits > t->size * 8)
-			return bad(check, id, "is an integer of %u bytes that has %u bits", t->size, bits);
-		break;
-	case BTF_KIND_FLOAT:
-		if (t->size < 1 || t->size > 16)
-			return bad(check, id, "is a floating-point number of %u bytes", t->size);
-		break;
-	case BTF_KIND_ENUM:
-	case BTF_KIND_ENUM64:
-		/* clang's form of one that is declared and never defined; where a size is wanted, it has none. */
-		if (!t->size && !btf_vlen(t))
-			break;
-		if (t->size != 1 && t->size != 2 && t->size != 4 && t->size != 8)
-			return bad(check, id, "is an enumeration of %u bytes", t->size);
-		break;
-	case BTF_KIND_STRUCT:
-	case BTF_KIND_UNION:
-		if (t->size > MAX_STRUCT)
-			return bad(check, id, "has %u bytes, more than %u", t->size, MAX_STRUCT);
-		break;
-	case BTF_KIND_FWD:
-		/* btf__dedup() takes it for the type that has been declared. */
-		if (t->type)
-			return bad(check, id, "is a forward declaration of type %u", t->type);
-		break;
-	}
-	return check_references(check, id, t);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- */
@@ -339,13 +119,13 @@ static int check_member(struct check *check, __u32 id, const struct btf_type *t,
 	const char *name = name_at(check, member->name_off);
 
 	if (!facts->sized)
-		return bad(check, id, "has a member '%.40s' of type %u, which has no size", name, member->type);
+		return lbc_btf_bad(check, id, "has a member '%.40s' of type %u, which has no size", name, member->type);
 	if (bits) {
 		if (facts->kind != BTF_KIND_INT && facts->kind != BTF_KIND_ENUM && facts->kind != BTF_KIND_ENUM64)
-			return bad(check, id, "has a bit field '%.40s' that is no integer", name);
+			return lbc_btf_bad(check, id, "has a bit field '%.40s' that is no integer", name);
 		if (bits > facts->size * 8)
-			return bad(check, id, "has a bit field '%.40s' of %llu bits in %llu bytes", name,
-				   (unsigned long long)bits, (unsigned long long)facts->size);
+			return lbc_btf_bad(check, id, "has a bit field '%.40s' of %llu bits in %llu bytes", name,
+					   (unsigned long long)bits, (unsigned long long)facts->size);
 	} else if (facts->kind == BTF_KIND_INT && !btf_kflag(t)) {
 		/* Before there was a flag for it, a bit field was an integer of few bits. */
 		while (!btf_is_int(type))
@@ -356,8 +136,8 @@ static int check_member(struct check *check, __u32 id, const struct btf_type *t,
 		bits = facts->size * 8;
 	}
 	if (start + bits > whole)
-		return bad(check, id, "of %u bytes has a member '%.40s' of %llu bits at bit %llu", t->size, name,
-			   (unsigned long long)bits, (unsigned long long)start);
+		return lbc_btf_bad(check, id, "of %u bytes has a member '%.40s' of %llu bits at bit %llu", t->size, name,
+				   (unsigned long long)bits, (unsigned long long)start);
 	return 0;
 }
 
@@ -386,15 +166,15 @@ static int finish_by_value(struct check *check, __u32 id, const struct btf_type 
 	case BTF_KIND_ARRAY:
 		other = &check->facts[btf_array(t)->type];
 		if (!other->sized)
-			return bad(check, id, "is an array of type %u, which has no size", btf_array(t)->type);
+			return lbc_btf_bad(check, id, "is an array of type %u, which has no size", btf_array(t)->type);
 		facts->sized = 1;
 		facts->chain = other->chain + 1;
 		facts->size = product(other->size, btf_array(t)->nelems);
 		facts->format = sum(1, product(btf_array(t)->nelems ? btf_array(t)->nelems : 1, other->format));
 		steps += other->steps;
 		if (facts->size > UINT32_MAX)
-			return bad(check, id, "is an array of %u times %llu bytes", btf_array(t)->nelems,
-				   (unsigned long long)other->size);
+			return lbc_btf_bad(check, id, "is an array of %u times %llu bytes", btf_array(t)->nelems,
+					   (unsigned long long)other->size);
 		break;
 	case BTF_KIND_STRUCT:
 	case BTF_KIND_UNION:
@@ -426,10 +206,10 @@ static int finish_by_value(struct check *check, __u32 id, const struct btf_type 
 		break;
 	}
 	if (facts->chain > MAX_CHAIN)
-		return bad(check, id, "is behind more than %d typedefs, modifiers and arrays", MAX_CHAIN);
+		return lbc_btf_bad(check, id, "is behind more than %d typedefs, modifiers and arrays", MAX_CHAIN);
 	/* At most 65535 members of MAX_STEPS each: no overflow before it is noticed. */
 	if (steps > MAX_STEPS || facts->format > MAX_VIEWS * (facts->size + MAX_VIEWS))
-		return bad(check, id, "is too entangled: its types contain each other too many times");
+		return lbc_btf_bad(check, id, "is too entangled: its types contain each other too many times");
 	facts->steps = steps;
 	return 0;
 }
@@ -469,8 +249,8 @@ static int finish_declaration(struct check *check, __u32 id, const struct btf_ty
 		for (i = 0; (other = child(AS_DECLARATION, t, i)) != UINT32_MAX; i++)
 			text += check->facts[other].text;
 	if (text > MAX_TEXT)
-		return bad(check, id, "is too entangled: it takes more than %llu words to write it as C",
-			   (unsigned long long)MAX_TEXT);
+		return lbc_btf_bad(check, id, "is too entangled: it takes more than %llu words to write it as C",
+				   (unsigned long long)MAX_TEXT);
 	check->facts[id].text = text;
 	return 0;
 }
@@ -481,7 +261,7 @@ static int note(struct check *check, __u32 id, __u32 other, enum walk walk)
 	__u16 depth = check->facts[other].depth[walk] + 1;
 
 	if (depth >= MAX_DEPTH)
-		return bad(check, id, "is nested more than %d deep", MAX_DEPTH);
+		return lbc_btf_bad(check, id, "is nested more than %d deep", MAX_DEPTH);
 	if (check->facts[id].depth[walk] < depth)
 		check->facts[id].depth[walk] = depth;
 	return 0;
@@ -510,11 +290,11 @@ static int follow(struct check *check, __u32 start, enum walk walk)
 			if (!err && depth)
 				err = note(check, check->stack[depth - 1].id, id, walk);
 		} else if (facts[next].state[walk] == OPEN) {
-			err = bad(check, next, walk == BY_VALUE ? "contains itself" : "is declared by itself");
+			err = lbc_btf_bad(check, next, walk == BY_VALUE ? "contains itself" : "is declared by itself");
 		} else if (facts[next].state[walk] == DONE) {
 			err = note(check, id, next, walk);
 		} else if (depth == MAX_DEPTH) {
-			err = bad(check, start, "is nested more than %d deep", MAX_DEPTH);
+			err = lbc_btf_bad(check, start, "is nested more than %d deep", MAX_DEPTH);
 		} else {
 			facts[next].state[walk] = OPEN;
 			check->stack[depth++] = (struct frame){ .id = next };
@@ -533,8 +313,8 @@ static int check_variables(struct check *check, __u32 id, const struct btf_type 
 	for (i = 0; i < btf_vlen(t); i++, each++) {
 		size = check->facts[each->type].sized ? check->facts[each->type].size : 0;
 		if (each->offset + size > whole)
-			return bad(check, id, "of %u bytes has in it a variable of %llu bytes at %u", t->size,
-				   (unsigned long long)size, each->offset);
+			return lbc_btf_bad(check, id, "of %u bytes has in it a variable of %llu bytes at %u", t->size,
+					   (unsigned long long)size, each->offset);
 	}
 	return 0;
 }
@@ -547,7 +327,7 @@ static int check_all(struct check *check, __u32 first)
 
 	/* The base is known to be good: only what split types do with it is of interest. */
 	for (id = first; id < check->count; id++) {
-		err = check_type(check, id, btf__type_by_id(check->btf, id));
+		err = lbc_btf_check_type(check, id, btf__type_by_id(check->btf, id));
 		if (err)
 			return err;
 	}
@@ -575,50 +355,9 @@ static int check_all(struct check *check, __u32 first)
 			check->all_text += definition(check, t);
 		}
 		if (check->all_steps > MAX_ALL_STEPS || check->all_text > MAX_ALL_TEXT)
-			return bad(check, id, "is one too many: the types contain each other too many times");
+			return lbc_btf_bad(check, id, "is one too many: the types contain each other too many times");
 	}
 	return 0;
-}
-
-static __u32 swap(__u32 value, int swapped)
-{
-	return swapped ? __builtin_bswap32(value) : value;
-}
-
-/*
- * libbpf takes a header that is shorter than its own, and writes behind the end of it later; and sections that are not
- * one after the other, which is lost when it writes them anew. The kernel takes neither.
- */
-int lbc_btf_check_header(const void *data, __u32 size, char *why, size_t why_size)
-{
-	struct btf_header header;
-	__u32 length, types, strings;
-	int swapped;
-
-	if (!data || !why || !why_size)
-		return -EINVAL;
-	why[0] = '\0';
-	if (size < sizeof(header)) {
-		snprintf(why, why_size, "it has %u bytes, less than a header", size);
-		return -EINVAL;
-	}
-	memcpy(&header, data, sizeof(header));
-	swapped = header.magic == __builtin_bswap16(BTF_MAGIC);
-	if (header.magic != BTF_MAGIC && !swapped) {
-		snprintf(why, why_size, "it does not begin as BTF does");
-		return -EINVAL;
-	}
-	length = swap(header.hdr_len, swapped);
-	types = swap(header.type_len, swapped);
-	strings = swap(header.str_len, swapped);
-	if (length < sizeof(header) || length % 4)
-		snprintf(why, why_size, "its header has %u bytes", length);
-	else if (header.type_off || swap(header.str_off, swapped) != types)
-		snprintf(why, why_size, "its types are at %u to %llu, its strings at %u", swap(header.type_off, swapped),
-			 (unsigned long long)swap(header.type_off, swapped) + types, swap(header.str_off, swapped));
-	else if ((__u64)length + types + strings > size)
-		snprintf(why, why_size, "it has %u bytes of %llu", size, (unsigned long long)length + types + strings);
-	return why[0] ? -EINVAL : 0;
 }
 
 int lbc_btf_check(const struct btf *btf, char *why, size_t why_size)
@@ -644,48 +383,4 @@ int lbc_btf_check(const struct btf *btf, char *why, size_t why_size)
 	free(check.stack);
 	free(check.facts);
 	return err;
-}
-
-/*
- * libbpf checks each part of a .BTF.ext by itself, and changes the byte order of one after the other: of records that are
- * in two parts it then takes the counts for what they were before.
- */
-int lbc_btf_ext_check(const void *data, __u32 size, char *why, size_t why_size)
-{
-	/* The magic, the header's length; offset and length of functions, lines and relocations behind it. */
-	__u32 words[8] = { 0 };
-	__u64 begin[3], end[3];
-	__u32 length;
-	__u16 magic;
-	int swapped, i, k;
-
-	if (!data || !why || !why_size)
-		return -EINVAL;
-	why[0] = '\0';
-	if (!size) {
-		/* libbpf would copy it from a NULL. */
-		snprintf(why, why_size, "it is empty");
-		return -EINVAL;
-	}
-	/* What has no header, or leaves the section, libbpf refuses. */
-	memcpy(words, data, size < sizeof(words) ? size : sizeof(words));
-	memcpy(&magic, words, sizeof(magic));
-	swapped = magic == __builtin_bswap16(BTF_MAGIC);
-	length = swap(words[1], swapped);
-	for (i = 0; i < 3; i++) {
-		begin[i] = swap(words[2 + 2 * i], swapped);
-		end[i] = begin[i] + swap(words[3 + 2 * i], swapped);
-		/* The last one is not in the headers of old compilers. */
-		if (length < 4 * (4 + 2 * (__u32)i))
-			end[i] = begin[i];
-		for (k = 0; k < i; k++) {
-			if (begin[i] < end[k] && begin[k] < end[i]) {
-				snprintf(why, why_size, "records lie at %llu to %llu, and others at %llu to %llu",
-					 (unsigned long long)begin[k], (unsigned long long)end[k],
-					 (unsigned long long)begin[i], (unsigned long long)end[i]);
-				return -EINVAL;
-			}
-		}
-	}
-	return 0;
 }
