@@ -11,7 +11,7 @@
  *   check_section      each by itself: its name, its size, its table
  *   check_symbols      names, sections, bounds; functions and what they end with
  *   check_relocations  which symbol, and where
- *   check_btf          .BTF (btf_check.c), and the sections that it tells of
+ *   elf_check_btf.c    .BTF (btf_check.c), and the sections that it tells of
  *
  * Sums are of 64 bits. Nothing here recurses, and each loop is over what is in the file: what libbpf does for each of
  * them for each of others has a limit.
@@ -20,14 +20,13 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bpf.h"
 #include "btf.h"
 #include "libbpf.h"
 #include "cdef/lbc.h"
-#include "elf_file.h"
+#include "elf_check.h"
 
 #ifndef EM_BPF
 #define EM_BPF 247
@@ -37,47 +36,14 @@
 #define LOAD_64 0x18
 #define INSN ((uint64_t)8)
 
-/* The kernel's limit for the value of an array, which a section becomes: INT_MAX. */
-#define MAX_SIZE ((uint64_t)INT32_MAX)
-
-/* How many times over the bytes of a file may be copied: functions have aliases, and names common ends. */
-#define MAX_COPIES 16
-
 /* libbpf calls itself for each function that is called from another: a program has at most 256 in the kernel. */
 #define MAX_FUNCTIONS 16384
-
-/* What is looked for in a list for each of a list: a second. None of the kernel's own objects needs more than 2^12. */
-#define MAX_WORK ((uint64_t)1 << 28)
 
 /* The linker fills what alignment leaves empty. */
 #define MAX_ALIGN ((uint64_t)1 << 20)
 
 /* Sections of which libbpf takes the last, where others take the first, or forgets the memory of all but one. */
 static const char *const ONCE[] = { ".BTF", ".BTF.ext", ".jumptables" };
-
-struct object {
-	struct elf_file file;
-	int linking;
-	uint64_t symbol_count;
-	uint64_t externs;
-	uint64_t executable;	/* sections with functions */
-};
-
-static uint64_t align_up(uint64_t number, uint64_t to)
-{
-	return (number + to - 1) / to * to;
-}
-
-static const unsigned char *content(const struct object *object, const struct elf_section *section)
-{
-	return object->file.memory + section->offset;
-}
-
-static const char *name_of(const struct object *object, const struct elf_section *section)
-{
-	/* It is in there, and ends (check_section). */
-	return (const char *)object->file.memory + object->file.names.offset + section->name;
-}
 
 static int starts_with(const char *text, const char *begin)
 {
@@ -318,143 +284,7 @@ static int check_relocations(struct object *object, uint64_t index)
 	return 0;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- */
-/* Types */
-
-/* Bytes of a variable, by its type; what is in a section but no variable has none. */
-static uint64_t size_of(const struct btf *btf, uint32_t id)
-{
-	const struct btf_type *t = btf__type_by_id(btf, id);
-	int64_t size = btf_is_var(t) ? btf__resolve_size(btf, t->type) : 0;
-
-	return size > 0 ? (uint64_t)size : 0;
-}
-
-/* The places of the kernel's settings are counted in an int, and written to without a look at their size. */
-static int check_settings(struct object *object, uint64_t index, const struct btf *btf, const struct btf_type *t)
-{
-	const struct btf_var_secinfo *each = btf_var_secinfos(t);
-	uint64_t total = 0, size;
-	int i;
-
-	for (i = 0; i < btf_vlen(t); i++, each++) {
-		const struct btf_type *type = btf__type_by_id(btf, each->type);
-
-		if (!btf_is_var(type))
-			return lbc_elf_bad_section(&object->file, index, "in .kconfig is type %u, which is no variable",
-						   each->type);
-		size = size_of(btf, each->type);
-		/* Which has an end (btf_check.c). */
-		while (btf_is_var(type) || btf_is_mod(type) || btf_is_typedef(type))
-			type = btf__type_by_id(btf, type->type);
-		if (btf_is_enum64(type) && size < sizeof(int))
-			return lbc_elf_bad_section(&object->file, index, "in .kconfig is type %u, an enumeration of %llu "
-						   "bytes", each->type, (unsigned long long)size);
-		total = align_up(total, 16) + size;
-	}
-	if (total > MAX_SIZE)
-		return lbc_elf_bad_section(&object->file, index, ".kconfig has %llu bytes", (unsigned long long)total);
-	return 0;
-}
-
-/* The variables that BTF tells of a section lie in it. */
-static int check_variables(struct object *object, uint64_t index, const struct btf *btf, const struct btf_type *t,
-			   uint64_t of)
-{
-	const struct elf_section section = lbc_elf_section(&object->file, of);
-	const struct btf_var_secinfo *each = btf_var_secinfos(t);
-	uint64_t total = 0, size;
-	int i;
-
-	for (i = 0; i < btf_vlen(t); i++, each++) {
-		const struct btf_type *type = btf__type_by_id(btf, each->type);
-
-		size = size_of(btf, each->type);
-		size = size > each->size ? size : each->size;
-		total += size;
-		/* What another object has is in this one's section by name only. */
-		if (btf_is_var(type) && btf_var(type)->linkage == BTF_VAR_GLOBAL_EXTERN)
-			continue;
-		if (each->offset > section.size || size > section.size - each->offset)
-			return lbc_elf_bad_section(&object->file, index, "type %u has a variable of %llu bytes at %u, and "
-						   "section %llu has %llu bytes", each->type, (unsigned long long)size,
-						   each->offset, (unsigned long long)of,
-						   (unsigned long long)section.size);
-	}
-	/* Of these each becomes a copy. */
-	if (strstr(name_of(object, &section), ".struct_ops") && total > MAX_COPIES * section.size)
-		return lbc_elf_bad_section(&object->file, index, "variables have %llu bytes, and section %llu has %llu",
-					   (unsigned long long)total, (unsigned long long)of,
-					   (unsigned long long)section.size);
-	return 0;
-}
-
-static int check_section_of_types(struct object *object, uint64_t index, const struct btf *btf,
-				  const struct btf_type *t)
-{
-	const char *name = btf__name_by_offset(btf, t->name_off);
-	struct elf_section section;
-	uint64_t i;
-	int error;
-
-	if (!name || !*name)
-		return 0;
-	if (!strcmp(name, ".kconfig"))
-		return check_settings(object, index, btf, t);
-	for (i = 1; i < object->file.count; i++) {
-		section = lbc_elf_section(&object->file, i);
-		if (section.type == SHT_NULL || strcmp(name_of(object, &section), name))
-			continue;
-		error = check_variables(object, index, btf, t, i);
-		if (error)
-			return error;
-	}
-	return 0;
-}
-
-static int check_btf(struct object *object, uint64_t index)
-{
-	struct elf_section section = lbc_elf_section(&object->file, index);
-	uint64_t sections = 0, variables = 0;
-	char why[160];
-	struct btf *btf;
-	__u32 id;
-	int error;
-
-	error = lbc_btf_check_header(content(object, &section), (__u32)section.size, why, sizeof(why));
-	if (error)
-		return lbc_elf_bad_section(&object->file, index, "%s", why);
-	btf = btf__new(content(object, &section), (__u32)section.size);
-	/* What libbpf cannot read it tells itself, or does without. */
-	if (!btf)
-		return 0;
-	/* As it is in an object, whatever the types say. */
-	btf__set_pointer_size(btf, 8);
-	error = lbc_btf_check(btf, why, sizeof(why));
-	if (error == -EINVAL)
-		error = lbc_elf_bad_section(&object->file, index, "%s", why);
-	for (id = 1; id < btf__type_cnt(btf) && !error; id++) {
-		const struct btf_type *t = btf__type_by_id(btf, id);
-
-		if (!btf_is_datasec(t))
-			continue;
-		sections++;
-		variables += btf_vlen(t);
-		if (sections * object->file.count > MAX_WORK)
-			error = lbc_elf_bad_section(&object->file, index, "there are more than %llu sections in it",
-						    (unsigned long long)sections);
-		else
-			error = check_section_of_types(object, index, btf, t);
-	}
-	if (!error && object->symbol_count * variables > MAX_WORK)
-		error = lbc_elf_bad_section(&object->file, index, "there are %llu variables, and %llu symbols",
-					    (unsigned long long)variables, (unsigned long long)object->symbol_count);
-	if (!error && object->externs * btf__type_cnt(btf) > MAX_WORK)
-		error = lbc_elf_bad_section(&object->file, index, "there are %u types, and %llu symbols elsewhere",
-					    btf__type_cnt(btf), (unsigned long long)object->externs);
-	btf__free(btf);
-	return error;
-}
+/* All of it */
 
 static int check_content(struct object *object, uint64_t index)
 {
@@ -465,7 +295,7 @@ static int check_content(struct object *object, uint64_t index)
 	if (section.type == SHT_REL)
 		return check_relocations(object, index);
 	if (section.type == SHT_PROGBITS && !strcmp(name, ".BTF"))
-		return check_btf(object, index);
+		return lbc_elf_check_btf(object, index);
 	if (section.type == SHT_PROGBITS && !strcmp(name, ".BTF.ext") &&
 	    lbc_btf_ext_check(content(object, &section), (__u32)section.size, why, sizeof(why)))
 		return lbc_elf_bad_section(&object->file, index, "%s", why);

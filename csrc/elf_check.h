@@ -1,0 +1,44 @@
+/*
+ * What the parts of the check of an object share: elf_check.c looks at sections, symbols and relocations,
+ * elf_check_btf.c at the types.
+ */
+#ifndef LBC_ELF_CHECK_H
+#define LBC_ELF_CHECK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "elf_file.h"
+
+/* The kernel's limit for the value of an array, which a section becomes: INT_MAX. */
+#define MAX_SIZE ((uint64_t)INT32_MAX)
+
+/* How many times over the bytes of a file may be copied: functions have aliases, and names common ends. */
+#define MAX_COPIES 16
+
+/* What is looked for in a list for each of a list: a second. None of the kernel's own objects needs more than 2^12. */
+#define MAX_WORK ((uint64_t)1 << 28)
+
+struct object {
+	struct elf_file file;
+	int linking;
+	uint64_t symbol_count;
+	uint64_t externs;
+	uint64_t executable;	/* sections with functions */
+};
+
+static inline const unsigned char *content(const struct object *object, const struct elf_section *section)
+{
+	return object->file.memory + section->offset;
+}
+
+static inline const char *name_of(const struct object *object, const struct elf_section *section)
+{
+	/* It is in there, and ends (check_section()). */
+	return (const char *)object->file.memory + object->file.names.offset + section->name;
+}
+
+/* Check the section .BTF, symbols being checked: 0, or a negative errno. */
+int lbc_elf_check_btf(struct object *object, uint64_t index);
+
+#endif
