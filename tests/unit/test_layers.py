@@ -56,6 +56,8 @@ ROWS = (
     {"_probe_code"},
     {"probe"},
     {"programs", "variables"},
+    {"_object_contents"},
+    {"_object_load"},
     {"objects"},
     {"net"},
     {"compile", "kernel", "linker"},

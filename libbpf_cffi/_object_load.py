@@ -1,0 +1,156 @@
+"""Loading an object: everything is looked at first that libbpf would stumble over, and a failure is explained."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from . import _log
+from ._check import failure, load_logs
+from ._ffi import ffi, lib, text
+from ._handle import ObjectHandle
+from ._head_room import check_head_room
+from ._map_access import close_elements
+from ._map_settings import address_of
+from ._object_contents import Contents
+from ._pins import Folders, check_pin
+from .errors import LibbpfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._gen_loader import LoaderProgram
+    from ._libbpf import CData, bpf_map, bpf_object
+
+__all__ = ["Loading"]
+
+OPEN, PREPARED, LOADED, FAILED = ObjectHandle.OPEN, ObjectHandle.PREPARED, ObjectHandle.LOADED, ObjectHandle.FAILED
+
+
+class Loading(Contents):
+    """The part of `Object` that is its load."""
+
+    __slots__ = ()
+
+    def prepare(self) -> None:
+        """Do everything of load but loading the programs: relocate them and create the maps.
+
+        Afterwards `Program.insns` are what the kernel will see. *Wraps* ``bpf_object__prepare()``.
+        """
+        self._advance("prepare", lib.lbc_object_prepare, PREPARED, OPEN)
+
+    def load(self) -> None:
+        """Create the maps and load the programs into the kernel.
+
+        *Wraps* ``bpf_object__load()``. Raises `VerifierError`, with the whole log, when the verifier refuses
+        a program, and
+        `LibbpfPermissionError`, with the missing capabilities, when the kernel refuses the process. After a
+        load that failed the object can only be closed. Signals wait until the load is done: one that came in
+        during a long verification would make it fail.
+        """
+        self._advance("load", lib.lbc_object_load, LOADED, OPEN, PREPARED)
+
+    def gen_loader(self, *, gen_hash: bool = False) -> LoaderProgram:
+        """Generate, instead of loading, a program that does all that load would do, for a place without libbpf.
+
+        *Wraps* ``bpf_object__gen_loader()``. Light skeletons are made of such a program. It is of the type SYSCALL, and
+        needs nothing of the object any more, which can only be closed afterwards. With `gen_hash` it compares the map
+        of its data with a hash inside it, so that whoever signs the instructions has signed the data, too. Raises
+        `NotSupportedError` for struct_ops maps and for variables in an arena, of which libbpf can make no loader. Linux
+        5.14; `gen_hash` 6.18.
+        """
+        from ._gen_loader import Generation
+
+        generation = Generation(self._handle, gen_hash)
+        self._advance("generate the loader of", generation.run, ObjectHandle.GENERATED, OPEN)
+        return generation.result(tuple(self._maps), tuple(self._programs))
+
+    def _advance(self, verb: str, function: Callable[[bpf_object, CData], None], phase: str, *before: str) -> None:
+        action = f"{verb} {self._handle.name}"
+        self._handle.refuse_reentry(action)
+        with self._handle.lock:
+            pointer = self._handle.pointer
+            self._handle.require(action, *before)
+            _log.listen()
+            check_head_room(len(self._programs) + len(self._maps), action)
+            for each in self._maps.values():
+                _check_arena(each, action)
+                types = lib.bpf_map__btf_key_type_id(each), lib.bpf_map__btf_value_type_id(each)
+                self._handle.map_types.setdefault(address_of(each), types)
+            if self._custom_btf and self._handle.phase == OPEN:
+                _check_custom_btf(self._custom_btf, action)
+            with self._pin_by_name(action):
+                _log.listen(debug=any(lib.bpf_program__log_level(each) for each in self._programs.values()))
+                # A load that fails after a prepare closes the descriptors.
+                close_elements(self._handle)
+                result = ffi.new("int *", 1)
+                try:
+                    function(pointer, result)
+                finally:
+                    # A signal that was held back may raise here, with the work done.
+                    if result[0] <= 0:
+                        self._handle.phase = FAILED if result[0] else phase
+                messages = _log.take()
+                if messages:
+                    self._logs.update(load_logs(messages))
+                if result[0]:
+                    # What failed may have been libbpf's probe of a feature, for want of a descriptor or a privilege.
+                    lib.lbc_features_forget_missing()
+                    hint = self._load_hint(messages)
+                    raise failure(-result[0], action, hint, user_log=self.kernel_log, messages=messages)
+
+    def _load_hint(self, messages: list[tuple[int, str]]) -> str | None:
+        """Say what is wrong with the target of a program that libbpf has not found in the kernel's BTF."""
+        from ._close_names import missing_btf_target
+
+        sections = {name: text(lib.bpf_program__section_name(each)) for name, each in self._programs.items()}
+        return missing_btf_target((said for _, said in messages), sections)
+
+    def _pin_by_name(self, action: str) -> Folders:
+        """Check the way to where load pins maps, or takes pinned ones from."""
+        pointers = (lib.bpf_map__pin_path(each) for each in self._maps.values())
+        paths = {os.path.abspath(text(pointer)) for pointer in pointers if pointer}
+        for path in paths:
+            check_pin(path, action)
+        return Folders(action, *sorted({os.path.dirname(path) for path in paths}))
+
+
+def _check_custom_btf(path: str, action: str) -> None:
+    """Raise when relocating against the BTF in a file would crash, or never end: libbpf reads it in the next moment."""
+    from .btf import Btf
+
+    try:
+        Btf.from_file(path).close()
+    except LibbpfError as error:
+        hint = f"the file {path!r}, which btf_custom_path names, cannot be read, or has no BTF"
+        if error.errno == errno.EINVAL:
+            hint = f"btf_custom_path: {error}"
+        raise failure(error.errno or errno.EINVAL, action, hint) from None
+
+
+def _check_arena(pointer: bpf_map, action: str) -> None:
+    """Raise when load would write over this process's own memory, or where it gets a SIGSEGV.
+
+    libbpf maps an arena with ``MAP_FIXED`` at the address in its ``map_extra``, over whatever is there (EEXIST), and
+    writes the initial values of variables into pages that with ``BPF_F_SEGV_ON_FAULT`` must not be touched (EFAULT).
+    """
+    if lib.bpf_map__type(pointer) != lib.BPF_MAP_TYPE_ARENA or not lib.bpf_map__autocreate(pointer):
+        return
+    arena = f"arena {text(lib.bpf_map__name(pointer))!r}"
+    if lib.bpf_map__map_flags(pointer) & lib.BPF_F_SEGV_ON_FAULT and lib.bpf_map__initial_value(
+        pointer, ffi.new("size_t *")
+    ):
+        why = "holds variables, whose initial values cannot be written with the map flag SEGV_ON_FAULT"
+        raise failure(errno.EFAULT, action, f"{arena} {why}")
+    start = lib.bpf_map__map_extra(pointer)
+    if not start:
+        return
+    end = start + lib.bpf_map__max_entries(pointer) * os.sysconf("SC_PAGESIZE")
+    with open("/proc/self/maps", "rb") as file:
+        for line in file:
+            first, _, last = line.partition(b" ")[0].partition(b"-")
+            if start < int(last, 16) and int(first, 16) < end:
+                wants = f"{arena} wants the addresses from {start:#x} to {end:#x}"
+                why = "where this process has other memory: choose another map_extra"
+                raise failure(errno.EEXIST, action, f"{wants}, {why}")
