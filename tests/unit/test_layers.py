@@ -11,9 +11,9 @@ PACKAGE = Path(__file__).resolve().parent.parent.parent / "libbpf_cffi"
 
 ROWS = (
     {"_arguments", "_command_io", "_libbpf", "errors", "_privileges", "_elf"},
-    {"hist", "tracefs", "_ffi", "_named"},
-    {"tracepoints", "_handle", "enums", "_log"},
-    {"_check", "_map_access", "_record", "infos"},
+    {"hist", "_mounts", "_ffi", "_named"},
+    {"tracefs", "_handle", "enums", "_log"},
+    {"tracepoints", "_check", "_map_access", "_record", "infos"},
     {"_borrow", "_contexts", "_type_numbers", "insns"},
     {"_codec_program", "_pins", "_sections", "_trace_lines", "_trace_held", "_files", "_btf_dump"},
     {"_net_names", "_targets"},

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from libbpf_cffi import Error, tracefs, tracepoints
+from libbpf_cffi import Error, _mounts, tracefs, tracepoints
 from libbpf_cffi.tracefs import FilesystemError, TracefsError, TracefsPermissionError
 from libbpf_cffi.tracepoints import TracepointField, parse_format
 
@@ -105,7 +105,7 @@ def test_what_cannot_name_a_tracepoint_is_refused(category: str, name: str) -> N
 
 
 def test_a_mount_point_may_have_blanks_newlines_and_backslashes_in_its_name() -> None:
-    assert tracefs._unescaped(rb"/a\040b\012c\134d\011e\134040") == "/a b\nc\\d\te\\040"
+    assert _mounts._unescaped(rb"/a\040b\012c\134d\011e\134040") == "/a b\nc\\d\te\\040"
 
 
 def test_an_instance_of_a_process_that_is_gone_is_stale() -> None:
