@@ -7,7 +7,7 @@ import os
 import re
 import stat
 
-from . import _vmlinux
+from . import _files
 from ._ffi import path_bytes
 from .errors import Error, LibbpfError
 
@@ -127,13 +127,13 @@ class Source:
             raise
 
     def _read(self) -> None:
-        with _vmlinux.system_errors(self.action):
+        with _files.system_errors(self.action):
             if stat.S_ISFIFO(os.stat(self.name).st_mode):
                 # It can be read only once: by us, as a text of that name.
                 with open(self.name, "rb") as pipe:
                     self.data = pipe.read()
                 return
-        with _vmlinux.regular_file(self.name, self.action) as file:
+        with _files.regular_file(self.name, self.action) as file:
             self.data = file.read()
         self.path = os.path.join(".", self.name) if self.name.startswith("-") else self.name
 

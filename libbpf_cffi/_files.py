@@ -1,16 +1,22 @@
-"""Read a file that a user names."""
+"""Read and write the files that a user names."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+from contextlib import contextmanager, suppress
 from io import FileIO
 
-from ._check import check
+from ._check import check, failure
 from .errors import Error
 
-__all__ = ["read_file"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+__all__ = ["read_file", "regular_file", "system_errors", "write_file"]
 
 
 def read_file(path: str, action: str) -> bytes:
@@ -43,3 +49,59 @@ def read_file(path: str, action: str) -> bytes:
 
 def _file_hint(error: int) -> str | None:
     return "the file's own permissions, or those of a folder on the way, forbid it" if error == errno.EACCES else None
+
+
+@contextmanager
+def system_errors(action: str) -> Iterator[None]:
+    """Turn an ``OSError`` into the package's own, which says what was being done."""
+    try:
+        yield
+    except Error:
+        raise
+    except OSError as error:
+        place = error.filename if isinstance(error.filename, (str, bytes)) else ""
+        name = os.fsdecode(place)
+        where = f"the file is {name!r}" if name and repr(name) not in action else None
+        raise failure(error.errno or errno.EIO, action, hint=where) from error
+
+
+@contextmanager
+def regular_file(path: str, action: str) -> Iterator[BinaryIO]:
+    """Open a regular file to read it; a device or a FIFO would never end."""
+    with system_errors(action), open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise failure(errno.EINVAL, action, hint=f"{path!r} is not a regular file")
+        yield file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # As an opener: of open(os.open(path)), a folder's descriptor would stay open. O_NONBLOCK: the open itself would
+    # wait for a FIFO's writer.
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def write_file(path: str, data: bytes, mode: int = 0o666) -> None:
+    """Write a file whole or not at all: what was there stays until all of `data` is written.
+
+    `mode` is that of a new file, less the umask. A symbolic link is followed, and what is no regular file, such as
+    a terminal or ``/dev/null``, is written to as it is.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            with open(path, "wb") as file:
+                file.write(data)
+            return
+    path = os.path.realpath(path)
+    name = f".{os.path.basename(path)[:50]}.{os.urandom(6).hex()}"
+    temporary = os.path.join(os.path.dirname(path), name)
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with open(fd, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        if isinstance(error, OSError):
+            error.filename = path
+        raise

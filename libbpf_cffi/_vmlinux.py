@@ -16,16 +16,17 @@ from . import _log, _pins
 from ._btf_dump import Dumper
 from ._check import failure, not_null, strerror
 from ._ffi import ffi, lib, path_bytes
-from .errors import Error, LibbpfError
+from ._files import regular_file, system_errors, write_file
+from .errors import LibbpfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import BinaryIO, NoReturn
+    from typing import NoReturn
 
     from ._libbpf import btf as Btf  # noqa: N812 - `btf` is an argument here
 
-__all__ = ["FILE_NAME", "folder", "regular_file", "system_errors", "write_file"]
+__all__ = ["FILE_NAME", "folder"]
 
 FILE_NAME = "vmlinux.h"
 
@@ -366,62 +367,3 @@ def _prune(cache: str) -> None:
         import shutil
 
         shutil.rmtree(path)
-
-
-# Files
-
-
-@contextmanager
-def system_errors(action: str) -> Iterator[None]:
-    """Turn an ``OSError`` into the package's own, which says what was being done."""
-    try:
-        yield
-    except Error:
-        raise
-    except OSError as error:
-        place = error.filename if isinstance(error.filename, (str, bytes)) else ""
-        name = os.fsdecode(place)
-        where = f"the file is {name!r}" if name and repr(name) not in action else None
-        raise failure(error.errno or errno.EIO, action, hint=where) from error
-
-
-@contextmanager
-def regular_file(path: str, action: str) -> Iterator[BinaryIO]:
-    """Open a regular file to read it; a device or a FIFO would never end."""
-    with system_errors(action), open(path, "rb", opener=_without_waiting) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise failure(errno.EINVAL, action, hint=f"{path!r} is not a regular file")
-        yield file
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    # As an opener: of open(os.open(path)), a folder's descriptor would stay open. O_NONBLOCK: the open itself would
-    # wait for a FIFO's writer.
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
-def write_file(path: str, data: bytes, mode: int = 0o666) -> None:
-    """Write a file whole or not at all: what was there stays until all of `data` is written.
-
-    `mode` is that of a new file, less the umask. A symbolic link is followed, and what is no regular file, such as
-    a terminal or ``/dev/null``, is written to as it is.
-    """
-    with suppress(FileNotFoundError):
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            with open(path, "wb") as file:
-                file.write(data)
-            return
-    path = os.path.realpath(path)
-    name = f".{os.path.basename(path)[:50]}.{os.urandom(6).hex()}"
-    temporary = os.path.join(os.path.dirname(path), name)
-    try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with open(fd, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException as error:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        if isinstance(error, OSError):
-            error.filename = path
-        raise

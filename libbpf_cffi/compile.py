@@ -29,7 +29,7 @@ import sys
 import warnings
 from contextlib import ExitStack, suppress
 
-from . import _clang, _vmlinux
+from . import _clang, _files, _vmlinux
 from ._clang import CompileError
 from ._ffi import path_bytes
 from .errors import Error
@@ -127,7 +127,7 @@ def vmlinux_h(btf: str | os.PathLike[str] | None = None) -> str:
     """
     with _vmlinux.folder(btf) as folder:
         path = os.path.join(folder, _vmlinux.FILE_NAME)
-        with _vmlinux.regular_file(path, f"read {path!r}") as file:
+        with _files.regular_file(path, f"read {path!r}") as file:
             # Names in BTF are bytes of no stated encoding.
             return file.read().decode("utf-8", "surrogateescape")
 
@@ -181,8 +181,8 @@ def _compile(
     if not done.bpf:
         raise _clang.refusal(job.action, done)
     if target is not None:
-        with _vmlinux.system_errors(f"write the object {target!r}"):
-            _vmlinux.write_file(target, done.output)
+        with _files.system_errors(f"write the object {target!r}"):
+            _files.write_file(target, done.output)
     return done.output, done.stderr
 
 
@@ -350,8 +350,8 @@ def _command(options: Namespace, flags: Sequence[str]) -> None:
 
 def _give(path: str, data: bytes) -> None:
     if path != "-":
-        with _vmlinux.system_errors(f"write {path!r}"):
-            _vmlinux.write_file(path, data)
+        with _files.system_errors(f"write {path!r}"):
+            _files.write_file(path, data)
         return
     if sys.stdout is None:
         raise OSError(errno.EBADF, "standard output is closed")

@@ -16,7 +16,7 @@ import sys
 from ._arguments import path_name, unsigned
 from ._check import failure
 from ._ffi import ffi, lib
-from ._files import read_file
+from ._files import read_file, write_file
 from ._isolate import check_object, not_survived, run_child
 from .errors import Error
 
@@ -93,8 +93,6 @@ def _write(target: str | int, data: bytes) -> None:
     what = f"descriptor {target}" if isinstance(target, int) else repr(target)
     try:
         if isinstance(target, str):
-            from ._vmlinux import write_file
-
             write_file(target, data)
             return
         view = memoryview(data)
