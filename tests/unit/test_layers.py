@@ -26,6 +26,7 @@ ROWS = (
     {"_codec_flexible", "_trace_format", "_trace_instance", "_trace_names", "_trace_reader"},
     {"_trace_async", "_trace_raw"},
     {"_codec"},
+    {"_btf_values"},
     {"_btf_type", "_event_types"},
     {"_batch", "_btf_build", "_btf_find", "_btf_text"},
     {"_perf_settings", "_stream_source", "_stream_steps"},
