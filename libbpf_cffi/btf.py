@@ -15,7 +15,8 @@ import os
 
 from . import _elf, _log
 from ._arguments import buffer
-from ._btf_build import Building, kernel_info
+from ._btf_build import kernel_info
+from ._btf_derive import Deriving
 from ._btf_find import Finding
 from ._btf_text import Writing
 from ._btf_type import BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
@@ -44,7 +45,7 @@ _MALFORMED = "it is malformed, or split and not of the base that was given"
 _NO_KERNEL_BTF = "the running kernel gives no BTF: it was built without CONFIG_DEBUG_INFO_BTF"
 
 
-class Btf(Building, Finding, Writing):
+class Btf(Deriving, Finding, Writing):
     """A set of types: of an object, the kernel, a module, a file, or one that is being built.
 
     A sequence of `BtfType` by id, 0 being void; names find one too: ``btf["struct task_struct"]``. Split BTF, such as a

@@ -29,7 +29,7 @@ ROWS = (
     {"_btf_values"},
     {"_btf_type", "_event_types"},
     {"_batch", "_btf_build", "_btf_find", "_btf_text"},
-    {"_perf_settings", "_stream_source", "_stream_steps"},
+    {"_btf_derive", "_perf_settings", "_stream_source", "_stream_steps"},
     {"_stream"},
     {"_map_open", "_map_settings", "_program_open", "_vmlinux", "btf", "links", "stats"},
     {"perfbuf", "ringbuf", "trace_pipe", "user_ringbuf"},
