@@ -3,7 +3,8 @@
 A kind says in `_make_key_codec` and `_make_value_codec` how its keys and values become bytes and back (a codec has
 `size`, `typename`, `format`, `decode`, `decode_many`, `encode`, `encode_many` and `dtype`, as in `_codec`), and has the
 operations that it has. Everything else is here, or in what `Map` is made of: what a map is (`_map_settings`,
-`_map_identity`), how it is opened (`_map_open`), and libbpf's verbs for its elements (`_map_elements`).
+`_map_identity`), how it is opened (`_map_open`), libbpf's verbs for its elements (`_map_elements`), and what it has to
+do with other maps and programs (`_map_related`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import errno
 import os
 
 from . import _log, _map_create, _map_open
-from ._check import check, not_null
+from ._check import check
 from ._ffi import c_string, ffi, lib, text, unsigned
 from ._handle import Handle, ObjectHandle
-from ._map_elements import Accessible
+from ._map_related import Related
 from ._map_settings import kind_of, register
 from ._type_numbers import map_type_number
 from .errors import StateError
@@ -29,12 +30,11 @@ if TYPE_CHECKING:
 
     from ._libbpf import CData, bpf_map
     from .enums import MapType
-    from .programs import Program
 
 __all__ = ["Map", "kind_of", "register"]
 
 
-class Map(Accessible):
+class Map(Related):
     """A map, of an object or stand-alone. The class of a map goes by its type: `HashMap`, `ArrayMap` and so on.
 
     A map of an object is borrowed from it: it keeps the object, and is as closed as the object is. Its definition may
@@ -305,95 +305,7 @@ class Map(Accessible):
             raise
         return self
 
-    # With other maps and programs, before load
-
-    def reuse(self, other: Map) -> None:
-        """Let load take an existing map instead of creating this one, whose definition becomes that of `other`.
-
-        *Wraps* ``bpf_map__reuse_fd()``. `other` stays open and its owner's; it must be of the same type.
-        """
-        self._handle.check()
-        if not isinstance(other, Map):
-            raise TypeError(f"other must be a Map, not {type(other).__name__}")
-        action = f"reuse map {other.name!r} as map {self._name!r}"
-        # One lock after the other: two maps may be reused crosswise.
-        fd = other._dup(action)
-        try:
-            with other._handle.lock:
-                theirs = other._raw_info()
-            with self._handle.lock:
-                self._handle.check()
-                self._require(action, ObjectHandle.OPEN)
-                # By the type alone load follows pointers that opening the file has prepared.
-                same = ("type", "key_size", "value_size", "max_entries") if self.is_internal else ("type",)
-                for field in same:
-                    mine, its = int(getattr(self, field)), int(getattr(theirs, field))
-                    if mine != its:
-                        raise ValueError(f"cannot {action}: its {field} is {its}, not {mine}")
-                _log.listen()
-                check(lib.bpf_map__reuse_fd(self._pointer, fd), action)
-        finally:
-            os.close(fd)
-
-    @property
-    def inner_map(self) -> Map | None:
-        """The map that those which this map of maps holds must be like; settable before load to an existing map.
-
-        It can be configured like any map of the object, and is gone after load: ``None``, as for a map of another type.
-        *Wraps* ``bpf_map__inner_map()``, ``bpf_map__set_inner_map_fd()``.
-        """
-        with self._handle.lock:
-            if self._facts is not None:
-                return None
-            inner = lib.bpf_map__inner_map(self._pointer)
-            if not inner:
-                return None
-            handle: Any = self._handle
-            found: Map = kind_of(lib.bpf_map__type(inner))._of_object(self._owner, handle, inner)
-            found._outer = self
-            return found
-
-    @inner_map.setter
-    def inner_map(self, value: Map) -> None:
-        self._handle.check()
-        if not isinstance(value, Map):
-            raise TypeError(f"inner_map must be a Map, not {type(value).__name__}")
-        action = f"set inner_map of map {self._name!r}"
-        fd = value._dup(action)
-        try:
-            with self._handle.lock:
-                self._settable("inner_map")
-                # libbpf does not duplicate it, and does not close it either: it is kept until the object is closed.
-                kept = Handle(lib.lbc_map__close, self._handle, name=action, fds=_map_open.descriptors)
-                try:
-                    not_null(kept.make(lib.lbc_map__from_fd, fd), action, None, kept.errno)
-                    _log.listen()
-                    check(lib.bpf_map__set_inner_map_fd(self._pointer, _map_open.descriptor(kept)), action)
-                except BaseException:
-                    kept._close()
-                    raise
-        finally:
-            os.close(fd)
-
-    @property
-    def exclusive_program(self) -> Program | None:
-        """The only program that may use the map; settable before load, to one of the same object. Linux 6.18.
-
-        *Wraps* ``bpf_map__exclusive_program()``, ``bpf_map__set_exclusive_program()``.
-        """
-        with self._handle.lock:
-            if self._facts is not None:
-                return None
-            program = lib.bpf_map__exclusive_program(self._pointer)
-            found: Program | None = self._owner.programs[text(lib.bpf_program__name(program))] if program else None
-            return found
-
-    @exclusive_program.setter
-    def exclusive_program(self, value: Program) -> None:
-        self._handle.check()
-        if getattr(value, "_handle", None) is not self._handle or not hasattr(value, "_loaded"):
-            raise ValueError(f"exclusive_program of map {self._name!r} must be a Program of {self._handle.name}")
-        self._set("exclusive_program", lib.bpf_map__set_exclusive_program, value._pointer)
+    # Maps of functions
 
     def _fill_struct_ops(self, action: str) -> None:
         """Write its table of functions into a struct_ops map, as attaching does: then it can take another's place."""
