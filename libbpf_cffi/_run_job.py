@@ -8,7 +8,6 @@ from contextlib import suppress
 from time import monotonic
 
 import libbpf_cffi as bpf
-from libbpf_cffi import tracefs
 
 from . import _run_facts as facts
 from ._run_io import Interrupted, Output, ReaderGoneError
@@ -161,32 +160,16 @@ class Job:
                 raise UsageError(f"{about[0]} is about the trace and events: --no-trace shows none, and there are none")
 
     def _prepare_pins(self) -> None:
-        """Find or make the BPF file system that pins need, and remember what is pinned already."""
+        """Make ready for pins, if there will be any."""
         by_name = any(
             each.pin_path is not None for obj in self._objects.values() for each in obj.maps.values()
         )
         if self._options.pin is None and not by_name:
             return
-        from ._run_pins import Pins, on_bpffs
+        from ._run_pins import Pins
 
         self._pins = Pins(self._options.pin)
-        for obj in self._objects.values():
-            self._pins.expect(obj)
-        folder = self._pins.folder
-        if folder is None:
-            folder = tracefs.BPFFS
-        elif len({object_name(path) for path in self._objects}) < len(self._objects):
-            raise UsageError("two objects have the same name, so their pins would mix: pin one at a time")
-        if on_bpffs(folder):
-            return
-        if not self._options.no_mount and f"{folder}/".startswith(f"{tracefs.BPFFS}/"):
-            with self._stopper:
-                self._stopper.check()
-                mounted = tracefs.mount_bpffs()
-            self._report.fact(f"mounted a BPF file system at {mounted}")
-        if self._pins.folder is not None and not on_bpffs(folder):
-            advice = f"pins live in a BPF file system, which this is not (mount -t bpf bpf {tracefs.BPFFS})"
-            raise OSError(errno.EINVAL, advice, folder)
+        self._pins.prepare(self._objects, self._options, self._stopper, self._report)
 
     def _load(self) -> None:
         for obj in self._objects.values():

@@ -8,14 +8,19 @@ import os
 import libbpf_cffi as bpf
 from libbpf_cffi import tracefs
 
+from ._run_options import UsageError, object_name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Pins", "on_bpffs"]
+    from ._run_io import Reporter, Stopper
+    from ._run_options import Options
+
+__all__ = ["Pins"]
 
 
-def on_bpffs(folder: str) -> bool:
+def _on_bpffs(folder: str) -> bool:
     """Tell whether `folder`, which may not exist yet, is or would be in a BPF file system."""
     here = os.path.abspath(folder)
     while not os.path.lexists(here):
@@ -31,7 +36,29 @@ class Pins:
         self._made: list[str] = []
         self._folders: list[str] = []
 
-    def expect(self, obj: bpf.Object) -> None:
+    def prepare(
+        self, objects: Mapping[str, bpf.Object], options: Options, stopper: Stopper, report: Reporter
+    ) -> None:
+        """Find or make the BPF file system that pins need, and remember what is pinned already."""
+        for obj in objects.values():
+            self._expect(obj)
+        folder = self.folder
+        if folder is None:
+            folder = tracefs.BPFFS
+        elif len({object_name(path) for path in objects}) < len(objects):
+            raise UsageError("two objects have the same name, so their pins would mix: pin one at a time")
+        if _on_bpffs(folder):
+            return
+        if not options.no_mount and f"{folder}/".startswith(f"{tracefs.BPFFS}/"):
+            with stopper:
+                stopper.check()
+                mounted = tracefs.mount_bpffs()
+            report.fact(f"mounted a BPF file system at {mounted}")
+        if self.folder is not None and not _on_bpffs(folder):
+            advice = f"pins live in a BPF file system, which this is not (mount -t bpf bpf {tracefs.BPFFS})"
+            raise OSError(errno.EINVAL, advice, folder)
+
+    def _expect(self, obj: bpf.Object) -> None:
         """Remember which maps the load will pin by their names: those that are not there yet."""
         for each in obj.maps.values():
             if each.pin_path is not None and not os.path.lexists(each.pin_path):
