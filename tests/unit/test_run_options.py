@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from libbpf_cffi import _run_options, run
+from libbpf_cffi import _run_options, _run_parser, run
 from libbpf_cffi._run_io import printable
 from libbpf_cffi._run_options import Options, parse
 
@@ -197,7 +197,7 @@ def test_the_help_fits_a_narrow_terminal(monkeypatch, capsys):
 
 
 def test_the_helps_examples_can_be_parsed():
-    examples = re.findall(r"^  bpf-run (.*?)(?: \||  +|$)", _run_options.EPILOG, re.MULTILINE)
+    examples = re.findall(r"^  bpf-run (.*?)(?: \||  +|$)", _run_parser.EPILOG, re.MULTILINE)
     assert len(examples) >= 6
     for example in examples:
         options = parse([word.strip("'") for word in example.split()])
