@@ -7,13 +7,14 @@ import os
 
 from . import _log
 from ._arguments import path_name
-from ._check import by_id_hint, check, failure, not_null
+from ._check import by_id_hint, check, not_null
 from ._ffi import ffi, lib, path_bytes, unsigned
 from ._handle import Handle, program_title
+from ._kernel_open import ids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, Protocol
 
     from typing_extensions import Self
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
         def _loaded(self, action: str) -> int: ...
 
 
-__all__ = ["LinkOpening", "ids", "own_descriptor"]
+__all__ = ["LinkOpening", "own_descriptor"]
 
 
 class LinkOpening:
@@ -126,7 +127,7 @@ class LinkOpening:
         """
         found: list[Self] = []
         try:
-            for number in ids():
+            for number in ids(lib.bpf_link_get_next_id, "links"):
                 try:
                     link = cls.from_id(number)
                 except OSError as error:
@@ -239,20 +240,6 @@ class LinkOpening:
                 parent=None if owner is None else handle,
                 owner=owner,
             )
-
-
-def ids() -> Iterator[int]:
-    """Give the id of every link of the kernel."""
-    following = ffi.new("__u32 *")
-    at = 0
-    while True:
-        result = lib.bpf_link_get_next_id(at, following)
-        if result == -errno.ENOENT:
-            return
-        if result < 0:
-            raise failure(-result, "list the links of the kernel", by_id_hint)
-        at = following[0]
-        yield at
 
 
 def _by_descriptor_hint(error: int) -> str | None:

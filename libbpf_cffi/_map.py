@@ -16,6 +16,8 @@ from . import _log, _map_create, _map_open
 from ._check import check
 from ._ffi import c_string, ffi, lib, text, unsigned
 from ._handle import Handle, ObjectHandle
+from ._kernel_open import NAME_MAX
+from ._map_open import MAPS
 from ._map_related import Related
 from ._map_settings import kind_of, register
 from ._type_numbers import map_type_number
@@ -190,7 +192,7 @@ class Map(Related):
 
         `key` and `value` as in `typed`.
         """
-        return cls._stand_alone(_map_open.from_fd(fd))._with_types(key, value)
+        return cls._stand_alone(MAPS.from_fd(fd))._with_types(key, value)
 
     @classmethod
     def find(
@@ -208,7 +210,7 @@ class Map(Related):
         for each in found:
             each.close()
         if not found:
-            raise KeyError(f"the kernel has no map {name!r}{_map_open.close_names(name)}")
+            raise KeyError(f"the kernel has no map {name!r}{MAPS.close_names(name, 0)}")
         listed = ", ".join(map(str, numbers))
         raise ValueError(f"the kernel has {len(numbers)} maps {name!r}, with the ids {listed}: use from_id()")
 
@@ -226,10 +228,10 @@ class Map(Related):
 
         `key` and `value` as in `typed`. On a class other than `Map` only those of its types count. Needs CAP_SYS_ADMIN.
         """
-        wanted = None if name is None else c_string(name, "name")[: _map_open.NAME_MAX]
+        wanted = None if name is None else c_string(name, "name")[:NAME_MAX]
         found: list[Self] = []
         try:
-            for number in _map_open.ids():
+            for number in MAPS.ids():
                 try:
                     made = _map_open.from_id(number, read_only, write_only)
                 except OSError as error:

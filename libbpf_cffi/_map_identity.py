@@ -10,6 +10,7 @@ from ._borrow import duplicate
 from ._check import check
 from ._ffi import ffi, lib, text
 from ._handle import ObjectHandle
+from ._kernel_open import descriptor
 from ._map_settings import Settings
 from ._pins import Folders, pin_path, pinning_hint, remove_pin
 from .errors import StateError
@@ -40,7 +41,7 @@ class Identity(Settings):
         """
         with self._handle.lock:
             if self._facts is not None:
-                return _map_open.descriptor(self._handle)
+                return descriptor(self._handle)
             pointer = self._pointer
             self._require(f"use map {self.name!r}", *CREATED)
             fd = lib.bpf_map__fd(pointer)

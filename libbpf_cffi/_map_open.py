@@ -1,71 +1,48 @@
-"""Stand-alone maps: their handles, and how each is made. What a map is like is `_map`'s."""
+"""Stand-alone maps: how one is made or opened. What a map is like is `_map`'s."""
 
 from __future__ import annotations
 
 import errno
-import os
 
-from . import _log
 from ._arguments import buffer
-from ._check import by_id_hint, check, failure, not_null
-from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
-from ._handle import Handle
-from ._pins import check_pin, opening_hint
+from ._check import failure
+from ._ffi import Options, ffi, lib, unsigned
+from ._kernel_open import Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import os
     from typing import Any
 
-    from ._check import Hint
+    from ._handle import Handle
     from ._libbpf import CData, lbc_map
 
-__all__ = ["create", "descriptor", "descriptors", "fdinfo", "from_fd", "from_id", "from_pin", "ids"]
-
-NAME_MAX = 15
-"""Bytes of a name in the kernel (BPF_OBJ_NAME_LEN, less the NUL)."""
+__all__ = ["MAPS", "create", "fdinfo", "from_id", "from_pin", "type_name"]
 
 
-def descriptor(handle: Handle[lbc_map]) -> int:
-    """Give a stand-alone map's descriptor; hold the lock."""
-    return int(handle.pointer.fd)
+def _id_hint(error: int, number: int) -> str | None:
+    return f"no map has the id {number}" if error == errno.ENOENT else None
 
 
-def descriptors(pointer: Any) -> tuple[int, ...]:
-    """Give what a forked child has to close."""
-    return (int(pointer.fd),)
+def _name_hint(error: int, name: str) -> str | None:
+    if error == errno.EINVAL and not all(each.isascii() and (each.isalnum() or each in "_.") for each in name):
+        # bpf_obj_name_cpy() in the kernel.
+        return f"a map's name has only ASCII letters, digits, '_' and '.': {name!r} does not"
+    return None
 
 
-def _make(
-    function: Callable[..., lbc_map], *arguments: object, action: str, name: str, hint: Hint = None
-) -> tuple[Handle[lbc_map], CData]:
-    """Call the C function that makes a map's descriptor; give the handle, and what the kernel says of the map."""
-    handle = Handle(lib.lbc_map__close, name=name, fds=descriptors)
-    info = ffi.new("struct bpf_map_info *")
-    # Whatever interrupts the making of the map that will hold this, nothing is lost.
-    handle.close_with(info)
-    try:
-        _log.listen()
-        not_null(handle.make(function, *arguments), action, hint, handle.errno)
-        fd = descriptor(handle)
-        if not _is_map(fd):
-            # Also a program, a link or BTF can be pinned, or be behind a descriptor.
-            check(-errno.EINVAL, action, "that is something other than a map")
-        size = ffi.new("__u32 *", ffi.sizeof("struct bpf_map_info"))
-        check(lib.bpf_map_get_info_by_fd(fd, info, size), action)
-    except BaseException:
-        handle._close()
-        raise
-    handle.name = f"map {text(info.name)!r}" if info.name[0] != b"\0" else f"map {info.id}"
-    return handle, info
-
-
-def _is_map(fd: int) -> bool:
-    try:
-        return os.readlink(f"/proc/self/fd/{fd}") == "anon_inode:bpf-map"
-    except FileNotFoundError:
-        # No /proc: the kernel refuses later what is none.
-        return True
+MAPS = Kind(
+    "map",
+    "anon_inode:bpf-map",
+    "struct bpf_map_info",
+    close=lib.lbc_map__close,
+    from_id=lib.lbc_map__from_id,
+    from_pin=lib.lbc_map__from_pin,
+    from_fd=lib.lbc_map__from_fd,
+    get_info=lib.bpf_map_get_info_by_fd,
+    next_id=lib.bpf_map_get_next_id,
+    gone=_id_hint,
+)
 
 
 def type_name(number: int) -> str:
@@ -79,9 +56,7 @@ def create(
     kind: int, key_size: int, value_size: int, max_entries: int, name: str, fields: dict[str, Any], rule: str | None
 ) -> tuple[Handle[lbc_map], CData]:
     """Create a map; `fields` are those of ``struct bpf_map_create_opts``, `rule` is what the type wants."""
-    encoded = c_string(name, "name")
-    if len(encoded) > NAME_MAX:
-        raise ValueError(f"name has {len(encoded)} bytes, more than the {NAME_MAX} that the kernel keeps: {name!r}")
+    encoded = MAPS.encode(name)
     fields = dict(fields)
     excl_prog_hash = fields.pop("excl_prog_hash", None)
     opts = Options("bpf_map_create_opts", **{field: value for field, value in fields.items() if value is not None})
@@ -94,9 +69,8 @@ def create(
     action = f"create map {name!r}"
 
     def hint(error: int) -> str | None:
-        if error == errno.EINVAL and not all(each.isascii() and (each.isalnum() or each in "_.") for each in name):
-            # bpf_obj_name_cpy() in the kernel.
-            return f"a map's name has only ASCII letters, digits, '_' and '.': {name!r} does not"
+        if named := _name_hint(error, name):
+            return named
         if error in (errno.EINVAL, errno.E2BIG):
             said = (
                 f"the kernel refuses this definition: type {type_name(kind)}, key_size {key_size}, value_size "
@@ -109,7 +83,7 @@ def create(
             return said if rule is None else f"{said}; of this type {rule}"
         return "there is not enough memory for it" if error == errno.ENOMEM else None
 
-    return _make(
+    return MAPS.make(
         lib.lbc_map__create,
         kind,
         encoded or ffi.NULL,
@@ -131,76 +105,14 @@ def _access(read_only: bool, write_only: bool) -> int:
 
 def from_id(number: int, read_only: bool, write_only: bool) -> tuple[Handle[lbc_map], CData]:
     """Open the map that has an id."""
-    number = unsigned(number, 32, "id")
-    action = f"open map {number}"
-
-    def hint(error: int) -> str | None:
-        return f"no map has the id {number}" if error == errno.ENOENT else by_id_hint(error)
-
-    flags = _access(read_only, write_only)
-    return _make(lib.lbc_map__from_id, number, flags, action=action, name=f"map {number}", hint=hint)
+    return MAPS.from_id(number, _access(read_only, write_only))
 
 
 def from_pin(
     path: str | os.PathLike[str], read_only: bool, write_only: bool
 ) -> tuple[tuple[Handle[lbc_map], CData], str]:
     """Open the map that is pinned at a path; give the absolute path too."""
-    absolute = os.path.abspath(os.fsdecode(path_bytes(path)))
-    action = f"open the map pinned at {absolute!r}"
-    check_pin(absolute, action)
-    flags = _access(read_only, write_only)
-    name = f"the map pinned at {absolute!r}"
-    made = _make(
-        lib.lbc_map__from_pin,
-        path_bytes(absolute),
-        flags,
-        action=action,
-        name=name,
-        hint=lambda error: opening_hint(error, absolute),
-    )
-    return made, absolute
-
-
-def from_fd(fd: int) -> tuple[Handle[lbc_map], CData]:
-    """Duplicate a descriptor of a map."""
-    number = unsigned(fd, 31, "fd")
-    action = f"open the map of descriptor {number}"
-    return _make(lib.lbc_map__from_fd, number, action=action, name=f"map of descriptor {number}")
-
-
-def ids() -> Iterator[int]:
-    """Give the id of every map of the kernel."""
-    following = ffi.new("__u32 *")
-    at = 0
-    while True:
-        result = lib.bpf_map_get_next_id(at, following)
-        if result == -errno.ENOENT:
-            return
-        if result < 0:
-            raise failure(-result, "list the maps of the kernel", by_id_hint)
-        at = following[0]
-        yield at
-
-
-def names() -> set[str]:
-    """Give the names of the kernel's maps."""
-    found = set()
-    for number in ids():
-        try:
-            handle, facts = from_id(number, read_only=False, write_only=False)
-        except OSError:
-            continue  # gone meanwhile, or not ours to open
-        found.add(text(facts.name))
-        handle.close()
-    return found - {""}
-
-
-def close_names(name: str) -> str:
-    """Say which of the kernel's maps have a name like that one, for a message."""
-    import difflib
-
-    close = difflib.get_close_matches(name[:NAME_MAX], names(), n=3, cutoff=0.5)
-    return f"; close names: {', '.join(close)}" if close else ""
+    return MAPS.from_pin(path, _access(read_only, write_only))
 
 
 def fdinfo(fd: int) -> dict[str, str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 
-from . import _log, _map_open
+from . import _log
 from ._check import check, not_null
 from ._ffi import lib, text
 from ._handle import Handle, ObjectHandle
+from ._kernel_open import descriptor, descriptors
 from ._map_elements import Accessible
 from ._map_settings import kind_of
 
@@ -83,11 +84,11 @@ class Related(Accessible):
             with self._handle.lock:
                 self._settable("inner_map")
                 # libbpf does not duplicate it, and does not close it either: it is kept until the object is closed.
-                kept = Handle(lib.lbc_map__close, self._handle, name=action, fds=_map_open.descriptors)
+                kept = Handle(lib.lbc_map__close, self._handle, name=action, fds=descriptors)
                 try:
                     not_null(kept.make(lib.lbc_map__from_fd, fd), action, None, kept.errno)
                     _log.listen()
-                    check(lib.bpf_map__set_inner_map_fd(self._pointer, _map_open.descriptor(kept)), action)
+                    check(lib.bpf_map__set_inner_map_fd(self._pointer, descriptor(kept)), action)
                 except BaseException:
                     kept._close()
                     raise

@@ -20,18 +20,21 @@ import os
 import sys
 from typing import NamedTuple
 
-from . import _link_open, _log, _map_open, _program_open
+from . import _log
 from ._arguments import c_string, path_name
 from ._check import by_id_hint, check, failure
 from ._command_io import printable, write
 from ._ffi import ffi, lib, text, unsigned
 from ._kernel_holders import GONE, Holder, PerfEvent, Pin, holders, perf_events, pinned, pins
+from ._kernel_open import NAME_MAX, ids
+from ._map_open import MAPS, fdinfo
+from ._program_open import PROGRAMS
 from .errors import Error
 from .infos import link_info, map_info, program_info
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any, TypeVar
 
     from ._kernel_holders import Kind
@@ -69,19 +72,6 @@ class BtfInfo(NamedTuple):
 
 
 # Listing
-
-
-def _btf_ids() -> Iterator[int]:
-    following = ffi.new("__u32 *")
-    at = 0
-    while True:
-        result = lib.bpf_btf_get_next_id(at, following)
-        if result == -errno.ENOENT:
-            return
-        if result < 0:
-            raise failure(-result, "list the BTF of the kernel", by_id_hint)
-        at = following[0]
-        yield at
 
 
 def _each(ids: Iterable[int], opening: Callable[..., int], read: Callable[[int, str], Info], kind: str) -> list[Info]:
@@ -127,7 +117,7 @@ def _read_program(fd: int, action: str) -> ProgramInfo:
 
 
 def _read_map(fd: int, action: str) -> MapInfo:
-    return map_info(_raw("bpf_map_info", lib.bpf_map_get_info_by_fd, fd, action), _map_open.fdinfo(fd))
+    return map_info(_raw("bpf_map_info", lib.bpf_map_get_info_by_fd, fd, action), fdinfo(fd))
 
 
 def _read_link(fd: int, action: str) -> LinkInfo:
@@ -152,22 +142,22 @@ def _read_btf(fd: int, action: str) -> BtfInfo:
 
 def programs() -> list[ProgramInfo]:
     """List the programs of the kernel, by id. *Wraps* ``bpf_prog_get_next_id()``. Linux 4.13."""
-    return _each(_program_open.ids(), lib.bpf_prog_get_fd_by_id_opts, _read_program, "program")
+    return _each(PROGRAMS.ids(), lib.bpf_prog_get_fd_by_id_opts, _read_program, "program")
 
 
 def maps() -> list[MapInfo]:
     """List the maps of the kernel, by id. *Wraps* ``bpf_map_get_next_id()``. Linux 4.13."""
-    return _each(_map_open.ids(), lib.bpf_map_get_fd_by_id_opts, _read_map, "map")
+    return _each(MAPS.ids(), lib.bpf_map_get_fd_by_id_opts, _read_map, "map")
 
 
 def links() -> list[LinkInfo]:
     """List the links of the kernel, by id. *Wraps* ``bpf_link_get_next_id()``. Linux 5.8."""
-    return _each(_link_open.ids(), lib.bpf_link_get_fd_by_id_opts, _read_link, "link")
+    return _each(ids(lib.bpf_link_get_next_id, "links"), lib.bpf_link_get_fd_by_id_opts, _read_link, "link")
 
 
 def btfs() -> list[BtfInfo]:
     """List the BTF of the kernel, by id. *Wraps* ``bpf_btf_get_next_id()``. Linux 4.20; names since 5.11."""
-    return _each(_btf_ids(), lib.bpf_btf_get_fd_by_id_opts, _read_btf, "BTF")
+    return _each(ids(lib.bpf_btf_get_next_id, "BTF"), lib.bpf_btf_get_fd_by_id_opts, _read_btf, "BTF")
 
 
 # Finding
@@ -229,7 +219,7 @@ def find_btfs(*, id: int | None = None, name: str | None = None) -> list[BtfInfo
 def _named(name: str, wanted: str | None) -> bool:
     if wanted is None:
         return True
-    return name.encode("utf-8", "surrogateescape") == c_string(wanted, "name")[: _map_open.NAME_MAX]
+    return name.encode("utf-8", "surrogateescape") == c_string(wanted, "name")[:NAME_MAX]
 
 
 def _number(kind: Kind, id: int | None, pin: str | os.PathLike[str] | None) -> int | None:

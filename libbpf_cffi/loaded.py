@@ -10,10 +10,12 @@ from ._arguments import buffer, iterable, path_name
 from ._borrow import Descriptors
 from ._check import check
 from ._ffi import c_string, ffi, lib, text, unsigned
+from ._kernel_open import NAME_MAX, descriptor
 from ._pins import Folders, pin_path, pinning_hint, remove_pin
 from ._program import argument_type
 from ._program_dump import ProgramDump
 from ._program_kernel import ProgramKernel
+from ._program_open import PROGRAMS
 from ._program_run import ProgramRun
 
 TYPE_CHECKING = False
@@ -143,7 +145,7 @@ class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
 
         *Wraps* ``bpf_prog_get_fd_by_id()``. Needs CAP_SYS_ADMIN. Linux 4.13.
         """
-        return cls._of(_program_open.from_id(id))
+        return cls._of(PROGRAMS.from_id(id))
 
     @classmethod
     def from_pin(cls, path: str | os.PathLike[str]) -> Self:
@@ -151,13 +153,13 @@ class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
 
         *Wraps* ``bpf_obj_get()``. A pin of another user is refused (EPERM).
         """
-        made, where = _program_open.from_pin(path)
+        made, where = PROGRAMS.from_pin(path)
         return cls._of(made, where)
 
     @classmethod
     def from_fd(cls, fd: int) -> Self:
         """Open the program of the descriptor `fd`, which is duplicated and stays the caller's."""
-        return cls._of(_program_open.from_fd(fd))
+        return cls._of(PROGRAMS.from_fd(fd))
 
     @classmethod
     def find(cls, name: str | None = None, *, tag: str | None = None) -> Self:
@@ -177,7 +179,7 @@ class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
         wanted = " with the tag ".join(repr(each) for each in (name, tag) if each is not None)
         wanted = wanted if name is not None else f"with the tag {wanted}"
         if not found:
-            raise KeyError(f"the kernel has no program {wanted}{'' if name is None else _close_names(name)}")
+            raise KeyError(f"the kernel has no program {wanted}{'' if name is None else PROGRAMS.close_names(name)}")
         raise ValueError(f"the kernel has {len(found)} programs {wanted}, with the ids {listed}: use from_id()")
 
     @classmethod
@@ -186,13 +188,13 @@ class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
 
         Needs CAP_SYS_ADMIN.
         """
-        wanted = None if name is None else c_string(name, "name")[: _program_open.NAME_MAX]
+        wanted = None if name is None else c_string(name, "name")[:NAME_MAX]
         tagged = None if tag is None else c_string(tag, "tag").lower()
         found: list[Self] = []
         try:
-            for number in _program_open.ids():
+            for number in PROGRAMS.ids():
                 try:
-                    handle, facts = made = _program_open.from_id(number)
+                    handle, facts = made = PROGRAMS.from_id(number)
                 except OSError as error:
                     if error.errno == errno.ENOENT:
                         continue  # gone meanwhile
@@ -268,7 +270,7 @@ class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
         return argument_type(infos[0].type) if infos else None
 
     def _loaded(self, action: str) -> int:  # noqa: ARG002 - it is always loaded
-        return _program_open.descriptor(self._handle)
+        return descriptor(self._handle)
 
     def pin(self, path: str | os.PathLike[str]) -> None:
         """Pin the program at `path`: it outlives the process until the pin is removed.
@@ -321,18 +323,3 @@ class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
         return f"<KernelProgram{name} ({self.type.name}), id {self.id}{' (closed)' if self.closed else ''}>"
-
-
-def _close_names(name: str) -> str:
-    import difflib
-
-    names = set()
-    for number in _program_open.ids():
-        try:
-            handle, facts = _program_open.from_id(number)
-        except OSError:
-            continue  # gone meanwhile, or not ours to open
-        names.add(text(facts.name))
-        handle.close()
-    close = difflib.get_close_matches(name[: _program_open.NAME_MAX], names - {""}, n=3, cutoff=0.5)
-    return f"; close names: {', '.join(close)}" if close else ""
