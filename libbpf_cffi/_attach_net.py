@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import _targets
 from ._attach_cgroup import CgroupAttach
 from ._attach_place import Place
+from ._borrow import Descriptors
 from ._ffi import Options, boolean, lib, signed
 from ._net_names import netfilter_family, netfilter_hook, xdp_flags
 from ._targets import Opened, in_netns
@@ -176,8 +177,8 @@ class NetAttach(CgroupAttach):
 
             return sockmap_hint(error, map_type)
 
-        with _targets.Descriptors() as held:
-            fd = held.take(map._dup, f"attach program {self.name!r} to {to}")
+        with Descriptors() as held:
+            fd = held.make(map._dup, f"attach program {self.name!r} to {to}")
             return self._link(lib.bpf_program__attach_sockmap, fd, to=to, hint=hint)
 
     def attach_netfilter(

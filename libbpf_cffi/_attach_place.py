@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ._attach_methods import advice
+from ._borrow import Descriptors
 from ._ffi import lib, unsigned
-from ._targets import Descriptors
 from .links import Link
 
 TYPE_CHECKING = False

@@ -58,6 +58,10 @@ class Descriptors:
             return self._made.pop()
         return self._made[-1]
 
+    def dup(self, fd: int) -> int:
+        """Duplicate a descriptor."""
+        return self.make(duplicate, fd, "")
+
     def of(self, thing: Any, action: str = "") -> int:
         """Duplicate the descriptor of a program, a map, a link or BTF; a program says what could not be done."""
         with thing._handle.lock:

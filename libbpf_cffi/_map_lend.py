@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import errno
 import os
-from itertools import starmap
 
 from ._arguments import iterable
-from ._borrow import duplicate
+from ._borrow import Descriptors, duplicate
 from ._check import by_id_hint, check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._map import Map
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from typing_extensions import Self
@@ -34,26 +33,14 @@ class ProgramId(int):
     __slots__ = ()
 
 
-class Borrowed:
+class Borrowed(Descriptors):
     """The descriptors that one call needs. Those that were made for it are closed at the end of the block."""
 
-    __slots__ = ("_made", "_what")
+    __slots__ = ("_what",)
 
     def __init__(self, what: str) -> None:
+        super().__init__()
         self._what = what
-        self._made: list[int] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        # One step of Python's each, between whose taking and closing no Ctrl-C comes.
-        any(map(os.close, map(self._made.pop, [-1] * len(self._made))))
-
-    def make(self, function: Callable[..., int], *arguments: object) -> int:
-        """Call what makes a descriptor, and keep that for the block."""
-        self._made.extend(starmap(function, (arguments,)))
-        return self._made[-1]
 
     def program(self, value: Any) -> int:
         """Give a descriptor of a `Program`, or what `file` takes."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from ._borrow import Descriptors
 from ._ffi import lib, unsigned
-from ._targets import Descriptors, Opened, cgroup, netns
+from ._targets import Opened, cgroup, netns
 from ._targets import interface as interface_number
 from .enums import AttachType
 
@@ -71,7 +72,7 @@ class Hook:
             return self._opened.__enter__()
         if self.attach_type in INTERFACE_TYPES:
             return interface_number(self._target)
-        return self._held.take(self._target._dup, f"use {self.name}")
+        return self._held.make(self._target._dup, f"use {self.name}")
 
     def __exit__(self, *exc: object) -> None:
         if self._opened is not None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 
 from . import _log
+from ._borrow import Descriptors
 from ._check import check
 from ._ffi import Options, boolean, c_string, lib, unsigned
 from ._net_enums import TcAttachPoint
 from ._net_records import TcFilter
 from ._net_target import prog_fd
-from ._targets import Descriptors, in_netns
+from ._targets import in_netns
 from ._targets import interface as interface_number
 
 TYPE_CHECKING = False

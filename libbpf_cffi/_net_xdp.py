@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _log
+from ._borrow import Descriptors
 from ._check import check
 from ._ffi import Options, lib, unsigned
 from ._net_enums import XdpAttachMode, XdpFeatures
@@ -10,7 +11,7 @@ from ._net_hints import xdp_hint
 from ._net_names import xdp_flags
 from ._net_records import XdpQuery
 from ._net_target import prog_fd
-from ._targets import Descriptors, in_netns
+from ._targets import in_netns
 from ._targets import interface as interface_number
 
 TYPE_CHECKING = False

@@ -6,7 +6,6 @@ import errno
 import os
 from itertools import starmap
 
-from ._borrow import duplicate
 from ._check import check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._handle import Handle
@@ -16,13 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from typing_extensions import Self
 
     Result = TypeVar("Result")
     Netns = str | os.PathLike[str] | int | None
 
 __all__ = [
-    "Descriptors",
     "Opened",
     "cgroup",
     "cgroup_hint",
@@ -154,30 +151,6 @@ class Opened:
 
     def __exit__(self, *exc: object) -> None:
         any(map(os.close, map(self._made.pop, [-1] * len(self._made))))
-
-
-class Descriptors:
-    """Duplicates of descriptors, closed at the end of the block."""
-
-    __slots__ = ("_made",)
-
-    def __init__(self) -> None:
-        self._made: list[int] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        any(map(os.close, map(self._made.pop, [-1] * len(self._made))))
-
-    def take(self, function: Callable[..., int], *arguments: Any) -> int:
-        """Call what makes a descriptor, and keep that for the block."""
-        self._made.extend(starmap(function, (arguments,)))
-        return self._made[-1]
-
-    def dup(self, fd: int) -> int:
-        """Duplicate a descriptor, for the block."""
-        return self.take(duplicate, fd, "")
 
 
 def inode(fd: int) -> int:
