@@ -77,6 +77,23 @@ class _Sections:
         """Give the header of the section with that index."""
         return self._headers[index] if index < len(self._headers) else None
 
+    def symbols(self, header: int, kind: int) -> Iterator[tuple[str, int, int, int]]:
+        """Give name, section, value and size of each symbol of a type, of the table with that header."""
+        strings_header = self.at(self.number(header + 40, 4))
+        if strings_header is None:
+            return
+        strings = self.content(strings_header)
+        table = self.content(header)
+        order = self.order
+        for at in range(0, len(table) - _SYMBOL_SIZE + 1, _SYMBOL_SIZE):
+            if table[at + 4] & 0xF != kind:
+                continue
+            start = int.from_bytes(table[at : at + 4], order)
+            name = strings[start : max(strings.find(b"\0", start), start)].decode("utf-8", "surrogateescape")
+            home = int.from_bytes(table[at + 6 : at + 8], order)
+            value = int.from_bytes(table[at + 8 : at + 16], order)
+            yield name, home, value, int.from_bytes(table[at + 16 : at + 24], order)
+
 
 def section(data: bytes, name: str) -> bytes | None:
     """Give the content of the first section called `name` of a 64-bit ELF file, or ``None``.
@@ -97,24 +114,12 @@ def symbols(data: bytes, name: str) -> list[tuple[str, int, int]]:
     """
     sections = _Sections(data)
     wanted = {index for index, _ in sections.named(name)}
-    found = []
-    for header in sections.of_kind(SYMTAB):
-        strings_header = sections.at(sections.number(header + 40, 4))
-        if strings_header is None:
-            continue
-        strings = sections.content(strings_header)
-        table = sections.content(header)
-        order = sections.order
-        for at in range(0, len(table) - _SYMBOL_SIZE + 1, _SYMBOL_SIZE):
-            index = int.from_bytes(table[at + 6 : at + 8], order)
-            if table[at + 4] & 0xF != _OBJECT or index not in wanted:
-                continue
-            start = int.from_bytes(table[at : at + 4], order)
-            end = strings.find(b"\0", start)
-            symbol = strings[start:end].decode("utf-8", "surrogateescape") if end >= 0 else ""
-            offset, size = (int.from_bytes(table[at + field : at + field + 8], order) for field in (8, 16))
-            found.append((symbol, offset, size))
-    return found
+    return [
+        (symbol, offset, size)
+        for header in sections.of_kind(SYMTAB)
+        for symbol, home, offset, size in sections.symbols(header, _OBJECT)
+        if home in wanted
+    ]
 
 
 def has_core_relocations(data: bytes) -> bool:
@@ -128,13 +133,8 @@ def source(data: bytes) -> str:
     """Give the name of the file that the first symbol of that kind names as the source, or an empty one."""
     sections = _Sections(data)
     for header in sections.of_kind(SYMTAB):
-        strings_header = sections.at(sections.number(header + 40, 4))
-        table = sections.content(header)
-        for at in range(0, len(table) - _SYMBOL_SIZE + 1, _SYMBOL_SIZE):
-            if table[at + 4] & 0xF == _FILE and strings_header is not None:
-                strings = sections.content(strings_header)
-                start = int.from_bytes(table[at : at + 4], sections.order)
-                return strings[start : max(strings.find(b"\0", start), start)].decode("utf-8", "surrogateescape")
+        for name, _, _, _ in sections.symbols(header, _FILE):
+            return name
     return ""
 
 
@@ -146,20 +146,10 @@ def functions(data: bytes, *kinds: int) -> dict[str, int]:
     sections = _Sections(data)
     found: dict[str, int] = {}
     for header in (each for kind in kinds or (SYMTAB, DYNSYM) for each in sections.of_kind(kind)):
-        strings_header = sections.at(sections.number(header + 40, 4))
-        if strings_header is None:
-            continue
-        strings = sections.content(strings_header)
-        table = sections.content(header)
-        order = sections.order
-        for at in range(0, len(table) - _SYMBOL_SIZE + 1, _SYMBOL_SIZE):
-            home = sections.at(int.from_bytes(table[at + 6 : at + 8], order))
-            if table[at + 4] & 0xF != _FUNC or table[at + 6 : at + 8] == b"\0\0" or home is None:
-                continue
-            start = int.from_bytes(table[at : at + 4], order)
-            name = strings[start : max(strings.find(b"\0", start), start)].decode("utf-8", "surrogateescape")
-            address = int.from_bytes(table[at + 8 : at + 16], order)
-            found[name] = address - sections.number(home + 16, 8) + sections.number(home + 24, 8)
+        for name, index, address, _ in sections.symbols(header, _FUNC):
+            home = sections.at(index)
+            if index and home is not None:
+                found[name] = address - sections.number(home + 16, 8) + sections.number(home + 24, 8)
     return found
 
 
