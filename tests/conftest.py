@@ -254,6 +254,22 @@ def one_program(opened: Callable[..., bpf.Object], tracefs: str) -> Callable[...
 
 
 @pytest.fixture
+def create(root: None) -> Iterator[Callable[..., bpf.Map]]:
+    """Create a map, closed after the test."""
+    import libbpf_cffi as bpf
+
+    made = []
+
+    def create_map(*arguments: object, **keywords: object) -> bpf.Map:
+        made.append(bpf.Map.create(*arguments, **keywords))
+        return made[-1]
+
+    yield create_map
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
 def lab(private_mounts: None) -> Iterator[Lab]:
     """Make two network namespaces with a cable between them."""
     from lab import Lab

@@ -7,20 +7,6 @@ import pytest
 import libbpf_cffi as bpf
 
 
-@pytest.fixture
-def create(root):
-    """Create a map, closed after the test."""
-    made = []
-
-    def create_map(*arguments, **keywords):
-        made.append(bpf.Map.create(*arguments, **keywords))
-        return made[-1]
-
-    yield create_map
-    for each in made:
-        each.close()
-
-
 @pytest.mark.parametrize(
     ("spec", "size", "value"),
     [

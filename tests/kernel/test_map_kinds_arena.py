@@ -19,20 +19,6 @@ FIXED = 1 << 45
 """An address for an arena that is free in these processes."""
 
 
-@pytest.fixture
-def create(root):
-    """Create a map, closed after the test."""
-    made = []
-
-    def create_map(*arguments, **keywords):
-        made.append(bpf.Map.create(*arguments, **keywords))
-        return made[-1]
-
-    yield create_map
-    for each in made:
-        each.close()
-
-
 def run_syscall(program: bpf.Program) -> None:
     """Run a program of SEC("syscall")."""
     options = ffi.new("struct bpf_test_run_opts *")

@@ -20,20 +20,6 @@ pytestmark = pytest.mark.needs("map:BLOOM_FILTER", "btf")
 
 
 @pytest.fixture
-def create(root):
-    """Create a map, closed after the test."""
-    made = []
-
-    def create_map(*arguments, **keywords):
-        made.append(bpf.Map.create(*arguments, **keywords))
-        return made[-1]
-
-    yield create_map
-    for each in made:
-        each.close()
-
-
-@pytest.fixture
 def connection():
     """Give the two ends of a connection of TCP."""
     with (

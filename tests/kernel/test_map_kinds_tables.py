@@ -16,20 +16,6 @@ pytestmark = pytest.mark.needs("map:BLOOM_FILTER", "btf")
 """What map_uses.bpf.c has; the youngest type of map in it came with Linux 5.16."""
 
 
-@pytest.fixture
-def create(root):
-    """Create a map, closed after the test."""
-    made = []
-
-    def create_map(*arguments, **keywords):
-        made.append(bpf.Map.create(*arguments, **keywords))
-        return made[-1]
-
-    yield create_map
-    for each in made:
-        each.close()
-
-
 # Tables of programs
 
 

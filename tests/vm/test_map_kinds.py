@@ -20,20 +20,6 @@ LOAD_64 = 0x18
 CALLS = 3
 
 
-@pytest.fixture
-def create(root):
-    """Create a map, closed after the test."""
-    made = []
-
-    def create_map(*arguments, **keywords):
-        made.append(bpf.Map.create(*arguments, **keywords))
-        return made[-1]
-
-    yield create_map
-    for each in made:
-        each.close()
-
-
 # Instructions
 
 
