@@ -33,7 +33,7 @@ pytest = mkdir -p $(TEST_DIR) && cd $(TEST_DIR) && $(1) $(CURDIR)/$(BIN)/python 
 # What `make test-asan` runs, and `make test-tsan`: the files in which threads meet in C.
 ASAN_TESTS ?= $(wildcard tests/unit/test_*.py tests/kernel/test_*.py)
 TSAN_TESTS ?= $(addprefix tests/,$(addsuffix .py,$(addprefix unit/test_,btf handle log_limit record) \
-	$(addprefix kernel/test_,event_streams logs map_bulk map_threads perf_buffer ring_buffer ring_buffer_walk \
+	$(addprefix kernel/test_,event_reading event_streams logs map_bulk map_threads perf_buffer ring_buffer ring_buffer_walk \
 	syscalls threads trace_pipe trace_raw user_ring_buffer variables)))
 
 vm_test = $(AS_ROOT) $(BIN)/python tools/vm-test

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from producer import Producer
@@ -265,9 +265,11 @@ def producer(loaded: Callable[..., bpf.Object]) -> Producer:
 class PerfProducer(Producer):
     """Runs the programs of perf.bpf.c, each of which fills a perf buffer: that of one CPU, wherever this thread is."""
 
-    def reader(self, event_map: Any = None) -> Any:
+    ROOMY: ClassVar[dict[str, int]] = {"page_cnt": 128}
+
+    def reader(self, event_map: Any = None, *arguments: Any, **keywords: Any) -> Any:
         """Open a reader of the events, or of another map of them."""
-        return (event_map or self.obj.maps["events"]).perf_buffer()
+        return (event_map or self.obj.maps["events"]).perf_buffer(*arguments, **keywords)
 
     def __call__(
         self, count: int, program: str = "produce", *, size: int = 16, step: int = 0, first: int | None = None,
@@ -297,3 +299,10 @@ def perf(requires: Callable[..., None], loaded: Callable[..., bpf.Object]) -> Pe
     """Load perf.bpf.c, and give what has its programs send events."""
     requires("bpf_loop")
     return PerfProducer(loaded("perf"))
+
+
+@pytest.fixture(params=["producer", "perf"])
+def source(request: pytest.FixtureRequest) -> Producer:
+    """Give what sends events, into a ring buffer or into a perf buffer."""
+    found: Producer = request.getfixturevalue(request.param)
+    return found

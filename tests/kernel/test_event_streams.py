@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 SOON = 10.0
 
 
-@pytest.fixture(params=["producer", "perf"])
-def source(request):
-    """What sends events, into a ring buffer or into a perf buffer."""
-    return request.getfixturevalue(request.param)
-
-
 @pytest.fixture
 def events(source) -> Iterator[bpf.RingBuffer | bpf.PerfBuffer]:
     """A reader of it."""

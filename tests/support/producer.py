@@ -6,7 +6,7 @@ import os
 import struct
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from libbpf_cffi import ffi, lib
 
@@ -22,15 +22,18 @@ ORDER = struct.Struct("=QIIIIQQQ")
 class Producer:
     """Runs the programs of rings.bpf.c, each of which fills a ring buffer."""
 
+    ROOMY: ClassVar[dict[str, int]] = {}
+    """With what a reader's buffer has room for 6,000 events."""
+
     def __init__(self, obj: bpf.Object) -> None:
         self.obj = obj
         self.sent = 0
         self.lost = 0
         self._lock = threading.Lock()
 
-    def reader(self, event_map: Any = None) -> Any:
+    def reader(self, event_map: Any = None, *arguments: Any, **keywords: Any) -> Any:
         """Open a reader of the events, or of another map of them."""
-        return (event_map or self.obj.maps["events"]).ring_buffer()
+        return (event_map or self.obj.maps["events"]).ring_buffer(*arguments, **keywords)
 
     def __call__(
         self, count: int, program: str = "produce", *, size: int = 16, step: int = 0, discard_every: int = 0,

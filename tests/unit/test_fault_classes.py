@@ -151,11 +151,10 @@ CLASSES: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
         "kernel/test_trace_pipe.py": ("ctrl_c_ends_a_program_in_a_flood",),
     }),
     22: ("an exception in what is called for each event", {
-        "kernel/test_ring_buffer.py": ("what_a_function_raises_comes_out_and_the_rest_comes_next",),
-        "kernel/test_perf_buffer.py": ("what_a_function_raises_comes_out_and_the_rest_comes_next",),
+        "kernel/test_event_reading.py": ("what_a_function_raises_comes_out_and_the_rest_comes_next",),
     }),
     23: ("a producer without an end", {
-        "kernel/test_ring_buffer.py": ("a_time_out_holds_under_a_flood",),
+        "kernel/test_event_reading.py": ("a_time_out_holds_under_a_flood",),
         "kernel/test_event_streams.py": ("a_flood_does_not_keep_other_tasks_from_running",),
     }),
     24: ("the interpreter's end with threads at work", {
