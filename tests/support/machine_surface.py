@@ -133,8 +133,8 @@ COMMON = sorted(
     for name in OPERATIONS
     if name.split(".")[0]
     in {
-        "Object", "Program", "Link", "RingBuffer", "EventStream", "PerfBuffer", "TracePipe", "UserRingBuffer",
-        "UserSample",
+        "Object", "Contents", "Loading", "Program", "Link", "RingBuffer", "EventStream", "PerfBuffer", "TracePipe",
+        "UserRingBuffer", "UserSample",
         "Variables", "NetAttach", "CgroupAttach", "ProgramRun", "KernelProgram", "WalkableMap", "EventSource",
         "LinkOpening",
     }
