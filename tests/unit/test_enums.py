@@ -11,8 +11,6 @@ import pytest
 from libbpf_cffi import enums, lib
 from libbpf_cffi.enums import AttachType, BtfKind, LinkType, MapFlags, MapType, ProgFlags, ProgType
 
-COUNTS = {"__MAX_BPF_MAP_TYPE", "__MAX_BPF_PROG_TYPE", "__MAX_BPF_ATTACH_TYPE", "MAX_BPF_LINK_TYPE"}
-
 
 @pytest.mark.parametrize(
     ("kind", "prefix"),
