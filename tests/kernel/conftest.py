@@ -302,7 +302,10 @@ def perf(requires: Callable[..., None], loaded: Callable[..., bpf.Object]) -> Pe
 
 
 @pytest.fixture(params=["producer", "perf"])
-def source(request: pytest.FixtureRequest) -> Producer:
-    """Give what sends events, into a ring buffer or into a perf buffer."""
+def source(request: pytest.FixtureRequest, private_mounts: None) -> Producer:
+    """Give what sends events, into a ring buffer or into a perf buffer.
+
+    The mounts come before the check of leaks: in a virtual machine they change the names of what is open.
+    """
     found: Producer = request.getfixturevalue(request.param)
     return found

@@ -24,11 +24,11 @@ def elsewhere(script: str, *command: str) -> str:
     """Run Python with mounts of its own: no tracefs, debugfs, bpffs or cgroup2 at first. Return what it printed."""
     undo = """
         import os, subprocess, sys
-        from libbpf_cffi import tracefs as fs
+        from libbpf_cffi import _mounts, tracefs as fs
         def sh(command):
             subprocess.run(command, shell=True, check=True)
         for kind in ("tracefs", "debugfs", "bpf", "cgroup2"):
-            for point, _, _ in reversed(fs._mounts(kind)):
+            for point, _, _ in reversed(_mounts._mounts(kind)):
                 subprocess.run(["umount", "-l", point], check=True)
     """
     program = textwrap.dedent(undo) + textwrap.dedent(script)
