@@ -17,11 +17,11 @@ can only be a signal handler of its own: it may read, but what would destroy is 
 from __future__ import annotations
 
 import os
-import sys
-from _thread import RLock, interrupt_main, start_new_thread
+from _thread import RLock
 from _weakref import ref
 from itertools import chain, starmap
 
+from . import _close_later
 from ._ffi import ffi, wild
 from .errors import ClosedError, StateError
 
@@ -61,7 +61,6 @@ __all__ = ["Handle", "ObjectHandle", "pointer", "program_title"]
 
 # `_weakref` is what `weakref` is made of; its classes are written in Python, and cost an object more than libbpf does.
 _roots: set[ref[Handle[Any]]] = set()
-_owners: dict[ref[Any], Handle[Any]] = {}
 
 
 class Handle(_Base["P"]):
@@ -119,6 +118,8 @@ class Handle(_Base["P"]):
         """What C may still read for as long as the handle lives."""
         self.elements: dict[int, Any] = {}
         """The ways to the elements of the maps of this tree, by address: children, each made when first needed."""
+        if _close_later.waiting:
+            _close_later.close_waiting()
         if parent is None:
             self.lock = RLock()
             _roots.add(ref(self, _roots.discard))
@@ -163,19 +164,22 @@ class Handle(_Base["P"]):
 
     def refuse_reentry(self, action: str) -> None:
         """Raise `StateError` in a signal handler that interrupted a call on the same tree."""
-        if _owned(self.lock):
+        if _close_later.owned(self.lock):
             raise StateError(f"cannot {action}: a signal handler has interrupted another call on {self.name}")
 
     def close(self) -> int:
         """Destroy the children, newest first, then this; return the first failure's code, or 0.
 
         Closing twice does nothing. Called by a signal handler in the middle of a call on the same tree, it is
-        carried out by another thread as soon as that call has ended.
+        carried out by another thread as soon as that call has ended; where no thread can be started, when the next
+        handle is made or closed after that.
         """
-        if _owned(self.lock):
+        if _close_later.waiting:
+            _close_later.close_waiting()
+        if _close_later.owned(self.lock):
             # Whoever drops it before that has not forgotten to close it.
             self.asked = True
-            start_new_thread(self.close, ())
+            _close_later.close_soon(self)
             return 0
         with self.lock:
             return self._close()
@@ -208,7 +212,7 @@ class Handle(_Base["P"]):
         Not at the interpreter's exit: the kernel drops everything then, and a daemon thread may be inside C.
         """
         self.quiet = quietly
-        _owners[ref(owner, _owner_gone)] = self
+        _close_later.watch(owner, self)
 
     def _forget_in_child(self, may_close: bool) -> None:
         self.gone = "belongs to the process that forked this one"
@@ -221,11 +225,6 @@ class Handle(_Base["P"]):
             for pointer in made:
                 for fd in self._fds(pointer):
                     os.close(fd)
-
-
-def _owned(lock: RLock) -> bool:
-    """Tell whether this thread holds the lock already; `threading.Condition` asks in the same way."""
-    return bool(lock._is_owned())  # type: ignore[attr-defined]
 
 
 def program_title(program: Any) -> str:
@@ -296,45 +295,6 @@ class pointer(_Base["P"]):  # noqa: N801 - used as a function
         self._lock.release()
 
 
-def _owner_gone(owner: ref[Any]) -> None:
-    handle = _owners[owner]
-    if handle.quiet:
-        _quietly_gone(owner, handle)
-        return
-    name = handle.name
-    # Another thread may be closing it at this moment.
-    was_closed = handle.closed or handle.asked or handle._closing or sys.is_finalizing()
-    interrupted = False
-    while not (handle.closed or sys.is_finalizing()):
-        try:
-            handle.close()
-        except KeyboardInterrupt:
-            # Python would drop it here, and nobody would close the rest.
-            interrupted = True
-    _owners.pop(owner, None)
-    if interrupted:
-        interrupt_main()
-    if not was_closed:
-        import warnings
-
-        # Last: where warnings are errors this raises.
-        warnings.warn(f"{name} was not closed", ResourceWarning, stacklevel=2)
-
-
-def _quietly_gone(owner: ref[Any], handle: Handle[Any]) -> None:
-    """Close what nobody uses any more, without waiting for those who use others of the same tree."""
-    _owners.pop(owner, None)
-    if handle.closed or sys.is_finalizing():
-        return
-    if _owned(handle.lock) or not handle.lock.acquire(blocking=False):
-        start_new_thread(handle.close, ())
-        return
-    try:
-        handle._close()
-    finally:
-        handle.lock.release()
-
-
 def _forget_all_in_child() -> None:
     """Make every handle of the parent useless in a forked child, and drop what keeps the parent's links
     attached.
@@ -347,6 +307,7 @@ def _forget_all_in_child() -> None:
         if handle is not None:
             handle._forget_in_child(may_close=handle.lock.acquire(blocking=False))
     _roots.clear()
+    _close_later.waiting.clear()
 
 
 os.register_at_fork(after_in_child=_forget_all_in_child)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
+import operator
 import os
 import threading
 import weakref
 
 import pytest
 
-from libbpf_cffi import ClosedError, StateError, ffi
+from libbpf_cffi import ClosedError, StateError, _close_later, ffi
 from libbpf_cffi._handle import Handle, ObjectHandle, pointer
 
 
@@ -242,6 +244,106 @@ def test_a_root_that_is_closed_is_collected_in_silence(tree):
     del owner
     gc.collect()
     assert tree.destroyed == ["root"]
+
+
+class Owner:
+    """What has a handle and can be forgotten."""
+
+
+def interrupted_when_forgotten(tree, handle, *, quietly):
+    """Forget the owner of a handle in C, with a Ctrl-C that has come a moment before."""
+    box = [Owner()]
+    handle.close_with(box[0], quietly=quietly)
+    with pytest.raises(KeyboardInterrupt):
+        list(map(operator.methodcaller("__call__"), (_thread.interrupt_main, box.clear)))
+
+
+@pytest.mark.parametrize("quietly", [True, False])
+@pytest.mark.filterwarnings("ignore:.*was not closed:ResourceWarning")
+def test_a_ctrl_c_at_the_start_of_the_close_of_what_is_collected_comes_after_it(tree, quietly):
+    interrupted_when_forgotten(tree, tree.make("root"), quietly=quietly)
+    assert tree.destroyed == ["root"]
+
+
+@pytest.mark.parametrize("quietly", [True, False])
+@pytest.mark.filterwarnings("ignore:.*was not closed:ResourceWarning")
+def test_a_ctrl_c_in_the_middle_of_the_close_of_what_is_collected_comes_after_it(tree, quietly):
+    root = tree.make("root")
+    tree.make("child", root)
+    box = [Owner()]
+    root.close_with(box[0], quietly=quietly)
+
+    def interrupt():
+        tree.meanwhile = lambda: None
+        raise KeyboardInterrupt
+
+    tree.meanwhile = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        list(map(operator.methodcaller("__call__"), (box.clear,)))
+    assert tree.destroyed == ["child", "root"]
+    free = threading.Thread(target=root.lock.acquire)
+    free.start()
+    free.join(20)
+    assert not free.is_alive()
+
+
+def test_a_ctrl_c_right_after_the_lock_was_taken_leaves_it_to_others(tree):
+    class Lock:
+        """A lock that interrupts who has taken it."""
+
+        def __init__(self, lock):
+            self.release, self._is_owned, self._acquire = lock.release, lock._is_owned, lock.acquire
+
+        def acquire(self, blocking=True):
+            self._acquire()
+            if not blocking and not tree.results:
+                tree.results["root"] = 0
+                raise KeyboardInterrupt
+            return True
+
+    root = tree.make("root")
+    box = [Owner()]
+    root.close_with(box[0], quietly=True)
+    root.lock = Lock(root.lock)
+    with pytest.raises(KeyboardInterrupt):
+        list(map(operator.methodcaller("__call__"), (box.clear,)))
+    assert tree.destroyed == ["root"]
+    assert not root.lock._is_owned()
+
+
+@pytest.fixture
+def no_threads(monkeypatch):
+    """Have no thread start any more."""
+
+    def fail(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_close_later, "start_new_thread", fail)
+
+
+@pytest.mark.parametrize("what", ["made", "closed"])
+def test_what_no_thread_can_close_is_closed_when_the_next_handle_is(tree, no_threads, what):
+    root = tree.make("root")
+    other = tree.make("other")
+    with root.lock:
+        assert root.close() == 0
+        # It is in use still.
+        tree.make("meanwhile").close()
+        assert tree.destroyed == ["meanwhile"]
+    tree.make("next") if what == "made" else other.close()
+    assert tree.destroyed[:2] == ["meanwhile", "root"]
+    assert not _close_later.waiting
+
+
+def test_what_is_collected_in_use_and_no_thread_can_close_is_closed_when_the_next_handle_is(tree, no_threads):
+    root = tree.make("root")
+    box = [Owner()]
+    tree.make("link", root).close_with(box[0], quietly=True)
+    with root.lock:
+        box.clear()
+        assert tree.destroyed == []
+    tree.make("next")
+    assert tree.destroyed == ["link"]
 
 
 def test_after_a_fork_the_child_destroys_nothing_and_drops_the_descriptors(tree):

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent.parent / "libbpf_cffi"
 
 ROWS = (
     {"_arguments", "_command_io", "_libbpf", "errors", "_privileges", "_elf"},
-    {"hist", "_mounts", "_ffi", "_named"},
+    {"hist", "_mounts", "_close_later", "_ffi", "_named"},
     {"tracefs", "_handle", "enums", "_log"},
     {"tracepoints", "_check", "_map_access", "_record", "infos"},
     {"_borrow", "_contexts", "_type_numbers", "insns"},
