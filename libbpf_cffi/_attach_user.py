@@ -191,7 +191,11 @@ class UserAttach(IterAttach):
         hint: Callable[[int, Target], str | None],
     ) -> Link:
         """Open the file, check it if libbpf looks for a name in it, and attach by a function of libbpf."""
-        with Target(binary_path, _pid(pid), f"attach program {self.name!r} to {what}") as target:
+        action, pid = f"attach program {self.name!r} to {what}", _pid(pid)
+        with self._handle.lock:
+            # Before a file is looked for and read, for a program that cannot be attached to it anyhow.
+            self._loaded(action)
+        with Target(binary_path, pid, action) as target:
             if by_name:
                 target.check_elf()
             try:

@@ -461,6 +461,25 @@ def test_an_object_without_the_maps_of_usdt_says_what_to_include(one_program, li
         program.attach_usdt(library, "lbc", "args")
 
 
+@pytest.mark.parametrize(
+    "attach",
+    [
+        lambda program, path: program.attach_usdt(path, "lbc", "args"),
+        lambda program, path: program.attach_uprobe(path, "lbc_add"),
+        lambda program, path: program.attach_uprobe(path, func_offset=16),
+    ],
+    ids=["usdt", "function", "place"],
+)
+@pytest.mark.parametrize(("closed", "error"), [(False, bpf.StateError), (True, bpf.ClosedError)])
+def test_a_program_that_cannot_be_attached_has_no_file_looked_for(opened, attach, closed, error):
+    obj = opened("attach_user")
+    program = obj.programs["by_usdt"]
+    if closed:
+        obj.close()
+    with pytest.raises(error):
+        attach(program, "/no/such/file")
+
+
 # By the section
 
 
