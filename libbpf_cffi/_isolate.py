@@ -121,10 +121,14 @@ def _run(start: Callable[..., int], *arguments: Any, action: str) -> int:
 
 
 def _wait(pid: int) -> int:
+    """Wait for the child's end, and have one that somebody stops go on: its own limits count only while it runs."""
     try:
-        return os.waitpid(pid, 0)[1]
-    except ChildProcessError:
+        while os.WIFSTOPPED(status := os.waitpid(pid, os.WUNTRACED)[1]):
+            os.kill(pid, signal.SIGCONT)
+    except (ChildProcessError, ProcessLookupError):
+        # Somebody else has asked for its status.
         return 0
+    return status
 
 
 def _read_report(fd: int) -> tuple[list[tuple[str, str]], int | None]:

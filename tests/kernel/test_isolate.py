@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import struct
+import threading
+import time
 
 import pytest
 from object_edit import EXEC, PROGBITS, Edited, Section, built, function, symbols
@@ -94,6 +97,35 @@ def test_an_object_that_takes_all_memory_is_an_exception(unchecked, monkeypatch)
     with pytest.raises(bpf.LibbpfError, match="libbpf took 64 MiB of memory for it") as caught:
         bpf.Object.open(data, isolate=True)
     assert caught.value.errno == errno.ENOMEM
+
+
+def test_types_that_there_is_no_memory_for_are_an_exception(unchecked, monkeypatch):
+    # Of those libbpf itself says that the object has none.
+    monkeypatch.setattr(_isolate, "MEMORY", 24 << 20)
+    size = 64 << 20
+    types = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, 0, 0, size) + bytes(size)
+    data = built(Section("socket", PROGBITS, EXIT, EXEC), Section(".BTF", PROGBITS, types), symbols(function(1, 0, 8)))
+    with pytest.raises(bpf.LibbpfError, match="libbpf took 24 MiB of memory for it"):
+        bpf.Object.open(data, isolate=True)
+
+
+def test_a_child_that_somebody_stops_goes_on():
+    if not (pid := os.fork()):
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(_isolate._wait(pid)) == 7
+
+
+def test_ctrl_c_ends_the_wait_for_a_child_and_the_child(unchecked):
+    many = [Section("socket", PROGBITS, EXIT, EXEC)] * 60000
+    data = built(*many, symbols(*[function(0, 0, 0)] * 500000))
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        bpf.Object.open(data, isolate=True)
+    assert time.monotonic() - start < 5
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
 
 
 def test_a_good_object_is_the_same(good):
