@@ -141,7 +141,7 @@ def test_to_mount_tracefs_does_nothing_where_it_is_mounted(tracefs: str) -> None
         sh("mount -t debugfs debugfs /sys/kernel/debug")
         print(fs.mount_tracefs())
         fs.mount_tracefs()
-        print([point for point, _, _ in fs._mounts("tracefs")])
+        print([point for point, _, _ in _mounts._mounts("tracefs")])
     """
     assert elsewhere(script).splitlines() == ["/sys/kernel/debug/tracing", "['/sys/kernel/debug/tracing']"]
 
