@@ -128,11 +128,10 @@ class BtfExt:
 
     @property
     def func_info(self) -> dict[str, tuple[BtfFuncInfo, ...]]:
-        """The functions of each section of programs, by its name."""
+        """The functions of each section of programs, by its name; `LibbpfError` (EINVAL) if a type is not in `btf`."""
         found: dict[str, tuple[BtfFuncInfo, ...]] = {}
         for section, words in _records(self.raw, _FUNC_INFO_AT, 2):
-            every = tuple(BtfFuncInfo(at, self._btf[type_id]) for at, type_id in words)
-            found[self._string(section)] = found.get(self._string(section), ()) + every
+            found[self._string(section)] = found.get(self._string(section), ()) + _functions(self._btf, words)
         return found
 
     @property
@@ -156,7 +155,16 @@ class BtfExt:
 
 def func_infos(btf: Btf, raw: CData, count: int) -> tuple[BtfFuncInfo, ...]:
     """Read an array of ``struct bpf_func_info``."""
-    return tuple(BtfFuncInfo(each.insn_off, btf[each.type_id]) for each in raw[0:count])
+    return _functions(btf, [(each.insn_off, each.type_id) for each in raw[0:count]])
+
+
+def _functions(btf: Btf, infos: list[tuple[Any, ...]]) -> tuple[BtfFuncInfo, ...]:
+    types = len(btf)
+    for at, type_id in infos:
+        if type_id >= types:
+            hint = f"the function at {at} is of type {type_id}, and there are {types}"
+            raise failure(errno.EINVAL, f"read the functions of {btf._name}", hint)
+    return tuple(BtfFuncInfo(at, btf[type_id]) for at, type_id in infos)
 
 
 def line_infos(btf: Btf, raw: CData, count: int) -> tuple[BtfLineInfo, ...]:
