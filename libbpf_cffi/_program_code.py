@@ -97,16 +97,16 @@ class ProgramCode(ProgramBase):
 
         Without `opcodes` the numbers in parentheses are left out. What the kernel makes of them is in `xlated`.
         """
-        from .insns import decode, disassemble
+        from .insns import decode, lines
 
-        data = self.insns
+        insns = decode(self.insns)
         names = {}
-        for at, insn in enumerate(decode(data)):
+        for at, insn in enumerate(insns):
             if insn.code == lib.BPF_JMP | lib.BPF_CALL and insn.src_reg == lib.BPF_PSEUDO_KFUNC_CALL:
                 name = _kernel_function(insn) if self._handle.phase != ObjectHandle.OPEN else None
                 if name is not None:
                     names[at] = name
-        return "\n".join(disassemble(data, opcodes=opcodes, names=names))
+        return "\n".join(lines(insns, opcodes, names))
 
     @property
     def func_info(self) -> tuple[BtfFuncInfo, ...]:

@@ -152,10 +152,14 @@ def disassemble(
     Without `opcodes` the number in parentheses is left out. `names` may have, by an instruction's number, the name of
     what it refers to: of a function that it calls, or a map whose address it loads.
     """
-    named = dict(items({} if names is None else names, "names"))
+    return lines(decode(as_bytes(insns)), opcodes, dict(items({} if names is None else names, "names")))
+
+
+def lines(insns: tuple[Insn, ...], opcodes: bool, names: Mapping[int, str]) -> list[str]:
+    """Do as `disassemble`; a malformed object's program may have half a load of 64 bits."""
     return [
-        f"{at}: {f'({insn.code:02x}) ' if opcodes else ''}{text(insn, second, named.get(at))}"
-        for at, insn, second in _pairs(decode(as_bytes(insns)))
+        f"{at}: {f'({insn.code:02x}) ' if opcodes else ''}{text(insn, second, names.get(at))}"
+        for at, insn, second in _pairs(insns)
     ]
 
 

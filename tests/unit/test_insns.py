@@ -171,6 +171,14 @@ def test_half_a_load_of_64_bits_is_refused(code):
         as_bytes(code)
 
 
+def test_the_program_of_a_malformed_object_may_have_half_a_load_of_64_bits():
+    source = '__attribute__((section("socket"), used)) int f(void *context) { return 4321; }\n'
+    good = bytes(bpf.Insn(0xB4, imm=4321))
+    data = bpf.compile_object(source).replace(good, b"\x18" + good[1:])
+    with bpf.Object.open(data) as obj:
+        assert obj.programs["f"].disassemble() == "0: (18) r0 = 0x10e1"
+
+
 @pytest.mark.parametrize("wrong", ["text", [1], [(1, 2)], 5, [b"12345678"], None])
 def test_what_is_no_instruction_is_a_type_error(wrong):
     with pytest.raises(TypeError):
