@@ -98,20 +98,22 @@ class _Grammar:
         import re
 
         # task, pid, tgid, cpu, flags. How many columns pid and flags fill has changed with the versions of
-        # Linux.
-        columns = r"((?s:.{16}))-([0-9]+) +(?:\( *([0-9]+|-+)\) +)?\[([0-9]{3,})\](?: ([^ \n]{4,}))?"
-        header = columns + r" +([0-9]+(?:\.[0-9]{6})?): "
-        lost = r"CPU:([0-9]+) \[LOST (?:([0-9]+) )?EVENTS\]\n?"
-        notes = r"((?:CPU:[0-9]+ \[LOST (?:[0-9]+ )?EVENTS\]\n|##### CPU [0-9]+ buffer started ####\n)*)"
-        self.columns = re.compile(columns + " *")
+        # Linux. Nothing is repeated without end: on text that was made for it, that takes the square of its length.
+        columns = r"((?s:.{16}))-([0-9]{1,19}) {1,99}(?:\( {0,99}([0-9]{1,19}|-{1,99})\) {1,99})?\[([0-9]{3,19})\]"
+        columns += r"(?: ([^ \n]{4,99}))?"
+        header = columns + r" {1,99}([0-9]{1,19}(?:\.[0-9]{6})?): "
+        lost = r"CPU:([0-9]{1,19}) \[LOST (?:([0-9]{1,20}) )?EVENTS\]\n?"
+        note = r"CPU:[0-9]{1,19} \[LOST (?:[0-9]{1,20} )?EVENTS\]\n|##### CPU [0-9]{1,19} buffer started ####\n"
+        notes = f"((?:{note}){{0,99}})"
+        self.columns = re.compile(columns + " {0,99}")
         # On bytes, because it is 16 bytes that the task's name fills.
         self.entry = re.compile(f"(?m:^){notes}{header}".encode())
         self.glued = re.compile(f"(?<=[^\n])(?={notes}{header})".encode())
         self.lost = re.compile(lost.encode())
-        self.lost_at_end = re.compile(r"(?m:^)(?:CPU:[0-9]+ \[LOST (?:[0-9]+ )?EVENTS\]\n)+\Z")
+        self.lost_at_end = re.compile(r"(?m:^)(?:CPU:[0-9]{1,19} \[LOST (?:[0-9]{1,20} )?EVENTS\]\n){1,99}\Z")
         # What every header has, however long the task's name is in characters; and the remark of the file
         # `trace`.
-        self.like_header = re.compile(r"-[0-9]+ [^\n]*\[[0-9]{3,}\] |(?m:^)##### CPU ")
+        self.like_header = re.compile(r"-[0-9]{1,19} [^\n]{0,99}\[[0-9]{3,19}\] |(?m:^)##### CPU ")
         # "name: ". The symbol of a kernel module's function is followed by its [name]; an event of system calls has
         # no name before its "read(fd: 3, …".
         self.event = re.compile(r"([^ (\n]+(?: \[[^\]\n]+\])?): ")
@@ -347,6 +349,7 @@ def parse_trace(text: str | bytes) -> list[TraceLine | LostEvents]:
     be there.
     """
     data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-    while data.startswith(b"#"):
-        data = data.partition(b"\n")[2]
-    return LineParser().parse(data)
+    start = 0
+    while data.startswith(b"#", start):
+        start = data.find(b"\n", start) + 1 or len(data)
+    return LineParser().parse(data[start:])

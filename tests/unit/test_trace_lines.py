@@ -385,3 +385,16 @@ def test_the_offsets_of_records_are_where_to_go_on(entries: list[Entry]) -> None
     records = parser.parse(text)
     for number, (offset, _) in enumerate(parser.entries(text)):
         assert parser.parse(text[offset:]) == records[number:]
+
+
+@pytest.mark.parametrize(
+    "part", ["#\n", "CPU:1 [LOST 1 EVENTS]\n", "##### CPU 0 buffer started ####\n", "-1 ", "-1 [000"]
+)
+@pytest.mark.parametrize("before", ["", HELLO])
+def test_a_text_that_was_made_to_take_long_comes_to_an_end(part: str, before: str) -> None:
+    # In the square of its length it would take an hour.
+    assert parse_trace(f"{before}{part * 100_000}x\n{OTHER}")
+
+
+def test_a_number_of_more_digits_than_python_takes_is_none() -> None:
+    assert [line.pid for line in parse_trace(f"{HELLO}{'x' * 16}-{'1' * 5000} [000] ...1.  1.000000: a: b\n")] == [4770]
