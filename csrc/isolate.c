@@ -18,7 +18,7 @@ struct job {
 	const struct bpf_object_open_opts *opts;
 };
 
-/* What Object._look() does with a map of an object that is open (objects.py). */
+/* What Object._look() does with a map of an object that is open (_object_contents.py). */
 static int set_up(struct bpf_map *map)
 {
 	int err = lbc_map_adopt_inner(map) ? set_up(bpf_map__inner_map(map)) : 0;
