@@ -309,3 +309,20 @@ def source(request: pytest.FixtureRequest, private_mounts: None) -> Producer:
     """
     found: Producer = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def call_all(
+    requires: Callable[..., None], compiled: Callable[[str], Path], tracefs: str, cgroup: str, tmp_path: Path
+) -> Callable[[str], None]:
+    """Run a script of tests/support that calls every public function, and fail with what it prints if it fails."""
+    requires("struct_ops_link", "tcx", "map:BLOOM_FILTER", "map:ARENA", "map:CGRP_STORAGE", "bpf_loop")
+    for name in ("basic", "rings", "perf_one", "user_ring", "values", "variables", "attach_net", "struct_ops"):
+        (tmp_path / f"{name}.o").symlink_to(compiled(name))
+
+    def call(script: str) -> None:
+        command = [sys.executable, "-bb", script, str(tmp_path), str(cgroup)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+    return call

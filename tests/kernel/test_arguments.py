@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 import wrong_arguments
 
@@ -61,16 +58,6 @@ def test_asking_a_control_group_with_flags_that_are_none_is_an_error_of_the_kern
         net.attached_cgroup(cgroup, query_flags=4)
 
 
-CALLED = ("basic", "rings", "perf_one", "user_ring", "values", "variables", "attach_net", "struct_ops")
-
-
 @pytest.mark.slow_emulated
-@pytest.mark.needs("struct_ops_link", "tcx", "map:BLOOM_FILTER", "map:ARENA", "map:CGRP_STORAGE", "bpf_loop")
-def test_each_argument_of_each_public_function_is_refused_in_words_of_ours(compiled, tracefs, cgroup, tmp_path):
-    for name in CALLED:
-        (tmp_path / f"{name}.o").symlink_to(compiled(name))
-    done = subprocess.run(
-        [sys.executable, "-bb", wrong_arguments.__file__, tmp_path, cgroup],
-        capture_output=True, text=True, check=False, timeout=280,
-    )  # fmt: skip
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+def test_each_argument_of_each_public_function_is_refused_in_words_of_ours(call_all):
+    call_all(wrong_arguments.__file__)

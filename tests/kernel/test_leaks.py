@@ -30,16 +30,6 @@ def test_nothing_grows(compiled, tracefs, tmp_path):
     assert done.returncode == 0
 
 
-CALLED = ("basic", "rings", "perf_one", "user_ring", "values", "variables", "attach_net", "struct_ops")
-
-
 @pytest.mark.slow_emulated
-@pytest.mark.needs("struct_ops_link", "tcx", "map:BLOOM_FILTER", "map:ARENA", "map:CGRP_STORAGE", "bpf_loop")
-def test_no_public_function_leaks_and_each_is_called(compiled, tracefs, cgroup, tmp_path):
-    for name in CALLED:
-        (tmp_path / f"{name}.o").symlink_to(compiled(name))
-    done = subprocess.run(
-        [sys.executable, "-bb", call_leaks.__file__, tmp_path, cgroup],
-        capture_output=True, text=True, check=False, timeout=280,
-    )  # fmt: skip
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+def test_no_public_function_leaks_and_each_is_called(call_all):
+    call_all(call_leaks.__file__)
