@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 
@@ -404,3 +405,11 @@ def test_a_target_that_is_none_is_refused(capsys, option):
 
 def test_a_target_is_not_for_what_is_only_loaded(capsys):
     assert "attaches nothing" in refused(capsys, "-L", "--ifindex", "eth0", "a.o")
+
+
+def test_a_program_that_calls_the_command_has_its_handlers_of_signals_back():
+    kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
+    before = [signal.getsignal(each) for each in kinds]
+    assert run.main(["--version"]) == 0
+    assert [signal.getsignal(each) for each in kinds] == before
+    assert signal.set_wakeup_fd(-1) == -1
