@@ -39,6 +39,11 @@ _CLOCKS_IN_NS = {"local", "global", "perf", "mono", "mono_raw", "boot", "tai"}
 """The clocks of which the kernel prints seconds (``trace_clocks`` in kernel/trace/trace.c)."""
 
 
+def counts_ns(trace_clock: str) -> bool:
+    """Tell, by the file trace_clock, whether a buffer's times are nanoseconds."""
+    return trace_clock.partition("[")[2].partition("]")[0] in _CLOCKS_IN_NS
+
+
 def fields_of(text: str) -> list[Field]:
     """Give the fields that a format file names."""
     found = []
@@ -101,8 +106,7 @@ def read_layout(folder: str, root: str) -> lbc_trace_format:
         found.printk_id = _number_of(text)
         found.printk_text = string.offset
         found.printk_relative = string.kind.startswith("__rel_loc")
-    clock = _read(folder, root, "trace_clock").partition("[")[2].partition("]")[0]
-    found.in_ns = clock in _CLOCKS_IN_NS
+    found.in_ns = counts_ns(_read(folder, root, "trace_clock"))
     layout: lbc_trace_format = found
     return layout
 

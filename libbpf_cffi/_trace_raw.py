@@ -13,7 +13,7 @@ from time import perf_counter
 
 from ._check import not_null
 from ._ffi import ffi, lib
-from ._trace_format import Events, read_layout
+from ._trace_format import Events, counts_ns, read_layout
 from ._trace_lines import LineParser, LostEvents, TraceLine
 from ._trace_names import Tasks, flag_columns, flags_text, symbol
 from ._trace_source import ALL, BYTES, TEXT, split
@@ -60,6 +60,7 @@ class RawSource:
         self._events = Events(root)
         self._columns = flag_columns(folder)
         self._format = read_layout(folder, root)
+        self._clock = held.open_file(os.path.join(folder, "trace_clock"))
         self._number = "double *" if self._format.in_ns else "uint64_t *"
         cpus = held.open_cpus(folder)
         fds = ffi.new("int[]", [fd for _, fd in cpus])
@@ -82,6 +83,11 @@ class RawSource:
     def take_in(self, reads: list[Any]) -> bool:
         """Read, and put what came at the end of `reads`; tell whether anything did."""
         reader = self._reader
+        if not (reader.closed or reader.pending or reader.count):
+            # To set another clock empties the buffer: what comes now is all in the unit of this one.
+            in_ns = counts_ns(os.pread(self._clock, 4096, 0).decode())
+            self._number = "double *" if in_ns else "uint64_t *"
+            reader.format.in_ns = in_ns
         count = lib.lbc_trace_read(reader)
         if count < 0:
             raise OSError(-count, os.strerror(-count))

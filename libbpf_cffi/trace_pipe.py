@@ -61,8 +61,8 @@ class TracePipe(AsyncReader):
     ``instance=True``. What is read is then no text of the kernel's: `lines` makes it of the records. Of the
     buffer's options ``irq-info`` and ``record-tgid`` count; an event that is no text shows its fields as
     ``name=value``. Names of functions, for what the kernel's own ``trace_printk()`` and the file
-    ``trace_marker`` write, take CAP_SYSLOG. The clock is asked for at the start: who writes another into the
-    instance's file ``trace_clock`` gets times in the unit of the first.
+    ``trace_marker`` write, take CAP_SYSLOG. Who writes another clock into the instance's file ``trace_clock``, by
+    which the kernel drops what is in the buffer, gets times in the unit of that one.
 
     To iterate gives every line as a `TraceLine`, for ever. `records` takes a time-out as well, `lines` and
     `raw_lines` give text, `read` and `read_lines` lists. They can be mixed: each line is handed out once, in

@@ -155,6 +155,18 @@ def test_times_are_those_of_the_text_with_any_clock(tracefs: str, clock: str) ->
     assert type(found[0].timestamp) is (int if clock == "counter" else float)
 
 
+@pytest.mark.parametrize(("first", "then"), [("mono", "counter"), ("counter", "mono")])
+def test_times_are_those_of_the_text_with_another_clock_than_at_first(tracefs: str, first: str, then: str) -> None:
+    with TracePipe(raw=True, clock=first) as pipe:
+        without_bpf(pipe)
+        mark(pipe, b"before")
+        assert len(pipe.read(SOON)) == 1
+        fs.write_file(f"{pipe.path}/trace_clock", then, "set the clock")
+        mark(pipe, b"after", b"at last")
+        wanted = parse_trace(settled(pipe))
+        assert nameless(all_of(pipe, 2)) == nameless(wanted)  # type: ignore[arg-type]
+
+
 def test_a_pause_longer_than_a_delta_can_say_is_in_the_times(pipe: TracePipe) -> None:
     mark(pipe, b"a")
     time.sleep(0.2)  # 27 bits of nanoseconds are 0.134 s: the kernel writes a time extension
