@@ -20,7 +20,10 @@ from libbpf_cffi import probe
 # Older ones want CAP_BPF for every call of bpf(2).
 pytestmark = pytest.mark.needs("use_without_privilege")
 
-OBJECTS = ("basic", "rings", "perf_one", "kinds", "attach_user", "attach_net", "network", "struct_ops", "attach_kernel")
+OBJECTS = (
+    "basic", "rings", "perf_one", "kinds", "attach_user", "attach_net", "network", "struct_ops", "attach_kernel",
+    "attach_iter", "fentry",
+)  # fmt: skip
 
 NEEDED = {
     # What is open already is used without any: descriptors are what the kernel asks for.
@@ -34,14 +37,20 @@ NEEDED = {
     "attach to an interface (XDP)": (),
     "attach to an interface (TCX)": (),
     "attach a table of functions": (),
+    "attach many kprobes": (),
+    "attach to a function (fentry)": (),
+    "attach and read an iterator": (),
+    "attach to netfilter": (),
     # What makes something new in the kernel.
     "create a map": ("CAP_BPF",),
     "load types": ("CAP_BPF",),
     "attach to a control group": ("CAP_NET_ADMIN",),
+    "attach to an interface (tc)": ("CAP_NET_ADMIN",),
     # Perf events.
     "attach a perf event": ("CAP_PERFMON",),
     "read a perf buffer": ("CAP_PERFMON",),
     "attach a uprobe": ("CAP_SYS_ADMIN",),
+    "attach a kprobe": ("CAP_PERFMON",),
     "attach a tracepoint": ("CAP_DAC_READ_SEARCH", "CAP_PERFMON"),
     # Files of other users: tracefs is root's, and so is what root pins.
     "read the trace": ("CAP_DAC_READ_SEARCH",),
@@ -62,7 +71,9 @@ NEEDS = {
     "run a program": "program:SYSCALL", "read a ring buffer": "program:SYSCALL",
     "attach many uprobes": "uprobe_multi", "attach to an interface (TCX)": "tcx", "attach a BTF tracepoint": "tp_btf",
     "attach a uprobe": "uprobe", "attach a table of functions": "struct_ops_link",
-    LOAD + "netfilter": "netfilter_link", LOAD + "sk_lookup": "program:SK_LOOKUP", LOAD + "syscall": "program:SYSCALL",
+    "attach a kprobe": "kprobe", "attach many kprobes": "kprobe_multi", "attach to a function (fentry)": "fentry",
+    "attach to netfilter": "netfilter_link", LOAD + "netfilter": "netfilter_link",
+    LOAD + "sk_lookup": "program:SK_LOOKUP", LOAD + "syscall": "program:SYSCALL",
 }  # fmt: skip
 """Features of the kernel that a step needs."""
 

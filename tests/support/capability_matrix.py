@@ -144,6 +144,34 @@ def attach_tcx():
     return lambda: bpf.Link.create(program, "lo", bpf.AttachType.TCX_INGRESS).close()
 
 
+def attach_netfilter():
+    libc.unshare(CLONE_NEWNET)
+    return attach("attach_net", "filter", "attach_netfilter", pf="ipv4", hooknum="local_in", priority=-10)()
+
+
+def attach_classifier():
+    libc.unshare(CLONE_NEWNET)
+    program = bpf.KernelProgram.load("sched_cls", RETURN_0)
+    hook = bpf.net.TcHook("lo", "ingress")
+
+    def do():
+        hook.create()
+        hook.detach(hook.attach(program))
+        hook.destroy()
+
+    return do
+
+
+def read_an_iterator():
+    program = loaded("attach_iter", "tasks").programs["tasks"]
+
+    def do():
+        with program.attach_iter() as link:
+            assert link.read()
+
+    return do
+
+
 def attach_cgroup():
     return attach("network", "first", "attach_cgroup", cgroup)()
 
@@ -219,6 +247,12 @@ STEPS = {
     "read a perf buffer": read_a_perf_buffer,
     "attach to an interface (XDP)": attach_xdp,
     "attach to an interface (TCX)": attach_tcx,
+    "attach to an interface (tc)": attach_classifier,
+    "attach to netfilter": attach_netfilter,
+    "attach and read an iterator": read_an_iterator,
+    "attach a kprobe": attach("attach_kernel", "by_kprobe", "attach_kprobe", "vfs_read"),
+    "attach many kprobes": attach("attach_kernel", "by_kprobe_multi", "attach_kprobe_multi", syms=["vfs_read"]),
+    "attach to a function (fentry)": attach("fentry", "on_entry"),
     "attach to a control group": attach_cgroup,
     "attach a table of functions": attach_struct_ops,
     "open by id": open_by_id,

@@ -17,14 +17,20 @@ ROWS = dict(re.findall(r"^\| ((?!task)[^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE
 
 STEPS = {
     "create maps, load BTF": ("create a map", "load types"),
-    "attach what is loaded: raw and BTF tracepoints, uprobe_multi, XDP, TCX, struct_ops": (
-        "attach a raw tracepoint", "attach a BTF tracepoint", "attach many uprobes", "attach to an interface (XDP)",
-        "attach to an interface (TCX)", "attach a table of functions",
+    (
+        "attach what is loaded: raw and BTF tracepoints, fentry, kprobe.multi, uprobe_multi, XDP, TCX, netfilter, "
+        "struct_ops"
+    ): (
+        "attach a raw tracepoint", "attach a BTF tracepoint", "attach to a function (fentry)", "attach many kprobes",
+        "attach many uprobes", "attach to an interface (XDP)", "attach to an interface (TCX)", "attach to netfilter",
+        "attach a table of functions",
     ),
+    "attach and read an iterator": ("attach and read an iterator",),
     "attach a tracepoint": ("attach a tracepoint",),
     "attach a perf event, read a perf buffer": ("attach a perf event", "read a perf buffer"),
+    "attach a kprobe other than kprobe.multi": ("attach a kprobe",),
     "attach a uprobe other than uprobe_multi": ("attach a uprobe",),
-    "attach to a control group": ("attach to a control group",),
+    "attach to a control group, or with `net.TcHook`": ("attach to a control group", "attach to an interface (tc)"),
     "use a map, read a ring buffer, make a test run, once opened": (
         "use a map", "read a ring buffer", "run a program",
     ),
