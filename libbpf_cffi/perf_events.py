@@ -260,6 +260,9 @@ class PerfEvent:
         except OSError as error:
             check(-(error.errno or errno.EIO), f"read {self._what}")
             raise
+        if not data:
+            # The kernel gives the end of the file for an event in error state (perf_read() in kernel/events/core.c).
+            check(-errno.EBUSY, f"read {self._what}", "it is pinned, and the processor's counters are taken by others")
         return _readings([each for (each,) in struct.iter_unpack("=Q", data)], self._read_format)
 
     @property

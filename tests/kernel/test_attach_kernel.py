@@ -363,6 +363,13 @@ def test_a_group_is_read_at_once_its_leader_first(root, more):
         assert member.read() == (first, second)
 
 
+def test_a_pinned_event_that_is_not_counted_says_so(root, monkeypatch):
+    with bpf.PerfEvent.software("page_faults", pid=0, pinned=1) as event:
+        monkeypatch.setattr(os, "read", lambda fd, size: b"")
+        with pytest.raises(bpf.LibbpfError, match=r"cannot read perf event 'page_faults'.*\n.*it is pinned"):
+            event.read()
+
+
 def test_page_faults_are_counted_without_a_program(tracefs):
     with bpf.PerfEvent.software("page_faults", pid=0) as event:
         event.enable()
