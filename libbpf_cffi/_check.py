@@ -127,6 +127,18 @@ def _hint(error: int, texts: list[str]) -> str | None:
         return "the process is out of file descriptors: raise `ulimit -n` (RLIMIT_NOFILE) or close some"
     if "failed to parse target BTF" in said:
         return "the file that btf_custom_path names cannot be read, or has no BTF"
+    if "failed to find BTF for extern '" in said:
+        return (
+            "what is declared extern must be in an object that it is linked with, link_objects(), or be the kernel's: "
+            "__ksym or __kconfig"
+        )
+    if "extern (func ksym) '" in said or "extern (var ksym) '" in said:
+        return (
+            "this kernel has nothing of that name and type that programs may use: declared __weak it may be missing, "
+            "and bpf_ksym_exists() asks for it"
+        )
+    if "' (strong): not resolved" in said:
+        return "this kernel's configuration does not set it: kconfig= does, and declared __weak it is 0"
     # Not what libbpf says of a name that the kernel's BTF has not.
     if any(each in said for each in _NO_BTF):
         return (

@@ -97,15 +97,18 @@ class Loading(Contents):
                 if result[0]:
                     # What failed may have been libbpf's probe of a feature, for want of a descriptor or a privilege.
                     lib.lbc_features_forget_missing()
-                    hint = self._load_hint(messages)
+                    hint = self._load_hint(-result[0], messages)
                     raise failure(-result[0], action, hint, user_log=self.kernel_log, messages=messages)
 
-    def _load_hint(self, messages: list[tuple[int, str]]) -> str | None:
-        """Say what is wrong with the target of a program that libbpf has not found in the kernel's BTF."""
+    def _load_hint(self, error: int, messages: list[tuple[int, str]]) -> str | None:
+        """Say what is wrong with the target of a program that libbpf has not found in the kernel's BTF, or may not."""
         from ._close_names import missing_btf_target
+        from ._program_open import traced_hint
 
         sections = {name: text(lib.bpf_program__section_name(each)) for name, each in self._programs.items()}
-        return missing_btf_target((said for _, said in messages), sections)
+        refused = [said.partition("'")[2].partition("'")[0] for _, said in messages if "': failed to load: " in said]
+        hint = missing_btf_target((said for _, said in messages), sections)
+        return hint or traced_hint(error, sections.get(refused[0], "") if refused else "")
 
     def _pin_by_name(self, action: str) -> Folders:
         """Check the way to where load pins maps, or takes pinned ones from."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from . import _privileges
 from ._ffi import Options, c_string, ffi, lib, text
 from ._kernel_open import Kind
 
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
     from ._handle import Handle
     from ._libbpf import CData, lbc_prog
 
-__all__ = ["PROGRAMS", "load"]
+__all__ = ["PROGRAMS", "load", "traced_hint"]
 
 INSN = 8
 """Bytes of a ``struct bpf_insn``."""
+
+_TRAMPOLINES = ("fentry", "fexit", "fmod_ret", "lsm")
+"""Sections of programs that the kernel calls by a trampoline in the place of a function's beginning."""
 
 FIRST_LOG, LAST_LOG = 1 << 16, 1 << 30
 """Bytes of the buffers for the verifier's log; the kernel takes none larger than the last (BPF_MAX_LOG_SIZE)."""
@@ -32,6 +36,19 @@ def _name_hint(error: int, name: str) -> str | None:
         # bpf_obj_name_cpy() in the kernel.
         return f"a program's name has only ASCII letters, digits, '_' and '.': {name!r} does not"
     return None
+
+
+def traced_hint(error: int, section: str) -> str | None:
+    """Say of a program that was refused, by its section, that nobody may load its like where that seems to be so."""
+    kind = section.partition("/")[0].partition(".")[0]
+    if error != errno.EPERM or kind not in _TRAMPOLINES:
+        return None
+    if _privileges.missing("CAP_BPF", "CAP_PERFMON") or _privileges.obstacles():
+        return None
+    return (
+        "this process lacks nothing that is known: some kernels refuse fentry, fexit, fmod_ret and LSM programs to "
+        "everybody; tp_btf, raw_tp, tracepoint or uprobe may do"
+    )
 
 
 PROGRAMS = Kind(

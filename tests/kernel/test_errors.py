@@ -559,3 +559,38 @@ print(len(os.listdir("/proc/self/fd")) - before[0], (memory() - before[1]) // 10
     descriptors, kilobytes = map(int, said.split())
     assert descriptors == 0
     assert kilobytes < 1024 + KEPT // 1024
+
+
+# Names that nobody has
+
+
+USES = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+
+extern DECLARED;
+
+SEC("syscall")
+int use(void *ctx)
+{
+    return USED;
+}
+
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.needs("btf", "program:SYSCALL")
+@pytest.mark.parametrize(
+    ("declared", "used", "said"),
+    [
+        ("int other(int a)", "other(1)", r"failed to find BTF for extern 'other'.*\n.*linked with, link_objects\(\)"),
+        ("int other(int a) __ksym", "other(1)", r"extern \(func ksym\) 'other'(.*\n)+.*hint.*bpf_ksym_exists\(\)"),
+        ("const int no_such __ksym", "no_such", r"extern \(var ksym\) 'no_such'(.*\n)+.*hint.*bpf_ksym_exists\(\)"),
+        ("int CONFIG_NO_SUCH __kconfig", "CONFIG_NO_SUCH", r"'CONFIG_NO_SUCH' \(strong\)(.*\n)+.*kconfig= does"),
+    ],
+)
+def test_what_is_declared_and_nowhere_is_explained(root, declared, used, said):
+    content = bpf.compile_object(USES.replace("DECLARED", declared).replace("USED", used))
+    with pytest.raises(bpf.LibbpfError, match=said), bpf.Object.open(content) as obj:
+        obj.load()

@@ -17,6 +17,7 @@ from libbpf_cffi import (
     lib,
 )
 from libbpf_cffi._check import check, failure, load_logs, not_null, strerror
+from libbpf_cffi._program_open import traced_hint
 
 WARN = lib.LIBBPF_WARN
 DEBUG = lib.LIBBPF_DEBUG
@@ -219,3 +220,18 @@ def test_a_kernel_without_btf_is_said_to_be(says, text):
 
 def test_the_kernels_own_not_supported_has_a_text():
     assert "not supported (ENOTSUPP)" in str(_check.failure(524, "do it"))
+
+
+@pytest.mark.parametrize("section", ["fentry/x", "fexit.s/x", "fmod_ret/x", "lsm/x", "lsm.s/x"])
+def test_a_kind_that_the_kernel_refuses_to_everybody_is_said_to_be(monkeypatch, section):
+    monkeypatch.setattr(_privileges, "missing", lambda *names: [])
+    monkeypatch.setattr(_privileges, "obstacles", list)
+    assert "refuse fentry" in traced_hint(errno.EPERM, section)
+    assert traced_hint(errno.EINVAL, section) is None
+    monkeypatch.setattr(_privileges, "missing", lambda *names: ["CAP_BPF"])
+    assert traced_hint(errno.EPERM, section) is None
+
+
+def test_a_kind_that_the_kernel_refuses_to_nobody_has_no_such_hint(monkeypatch):
+    monkeypatch.setattr(_privileges, "missing", lambda *names: [])
+    assert traced_hint(errno.EPERM, "xdp") is None
