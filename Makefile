@@ -63,7 +63,7 @@ help:
 	@echo "make wheel sdist   build into dist/"
 	@echo "make bench         the benchmarks"
 	@echo "make corpus        compare with a C loader on the kernel's own BPF programs; some 20 minutes the first time"
-	@echo "make fuzz          malformed files for everything that takes a file, with sanitizers (TIME=seconds)"
+	@echo "make fuzz          malformed bytes for everything that takes them, with sanitizers (TIME=seconds)"
 	@echo "make leaks         10,000 lives of objects, maps, links and readers, after which nothing has grown (COUNT=n)"
 	@echo "make kills         SIGKILL before and after every call into C: nothing stays but pins"
 	@echo "make faults        let every call and allocation of many jobs fail once, with every errno; an hour"

@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
-import json
 import mmap
 import os
+import random
 import sys
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import entries
 from places import places
 
 import libbpf_cffi as bpf
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 COUNTERS = ("tried", "accepted", "checked", "refused", "contained")
 """Inputs; those that were taken, refused by the package's own checks, refused later, and fatal to a child of ours."""
@@ -32,31 +28,6 @@ ROOM = 1 << 20
 
 UNEXPECTED = 3
 """The exit status after an exception that is none of the package's."""
-
-
-def entry_point(name: str, seeds: Path) -> Callable[[bytes], None]:
-    """Give what takes an input."""
-    if name == "targets":
-        return entries.Targets((seeds / "programs.o").read_bytes())
-    if name == "linker":
-        return entries.Linked((seeds / "linked.o").read_bytes())
-    if name == "btf_of_elf":
-        return entries.BtfOfElf()
-    # What the fuzzer must find, for the tests of it.
-    if name == "abort":
-        return lambda data: os.abort() if data[4:5] != b"\2" else None
-    if name == "endless":
-        return lambda data: time.sleep(3600) if data[4:5] != b"\2" else None
-    found = {
-        "open": entries.open_object,
-        "prepare": entries.prepare_object,
-        "load": entries.load_object,
-        "gen_loader": entries.generate_loader,
-        "btf": entries.read_btf,
-        "btf_changes": entries.change_btf,
-    }[name]
-    assert callable(found)
-    return found
 
 
 def main() -> None:
@@ -69,33 +40,33 @@ def main() -> None:
     make.argtypes = [ctypes.c_void_p] * 2 + [ctypes.c_char_p, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint32]
     rng = ctypes.c_uint64(int(state))
     seeds = Path(folder)
-    kind = json.loads((seeds / "entries.json").read_text(encoding="utf-8"))[name]
+    entry = (entries.ENTRIES | entries.PLANTED)[name]
     good = []
-    for path in sorted((seeds / kind).iterdir()):
+    for path in (path for kind in entry.seeds for path in sorted((seeds / kind).iterdir())):
         data = path.read_bytes()
         found = [number for place in places(data) for number in place]
         good.append((data, len(data), (ctypes.c_uint32 * len(found))(*found), len(found) // 3))
     with open(shared, "r+b") as file:
         memory = mmap.mmap(file.fileno(), DATA_AT + ROOM)
     # Last, since it may give up privileges.
-    take = entry_point(name, seeds)
+    take = entry.make(seeds)
     counters = (ctypes.c_uint64 * len(COUNTERS)).from_buffer(memory)
     size = ctypes.c_uint64.from_buffer(memory, SIZE_AT)
     room = ctypes.addressof(ctypes.c_char.from_buffer(memory, DATA_AT))
     tried = 0
-    choice = int(state)
+    choice = random.Random(int(state))
     while tried < int(count) and (tried == 0 or time.monotonic() < end):
-        data, length, where, number = good[choice % len(good)]
-        choice += 1
-        size.value = made = make(ctypes.byref(rng), room, data, length, where, number)
+        # By chance: what an entry point does depends on the number of the input.
+        data, length, where, count_of = choice.choice(good)
+        size.value = made = make(ctypes.byref(rng), room, data, length, where, count_of)
         tried += 1
         counters[0] += 1
         try:
-            take(memory[DATA_AT : DATA_AT + made])
+            take(memory[DATA_AT : DATA_AT + made], tried)
             counters[1] += 1
         except bpf.LibbpfError as error:
             counters[2 if error.errno == bpf.lib.LIBBPF_ERRNO__FORMAT else 3] += 1
-        except entries.EXPECTED:
+        except bpf.Error:
             counters[3] += 1
         except entries.ContainedError as error:
             counters[4] += 1
@@ -104,8 +75,6 @@ def main() -> None:
             traceback.print_exc()
             sys.stderr.flush()
             os._exit(UNEXPECTED)
-    if isinstance(take, entries.OfFiles):
-        take.close()
 
 
 if __name__ == "__main__":

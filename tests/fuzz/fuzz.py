@@ -1,8 +1,8 @@
-"""Hand malformed files to everything that takes a file, in child processes, and keep what one dies of.
+"""Hand malformed bytes to everything that takes them, in child processes, and keep what one dies of.
 
     fuzz.py [--seconds S] [--inputs N] [--seed N] [--jobs N] [--patience S] [--only ENTRY]... [--sanitized SITE] OUTPUT
 
-The files are changed copies of good ones (mutate.c): the objects of the tests, their BTF, programs with USDT probes.
+They are changed copies (mutate.c) of good ones (seeds.py); what takes them is in entries.py.
 What is found is in the folder OUTPUT, an input with what the child said beside it; the exit status is then 1.
 With the package of SITE, which has sanitizers inside (`make fuzz`), children end at the first thing that one sees.
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import contextlib
-import json
 import mmap
 import os
 import shutil
@@ -25,40 +24,13 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-import libbpf_cffi as bpf
-from libbpf_cffi._elf import section
+from entries import ENTRIES, PLANTED
+from seeds import make_seeds
 
 HERE = Path(__file__).resolve().parent
-SOURCES = HERE.parent / "bpf"
 
 COUNTERS = ("tried", "accepted", "checked", "refused", "contained")
 SIZE_AT, DATA_AT, ROOM = 8 * len(COUNTERS), 4096, 1 << 20
-
-SHARES = {
-    "open": 30,
-    "btf": 12,
-    "btf_changes": 6,
-    "btf_of_elf": 10,
-    "targets": 18,
-    "linker": 12,
-    "gen_loader": 4,
-    "prepare": 5,
-    "load": 3,
-}
-"""The entry points, and the share of the time that each gets."""
-
-OBJECTS = (
-    "arena_page", "attach_freplace", "attach_net", "attach_struct_ops", "attach_user", "basic", "fentry", "hostile",
-    "kernel_settings", "kinds", "map_kinds", "map_uses", "options", "own_sections", "percpu", "runs", "struct_ops",
-    "typed_maps", "usdt", "values", "variables", "variables_arena", "variables_linked", "variables_static",
-)  # fmt: skip
-"""The objects of the tests that are changed: with sections, types and relocations of every kind."""
-
-KINDS = {"btf": "btf", "btf_changes": "btf", "targets": "targets"}
-"""The good files of an entry point, where they are not objects."""
-
-LARGEST_BTF = 1 << 15
-"""Bytes of good BTF: to walk over more takes too long."""
 
 SLICE, SHORTEST = 10.0, 0.5
 """Seconds that a child works."""
@@ -70,45 +42,6 @@ class Found(NamedTuple):
     entry: str
     how: str
     path: Path
-
-
-def make_seeds(folder: Path) -> None:
-    """Compile what is changed: the objects of the tests, and a program with probes."""
-    for kind in ("objects", "btf", "targets"):
-        (folder / kind).mkdir(parents=True)
-    for name in OBJECTS:
-        data = bpf.compile_object(SOURCES / f"{name}.bpf.c")
-        (folder / "objects" / name).write_bytes(data)
-        btf = section(data, ".BTF")
-        if btf is not None and len(btf) < LARGEST_BTF:
-            (folder / "btf" / name).write_bytes(btf)
-    objects = folder / "objects"
-    (folder / "btf" / "every_kind").write_bytes(_every_kind())
-    (folder / "programs.o").write_bytes((objects / "attach_user").read_bytes())
-    (folder / "linked.o").write_bytes((objects / "variables_linked").read_bytes())
-    # One that the linker has made, with the sections that it makes.
-    both = bpf.link_objects((objects / "basic").read_bytes(), (objects / "variables_linked").read_bytes())
-    (objects / "linked").write_bytes(both)
-    versions = folder / "versions"
-    versions.write_text("LBC_1 { global: lbc_*; };\nLBC_2 { } LBC_1;\n", encoding="ascii")
-    for name, source, flags in (
-        ("library", "attach_target.c", ["-O1", "-shared", "-fPIC", f"-Wl,--version-script={versions}"]),
-        ("stripped", "attach_target.c", ["-O1", "-shared", "-fPIC", f"-Wl,--version-script={versions}", "-s"]),
-        ("program", "usdt_target.c", ["-O2"]),
-    ):
-        subprocess.run(["cc", *flags, "-o", folder / "targets" / name, SOURCES / source], check=True)
-    (folder / "entries.json").write_text(
-        json.dumps({name: KINDS.get(name, "objects") for name in (*SHARES, "abort", "endless")}), encoding="utf-8"
-    )
-    for kind in ("objects", "btf", "targets"):
-        assert any((folder / kind).iterdir()), f"there are no good files for {kind}"
-
-
-def _every_kind() -> bytes:
-    sys.path.insert(0, str(HERE.parent / "unit"))
-    from btf_mutations import every_kind
-
-    return every_kind()
 
 
 def compile_mutator(folder: Path) -> Path:
@@ -137,7 +70,7 @@ class Fuzzer:
     """One run: the good files, what was counted, what was found."""
 
     def __init__(self, work: Path, output: Path, seed: int, patience: float, site: Path | None) -> None:
-        self.totals = {name: dict.fromkeys((*COUNTERS, "crashes", "hangs", "seconds"), 0.0) for name in SHARES}
+        self.totals = {name: dict.fromkeys((*COUNTERS, "crashes", "hangs", "seconds"), 0.0) for name in ENTRIES}
         self.found: list[Found] = []
         self._seeds, self._output, self._work = work / "seeds", output, work
         make_seeds(self._seeds)
@@ -231,13 +164,13 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=1 << 60, help="of each entry point at most")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--only", action="append", choices=[*SHARES, "abort", "endless"], metavar="ENTRY")
+    parser.add_argument("--only", action="append", choices=[*ENTRIES, *PLANTED], metavar="ENTRY")
     parser.add_argument("--patience", type=float, default=30.0, help="seconds for one input")
     parser.add_argument("--sanitized", type=Path, metavar="SITE")
     parser.add_argument("output", type=Path)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    chosen = {name: SHARES.get(name, 1) for name in options.only or SHARES}
+    chosen = {name: (ENTRIES | PLANTED)[name].share for name in options.only or ENTRIES}
     with tempfile.TemporaryDirectory(prefix="libbpf-cffi-fuzz-") as work:
         fuzzer = Fuzzer(Path(work), options.output, options.seed, options.patience, options.sanitized)
         print(f"seed {options.seed}", flush=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -166,20 +164,3 @@ def test_files_of_the_machine_are_taken(one_program, path):
     with pytest.raises(bpf.LibbpfError) as caught:
         program.attach_uprobe(path, "lbc_nothing")
     assert caught.value.errno != bpf.lib.LIBBPF_ERRNO__FORMAT
-
-
-@pytest.mark.slow_emulated
-@pytest.mark.parametrize("seed", range(2))
-def test_thousands_of_changes_end_in_exceptions(library, compiled, seed):
-    count = 2000
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", TESTS / "support" / "elf_mutations.py", library, compiled("attach_user"),
-         str(count), str(seed)],
-        capture_output=True, text=True, timeout=240, check=False, cwd=os.path.dirname(library),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    refused, attached, failed = map(int, done.stdout.split())
-    assert refused + attached + failed == count
-    # It is of use only if both happen.
-    assert refused > count / 10
-    assert attached > count / 20

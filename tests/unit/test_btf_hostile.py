@@ -12,7 +12,6 @@ import pytest
 
 import libbpf_cffi as bpf
 from libbpf_cffi import Btf
-from libbpf_cffi._elf import section
 
 INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF = range(1, 9)
 CONST, FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG = 10, 12, 13, 14, 15, 16, 17
@@ -308,21 +307,8 @@ def test_a_function_may_be_in_a_section():
     assert Btf.from_bytes(btf(*words))[4].variables[0].type.linkage == "extern"
 
 
-MUTATIONS = Path(__file__).parent / "btf_mutations.py"
-
-
-@pytest.mark.parametrize("first", range(0, 900, 300))
-def test_mutations_of_good_btf_are_refused_or_usable_but_never_fatal(tmp_path, first):
-    source = "struct node { struct node *next; union { int i; char c[4]; }; enum { A, B = 3 } e; } node = {};\n"
-    (tmp_path / "btf").write_bytes(section(bpf.compile_object(source), ".BTF"))
-    command = [sys.executable, str(MUTATIONS), str(first), "300", str(tmp_path / "btf")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"after seed {done.stdout.split()[-1]}: status {done.returncode}\n{done.stderr}"
-    assert int(done.stdout.split()[-2]) > 50
-
-
 def test_btf_can_be_used_in_any_order():
-    command = [sys.executable, str(MUTATIONS.with_name("btf_any_order.py")), "0", "30"]
+    command = [sys.executable, str(Path(__file__).with_name("btf_any_order.py")), "0", "30"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"seed {done.stdout.split()[-1]}: status {done.returncode}\n{done.stderr}"
     assert int(done.stdout.split()[-2]) > 1000
