@@ -202,6 +202,7 @@ OBJECTS_NEED = {
     "runs": "program:SYSCALL",
     "struct_ops": "struct_ops_link",
     "user_ring": "map:USER_RINGBUF",
+    "variables_arena": "map:ARENA",
 }
 """What the kernel must have to load the whole of an object."""
 

@@ -412,6 +412,7 @@ def test_a_template_that_is_set_twice_is_refused(opened):
             obj.maps["outer"].inner_map = 5
 
 
+@pytest.mark.needs("exclusive_map")
 def test_an_exclusive_map_belongs_to_one_program(opened):
     obj = opened("exclusive")
     assert obj.maps["secret"].exclusive_program is None
@@ -420,6 +421,7 @@ def test_an_exclusive_map_belongs_to_one_program(opened):
     obj.load()
 
 
+@pytest.mark.needs("exclusive_map")
 def test_an_exclusive_map_is_refused_to_another_program(opened):
     obj = opened("exclusive")
     obj.maps["secret"].exclusive_program = obj.programs["owner"]
