@@ -129,14 +129,15 @@ _BY_ATTACH = {
 """Types that BPF_PROG_ATTACH looks up before it looks at the program; that of the program may not be built in."""
 
 _BY_FUNCTION = {
-    AttachType.TRACE_FENTRY: "bpf_fentry_test1",
-    AttachType.TRACE_FEXIT: "bpf_fentry_test1",
-    AttachType.TRACE_FSESSION: "bpf_fentry_test1",
-    AttachType.MODIFY_RETURN: "bpf_modify_return_test",
-    AttachType.LSM_MAC: "bpf_lsm_syslog",
-    AttachType.TRACE_ITER: "bpf_iter_bpf_map",
+    AttachType.TRACE_FENTRY: ("bpf_fentry_test1",),
+    AttachType.TRACE_FEXIT: ("bpf_fentry_test1",),
+    AttachType.TRACE_FSESSION: ("bpf_fentry_test1",),
+    # Before Linux 6.3 only kernels with CONFIG_FUNCTION_ERROR_INJECTION take the first, and all the second.
+    AttachType.MODIFY_RETURN: ("bpf_modify_return_test", "security_syslog"),
+    AttachType.LSM_MAC: ("bpf_lsm_syslog",),
+    AttachType.TRACE_ITER: ("bpf_iter_bpf_map",),
 }
-"""Types whose programs are attached to a function of the kernel, and a harmless one."""
+"""Types whose programs are attached to a function of the kernel, and harmless ones; the first that works will do."""
 
 _MULTI = {
     AttachType.TRACE_KPROBE_MULTI: "kprobe_multi",
@@ -192,7 +193,7 @@ def _attach(kind: AttachType, action: str) -> bool:
         known = _answered(lib.bpf_prog_attach_opts(_NO_FD, _NO_FD, kind, ffi.NULL), action)
         return known and prog_type(_BY_ATTACH[kind])
     if kind in _BY_FUNCTION:
-        return _try_function(kind)
+        return any(_try_function(kind, name) for name in _BY_FUNCTION[kind])
     if kind is AttachType.TRACE_RAW_TP:
         return _try_raw_tracepoint()
     if kind in _MULTI:
@@ -225,16 +226,19 @@ def _try_load(type: ProgType, **keywords: Any) -> bool:
     return True
 
 
-def _try_function(kind: AttachType) -> bool:
-    """Attach a program to a function, and detach it."""
+def _try_function(kind: AttachType, name: str) -> bool:
+    """Attach a program to a function, and detach it; a function that the kernel refuses is none."""
     with Btf.kernel() as btf:
-        name = _BY_FUNCTION[kind]
         function = btf.find(name, BtfKind.FUNC)
         if function is None:
             return False
         number = function.id
     of = ProgType.LSM if kind is AttachType.LSM_MAC else ProgType.TRACING
-    with KernelProgram.load(of, _ZERO + _EXIT, expected_attach_type=kind, attach_btf_id=number) as program:
+    try:
+        program = KernelProgram.load(of, _ZERO + _EXIT, expected_attach_type=kind, attach_btf_id=number)
+    except VerifierError:
+        return False
+    with program:
         if kind is AttachType.TRACE_ITER:
             return _close(lib.bpf_link_create(program.fd, 0, kind, ffi.NULL), kind)
         return _close(lib.bpf_raw_tracepoint_open(ffi.NULL, program.fd), kind)

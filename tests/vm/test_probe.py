@@ -12,8 +12,7 @@ def test_a_kernel_with_multi_kprobes_says_so(root):
     assert probe.attach_type("trace_kprobe_multi")
 
 
-# Linux 5.10 has fentry, and refuses modify_return where it is tried.
-@pytest.mark.needs("fentry", "trace_cookie")
+@pytest.mark.needs("fentry")
 def test_a_kernel_with_fentry_says_so(root):
     assert probe.attach_type("trace_fentry")
     assert probe.attach_type("trace_fexit")
