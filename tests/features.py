@@ -46,11 +46,9 @@ def _percpu_flags() -> bool:
     return found
 
 
-def _program(kind: int, flags: int = 0, answer: int = 2) -> int:
+def _program(kind: int, answer: int = 2, **fields: int) -> int:
     """Load a program that returns a small number, and give its descriptor, or a negative number."""
-    options = ffi.new("struct bpf_prog_load_opts *")
-    options.sz = ffi.sizeof("struct bpf_prog_load_opts")
-    options.prog_flags = flags
+    options = ffi.new("struct bpf_prog_load_opts *", {"sz": ffi.sizeof("struct bpf_prog_load_opts"), **fields})
     code = ffi.from_buffer(bytes.fromhex(f"b7000000{answer:02x}000000 9500000000000000"))  # r0 = 2; exit
     return int(lib.bpf_prog_load(kind, b"probe", b"GPL", ffi.cast("struct bpf_insn *", code), 2, options))
 
@@ -66,7 +64,7 @@ def _overwriting_ring() -> bool:
 
 
 def _xdp_frags() -> bool:
-    fd = _program(lib.BPF_PROG_TYPE_XDP, lib.BPF_F_XDP_HAS_FRAGS)
+    fd = _program(lib.BPF_PROG_TYPE_XDP, prog_flags=lib.BPF_F_XDP_HAS_FRAGS)
     if fd >= 0:
         os.close(fd)
     return fd >= 0
@@ -222,6 +220,17 @@ def _tracing() -> bool:
     return _btf() and _program_type("TRACING") and _function("bpf_trampoline_link_prog")
 
 
+def _fmod_ret_test() -> bool:
+    """Tell whether the kernel lets the result of its function for that be changed, as all do since Linux 6.3."""
+    number = lib.libbpf_find_vmlinux_btf_id(b"bpf_modify_return_test", lib.BPF_MODIFY_RETURN) if _tracing() else -1
+    if number < 0:
+        return False
+    fd = _program(lib.BPF_PROG_TYPE_TRACING, answer=0, expected_attach_type=lib.BPF_MODIFY_RETURN, attach_btf_id=number)
+    if fd >= 0:
+        os.close(fd)
+    return fd >= 0
+
+
 def _in_btf(name: bytes) -> bool:
     """Tell whether the kernel's BTF has a name: an enumerator tells of what has no function of its own."""
     if not _btf():
@@ -316,6 +325,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "exclusive_map": _exclusive_map,
     "fd_array": _fd_array,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
+    "fmod_ret_test": _fmod_ret_test,
     "hash_taking": _hash_taking,
     "isa_v4": lambda: _code("b701000001000000", "bf11080000000000"),  # r1 = 1; r1 = (s8)r1
     "task_iter_of_one": lambda: _function("bpf_iter_attach_task"),

@@ -12,7 +12,7 @@ int BPF_PROG(enter, int a)
 	return 0;
 }
 
-SEC("fmod_ret/bpf_modify_return_test")
+SEC("?fmod_ret/bpf_modify_return_test")
 int BPF_PROG(change, int a, int *b)
 {
 	seen = a + 200;

@@ -53,6 +53,7 @@ def test_a_created_map_is_what_was_asked_for(root):
         assert NAME in repr(found)
 
 
+@pytest.mark.needs("map:BLOOM_FILTER")
 def test_map_extra_reaches_the_kernel(root):
     with bpf.Map.create("bloom_filter", 0, 8, 16, map_extra=3) as found:
         assert found.map_extra == found.info.map_extra == 3
@@ -378,6 +379,7 @@ def test_a_data_section_reuses_only_one_of_the_same_size(opened, root):
 # Inner maps and exclusive programs
 
 
+@pytest.mark.needs("map:BLOOM_FILTER")
 def test_the_template_of_a_map_of_maps_is_configured_before_load(opened):
     obj = opened("map_kinds")
     inner = obj.maps["outer"].inner_map
@@ -389,6 +391,7 @@ def test_the_template_of_a_map_of_maps_is_configured_before_load(opened):
         _ = inner.max_entries
 
 
+@pytest.mark.needs("map:BLOOM_FILTER")
 def test_the_template_is_replaced_by_an_existing_map(opened):
     obj = opened("map_kinds")
     old = obj.maps["outer"].inner_map

@@ -64,9 +64,9 @@ def test_a_traced_function_is_called(loaded):
         assert obj.variables["seen"] == 101
 
 
-@pytest.mark.needs("fentry", "trace_cookie")
-def test_a_changed_return_value_comes_with_a_count(loaded):
-    obj = loaded("run_traced")
+@pytest.mark.needs("fentry", "trace_cookie", "fmod_ret_test")
+def test_a_changed_return_value_comes_with_a_count(only):
+    obj = only("run_traced", "change")
     with obj.programs["change"].attach():
         done = obj.programs["change"].test_run()
     assert obj.variables["seen"] == 201
