@@ -167,7 +167,7 @@ class NetAttach(CgroupAttach):
         """
         if not hasattr(map, "map_flags"):
             raise TypeError(f"map must be a Map, not {type(map).__name__}")
-        to = f"map {map.name!r}"
+        to = map._what
         kind, attach_type = self._kind(f"attach program {self.name!r} to {to}")
         self._must_be(kind in SOCKMAP_TYPES, to, kind, attach_type)
         map_type = int(map.type)

@@ -95,7 +95,7 @@ class Map(Related):
         pointer = super()._pointer
         if self._outer is not None and lib.bpf_map__inner_map(self._outer._pointer) != pointer:
             # Load has destroyed it, or another one has taken its place.
-            raise StateError(f"{self._what}, what the maps of map {self._outer.name!r} are like, is gone")
+            raise StateError(f"{self._what}, what the maps of {self._outer._what} are like, is gone")
         return pointer
 
     # Stand-alone maps
@@ -144,7 +144,7 @@ class Map(Related):
         kind = map_type_number(type)
         if not (inner is None or isinstance(inner, Map)):
             raise TypeError(f"inner must be a Map, not {inner.__class__.__name__}")
-        inner_fd = -1 if inner is None else inner._dup(f"create map {name!r}")
+        inner_fd = -1 if inner is None else inner._dup(_map_open.creation(name))
         try:
             if inner_fd >= 0:
                 fields["inner_map_fd"] = inner_fd
@@ -260,11 +260,11 @@ class Map(Related):
 
     def close(self) -> None:
         """Close a stand-alone map's descriptor. Twice does nothing; `StateError` for a map of an object."""
-        self._require_stand_alone(f"close map {self._name!r}")
-        check(self._handle.close(), f"close map {self._name!r}")
+        self._require_stand_alone(f"close {self._what}")
+        check(self._handle.close(), f"close {self._what}")
 
     def __enter__(self) -> Self:
-        self._require_stand_alone(f"close map {self._name!r} at the end of a block")
+        self._require_stand_alone(f"close {self._what} at the end of a block")
         self._handle.check()
         return self
 
@@ -329,7 +329,7 @@ class Map(Related):
         when its link is closed or the process ends; one of the older ``.struct_ops`` only when it is closed: the
         kernel keeps it registered after a process that was killed.
         """
-        action = f"attach struct_ops map {self.name!r}"
+        action = f"attach struct_ops {self._what}"
         with self._handle.lock:
             pointer = self._pointer
             self._require(action, ObjectHandle.LOADED)
@@ -338,7 +338,7 @@ class Map(Related):
                 lib.bpf_map__attach_struct_ops,
                 pointer,
                 action=action,
-                name=f"the link of struct_ops map {self.name!r}",
+                name=f"the link of struct_ops {self._what}",
                 parent=self._handle,
                 owner=self._owner,
             )

@@ -121,7 +121,7 @@ class Accessible(Identity):
         with handle.lock:
             fd = self.fd
             if kind_of(self._get(lib.bpf_map__type, "type")) is not type(self):
-                raise StateError(f"map {self._name!r} is of another type now: get it anew from Object.maps")
+                raise StateError(f"{self._what} is of another type now: get it anew from Object.maps")
             address = self._address()
             elements: Elements | None = handle.elements.get(address)
             if elements is None or elements.closed:

@@ -43,11 +43,11 @@ class Identity(Settings):
             if self._facts is not None:
                 return descriptor(self._handle)
             pointer = self._pointer
-            self._require(f"use map {self.name!r}", *CREATED)
+            self._require(f"use {self._what}", *CREATED)
             fd = lib.bpf_map__fd(pointer)
             if not lib.bpf_map__autocreate(pointer):
-                raise StateError(f"map {self.name!r} was not created: its autocreate is False")
-            return check(fd, f"get the descriptor of map {self.name!r}")
+                raise StateError(f"{self._what} was not created: its autocreate is False")
+            return check(fd, f"get the descriptor of {self._what}")
 
     def _dup(self, action: str) -> int:
         """Duplicate the descriptor, for a call on something with another lock."""
@@ -79,7 +79,7 @@ class Identity(Settings):
         info = ffi.new("struct bpf_map_info *")
         size = ffi.new("__u32 *", ffi.sizeof("struct bpf_map_info"))
         with self._handle.lock:
-            check(lib.bpf_map_get_info_by_fd(self.fd, info, size), f"get the info of map {self.name!r}")
+            check(lib.bpf_map_get_info_by_fd(self.fd, info, size), f"get the info of {self._what}")
         return info
 
     # Pins
@@ -99,7 +99,7 @@ class Identity(Settings):
 
     @pin_path.setter
     def pin_path(self, value: str | os.PathLike[str] | None) -> None:
-        encoded = ffi.NULL if value is None else pin_path(value, f"set pin_path of map {self.name!r}")[1]
+        encoded = ffi.NULL if value is None else pin_path(value, f"set pin_path of {self._what}")[1]
         self._set("pin_path", lib.bpf_map__set_pin_path, encoded)
 
     @property
@@ -150,7 +150,7 @@ class Identity(Settings):
         return lib.bpf_map_get_info_by_fd(fd, info, size) == 0 and int(info.id) == self.id
 
     def _pin_target(self, verb: str, where: str, path: str | os.PathLike[str] | None) -> tuple[str, str, bytes]:
-        action = f"{verb} map {self.name!r}"
+        action = f"{verb} {self._what}"
         self._require(action, *CREATED)
         target = path if path is not None else self.pin_path
         if target is None:

@@ -52,6 +52,11 @@ def type_name(number: int) -> str:
     return MapType(number).name
 
 
+def creation(name: str) -> str:
+    """Return what `create` does, in words."""
+    return f"create map {name!r}" if name else "create a map without a name"
+
+
 def create(
     kind: int, key_size: int, value_size: int, max_entries: int, name: str, fields: dict[str, Any], rule: str | None
 ) -> tuple[Handle[lbc_map], CData]:
@@ -66,7 +71,7 @@ def create(
         opts.kept.append(memory)
         opts.set("excl_prog_hash", memory)
         opts.set("excl_prog_hash_size", len(digest))
-    action = f"create map {name!r}"
+    action = creation(name)
 
     def hint(error: int) -> str | None:
         if named := _name_hint(error, name):
@@ -92,7 +97,7 @@ def create(
         unsigned(max_entries, 32, "max_entries"),
         opts.pointer,
         action=action,
-        name=f"map {name!r}",
+        name=f"map {name!r}" if name else "a map without a name",
         hint=hint,
     )
 

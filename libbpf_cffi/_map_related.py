@@ -35,7 +35,7 @@ class Related(Accessible):
         self._handle.check()
         if not isinstance(other, Related):
             raise TypeError(f"other must be a Map, not {type(other).__name__}")
-        action = f"reuse map {other.name!r} as map {self._name!r}"
+        action = f"reuse {other._what} as {self._what}"
         # One lock after the other: two maps may be reused crosswise.
         fd = other._dup(action)
         try:
@@ -78,7 +78,7 @@ class Related(Accessible):
         self._handle.check()
         if not isinstance(value, Related):
             raise TypeError(f"inner_map must be a Map, not {type(value).__name__}")
-        action = f"set inner_map of map {self._name!r}"
+        action = f"set inner_map of {self._what}"
         fd = value._dup(action)
         try:
             with self._handle.lock:
@@ -112,5 +112,5 @@ class Related(Accessible):
     def exclusive_program(self, value: Program) -> None:
         self._handle.check()
         if getattr(value, "_handle", None) is not self._handle or not hasattr(value, "_loaded"):
-            raise ValueError(f"exclusive_program of map {self._name!r} must be a Program of {self._handle.name}")
+            raise ValueError(f"exclusive_program of {self._what} must be a Program of {self._handle.name}")
         self._set("exclusive_program", lib.bpf_map__set_exclusive_program, value._pointer)

@@ -106,7 +106,7 @@ class Settings:
     def _settable(self, what: str) -> str:
         """Raise unless the object is open and not loaded; give the action's words."""
         self._handle.check()
-        action = f"set {what} of map {self.name!r}"
+        action = f"set {what} of {self._what}"
         self._require(action, OPEN)
         return action
 
@@ -131,7 +131,7 @@ class Settings:
             self._settable("type")
             old = self.type
             if self._kind(number) != self._kind(old) or (self.is_internal and number != old):
-                raise ValueError(f"map {self.name!r} is declared as {old.name} and cannot be of type {number}")
+                raise ValueError(f"{self._what} is declared as {old.name} and cannot be of type {number}")
             self._set("type", lib.bpf_map__set_type, number)
 
     @staticmethod
@@ -275,7 +275,7 @@ class Settings:
             pointer = self._pointer
             _log.listen()
             wanted = boolean(value, "autoattach")
-            check(lib.bpf_map__set_autoattach(pointer, wanted), f"set autoattach of map {self.name!r}")
+            check(lib.bpf_map__set_autoattach(pointer, wanted), f"set autoattach of {self._what}")
 
     @property
     def btf_key_type_id(self) -> int:

@@ -56,7 +56,7 @@ class Hook:
         if number in INTERFACE_TYPES:
             self.name = repr(target)
         elif number in SOCKMAP_TYPES and hasattr(target, "_dup"):
-            self.name = f"map {target.name!r}"
+            self.name = target._what
         else:
             if number in CGROUP_TYPES or number == lib.BPF_LSM_CGROUP:
                 self._opened = cgroup(target)

@@ -87,7 +87,7 @@ class ProgramKernel(LoadedProgram):
 
 
 def _named(map: Any) -> str:
-    return f"map {map.name!r}" if hasattr(map, "_dup") else repr(map)
+    return map._what if hasattr(map, "_dup") else repr(map)
 
 
 def _stream_hint(error: int, number: int) -> str | None:

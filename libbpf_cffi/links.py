@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         @property
         def map_flags(self) -> MapFlags: ...
         @property
+        def _what(self) -> str: ...
+        @property
         def _handle(self) -> Handle[Any]: ...
         def _fill_struct_ops(self, action: str) -> None: ...
 
@@ -148,7 +150,7 @@ class Link(LinkOpening, KindsOfLinks):
                 raise TypeError(f"map must be a struct_ops Map, not {type(each).__name__}")
         if map is None:
             raise TypeError("map must be a struct_ops Map, not None")
-        action = f"update {self._handle.name} to map {map.name!r}"
+        action = f"update {self._handle.name} to {map._what}"
         if map.type != lib.BPF_MAP_TYPE_STRUCT_OPS:
             raise ValueError(f"cannot {action}: it is of type {map.type.name}, not STRUCT_OPS")
         if not map.map_flags & lib.BPF_F_LINK:
@@ -158,7 +160,7 @@ class Link(LinkOpening, KindsOfLinks):
         if self.info.type != lib.BPF_LINK_TYPE_STRUCT_OPS:
             raise ValueError(f"cannot {action}: it attaches no struct_ops map")
         map._fill_struct_ops(action)
-        self._update(f"map {map.name!r}", map, old, "old_map_fd")
+        self._update(map._what, map, old, "old_map_fd")
 
     def _update(self, to: str, new: Any, old: Any, field: str) -> None:
         from ._borrow import Descriptors

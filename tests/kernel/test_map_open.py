@@ -53,6 +53,16 @@ def test_a_created_map_is_what_was_asked_for(root):
         assert NAME in repr(found)
 
 
+def test_errors_call_a_map_without_a_name_by_its_id(root, tmp_path):
+    with pytest.raises(bpf.LibbpfError, match=r"^cannot create a map without a name: "):
+        bpf.Map.create("array", 4, 0, 1)
+    with bpf.Map.create("array", 4, 4, 1) as found:
+        with pytest.raises(bpf.LibbpfError, match=f"^cannot pin map {found.id} at "):
+            found.pin(tmp_path / "pin")
+        with pytest.raises(bpf.StateError, match=f"map {found.id}"):
+            found.autocreate = False
+
+
 @pytest.mark.needs("map:BLOOM_FILTER")
 def test_map_extra_reaches_the_kernel(root):
     with bpf.Map.create("bloom_filter", 0, 8, 16, map_extra=3) as found:
