@@ -51,7 +51,7 @@ extern bool CONFIG_BPF_SYSCALL __kconfig __weak;
 extern int CONFIG_HZ __kconfig __weak;
 extern const char CONFIG_DEFAULT_HOSTNAME[32] __kconfig __weak;
 
-SEC("syscall")
+SEC("raw_tp")
 int work(void *ctx)
 {
 	static volatile int counter = 100;
@@ -75,7 +75,7 @@ int work(void *ctx)
 	return 0;
 }
 
-SEC("syscall")
+SEC("raw_tp")
 int work_too(void *ctx)
 {
 	static volatile unsigned int counter = 200;

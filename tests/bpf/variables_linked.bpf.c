@@ -14,7 +14,7 @@ extern int shared;
 static volatile int same = THIS * 10;
 static volatile long same_zero;
 
-SEC("syscall")
+SEC("raw_tp")
 int NAME(work)(void *ctx)
 {
 	static volatile int counter = THIS * 100;

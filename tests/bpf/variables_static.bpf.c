@@ -11,7 +11,7 @@ static volatile struct {
 static volatile const int step = 4;
 static volatile long zero;
 
-SEC("syscall")
+SEC("raw_tp")
 int work(void *ctx)
 {
 	one += step;

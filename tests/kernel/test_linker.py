@@ -41,7 +41,6 @@ def test_contents_and_descriptors_are_linked_as_files_are(parts):
         assert file.read(4) == b"\x7fELF"
 
 
-@pytest.mark.needs("program:SYSCALL")
 def test_the_linked_programs_run(root, parts):
     with bpf.Object.open(bpf.link_objects(*parts)) as obj:
         obj.load()

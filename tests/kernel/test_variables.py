@@ -540,6 +540,7 @@ def test_without_proc_the_map_is_asked(after, monkeypatch):
 # Arenas
 
 
+@pytest.mark.needs("map:ARENA")
 def test_variables_of_an_arena_are_read_and_set_before_load_and_after(opened):
     obj = opened("variables_arena")
     variables = obj.variables
@@ -574,6 +575,7 @@ def test_memory_that_is_gone_is_an_error_and_no_crash(write):
     assert lib.lbc_memory_copy(buffer, address, 8, write) == -errno.EFAULT
 
 
+@pytest.mark.needs("map:ARENA")
 def test_an_arena_with_variables_whose_pages_must_not_be_touched_is_refused(opened):
     """Load would write the initial values there: a SIGSEGV in libbpf."""
     obj = opened("variables_arena")
