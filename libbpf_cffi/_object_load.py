@@ -14,6 +14,7 @@ from ._map_access import close_elements
 from ._map_settings import address_of
 from ._object_contents import Contents
 from ._pins import Folders, check_pin
+from .enums import MapType, ProgType
 from .errors import LibbpfError
 
 TYPE_CHECKING = False
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from ._libbpf import CData, bpf_map, bpf_object
 
 __all__ = ["Loading"]
+
+_UNKNOWN = (0, -errno.EOPNOTSUPP)
+"""What libbpf's probes say of types that the kernel does not have, and that libbpf does not know."""
 
 OPEN, PREPARED, LOADED, FAILED = ObjectHandle.OPEN, ObjectHandle.PREPARED, ObjectHandle.LOADED, ObjectHandle.FAILED
 
@@ -101,14 +105,32 @@ class Loading(Contents):
                     raise failure(-result[0], action, hint, user_log=self.kernel_log, messages=messages)
 
     def _load_hint(self, error: int, messages: list[tuple[int, str]]) -> str | None:
-        """Say what is wrong with the target of a program that libbpf has not found in the kernel's BTF, or may not."""
+        """Say what is wrong with what was refused: its target or its type, or that nobody may load its like."""
         from ._close_names import missing_btf_target
         from ._program_open import traced_hint
 
         sections = {name: text(lib.bpf_program__section_name(each)) for name, each in self._programs.items()}
         refused = [said.partition("'")[2].partition("'")[0] for _, said in messages if "': failed to load: " in said]
         hint = missing_btf_target((said for _, said in messages), sections)
-        return hint or traced_hint(error, sections.get(refused[0], "") if refused else "")
+        hint = hint or traced_hint(error, sections.get(refused[0], "") if refused else "")
+        return hint or (self._type_hint(messages) if error in (errno.EINVAL, errno.EOPNOTSUPP) else None)
+
+    def _type_hint(self, messages: list[tuple[int, str]]) -> str | None:
+        """Say of what type the map or program is that was refused, if the kernel does not have that."""
+        for _, said in messages:
+            name = said.partition("'")[2].partition("'")[0]
+            if "': failed to create: " in said and name in self._maps:
+                number = lib.bpf_map__type(self._maps[name])
+                if lib.libbpf_probe_bpf_map_type(number, ffi.NULL) in _UNKNOWN:
+                    kind = MapType(number).name
+                    return f"this kernel has no maps of the type {kind}: autocreate = False leaves it out"
+            # A verifier has seen it of which there is a log.
+            if "': failed to load: " in said and name in self._programs and not load_logs(messages):
+                number = lib.bpf_program__type(self._programs[name])
+                if lib.libbpf_probe_bpf_prog_type(number, ffi.NULL) in _UNKNOWN:
+                    kind = ProgType(number).name
+                    return f"this kernel has no programs of the type {kind}: autoload = False leaves it out"
+        return None
 
     def _pin_by_name(self, action: str) -> Folders:
         """Check the way to where load pins maps, or takes pinned ones from."""

@@ -594,3 +594,19 @@ def test_what_is_declared_and_nowhere_is_explained(root, declared, used, said):
     content = bpf.compile_object(USES.replace("DECLARED", declared).replace("USED", used))
     with pytest.raises(bpf.LibbpfError, match=said), bpf.Object.open(content) as obj:
         obj.load()
+
+
+@pytest.mark.every_kernel
+def test_a_type_of_programs_that_the_kernel_does_not_have_is_named(opened):
+    obj = opened("basic")
+    obj.programs["on_tracepoint"].type = 99
+    with pytest.raises(bpf.LibbpfError, match="no programs of the type UNKNOWN_99: autoload = False leaves it out"):
+        obj.load()
+
+
+@pytest.mark.every_kernel
+def test_a_type_of_maps_that_the_kernel_does_not_have_is_named(opened):
+    obj = opened("basic")
+    obj.maps["raw_hits"].type = 99
+    with pytest.raises(bpf.LibbpfError, match="no maps of the type UNKNOWN_99: autocreate = False leaves it out"):
+        obj.load()

@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "errors.md"
 STEPS = {
     "any": ("_check",),
     "open": ("_files", "tokens"),
-    "load": ("_memlock", "_program_open"),
+    "load": ("_memlock", "_object_load", "_program_open"),
     "attach": (
         "_attach_iter", "_attach_tracing", "_attach_user", "_link_kinds", "_link_open", "_targets", "links",
         "perf_events", "programs",
