@@ -381,7 +381,13 @@ print("the end")
 """
 
 
-@pytest.mark.parametrize("kind", ["rings", "perf"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("rings", marks=pytest.mark.needs("program:SYSCALL")),
+        pytest.param("perf", marks=pytest.mark.needs("bpf_loop")),
+    ],
+)
 @pytest.mark.parametrize("how", ["idle", "flood"])
 def test_a_program_may_end_while_a_daemon_thread_reads(root, compiled, python, how: str, kind: str):
     for _ in range(5):
