@@ -190,7 +190,7 @@ def test_a_thread_is_a_number(only, value):
         program.attach_iter(tid=value)
 
 
-@pytest.mark.parametrize("name", ["elements", "cgroups"])
+@pytest.mark.parametrize("name", ["elements", pytest.param("cgroups", marks=pytest.mark.needs("cgroup_iter"))])
 def test_what_must_be_told_its_target_is_left_out_by_the_object(opened, name):
     obj = opened("attach_iter")
     for program in obj.programs.values():

@@ -127,6 +127,7 @@ def test_a_target_that_no_program_uses_is_a_usage_error(network):
     assert "--cgroup /: there is no program that it is for" in said
 
 
+@pytest.mark.needs("attach_cookie")
 def test_a_perf_event_is_sampled_on_every_cpu(compiled):
     obj = compiled("attach_kernel")
     with bpf.Object.open(obj) as opened:
@@ -136,6 +137,7 @@ def test_a_perf_event_is_sampled_on_every_cpu(compiled):
     assert said.count("attached program") == os.cpu_count()
 
 
+@pytest.mark.needs("attach_cookie")
 def test_a_user_function_is_probed(compiled):
     obj = compiled("attach_user")
     with bpf.Object.open(obj) as opened:
