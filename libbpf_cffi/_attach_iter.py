@@ -15,6 +15,8 @@ from ._program import UNLOADED, ProgramBase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ._libbpf import lbc_map
     from ._map import Map
     from ._program import LoadedProgram
@@ -31,6 +33,19 @@ NEEDED = {
 }
 """What iterators must be told, since no section can: by the target in their section."""
 
+_KINDS = {"map": ("map",), "cgroup": ("cgroup", "cgroup_id", "order"), "tasks": ("tid", "pid", "pid_fd")}
+
+_TAKEN = {
+    "bpf_map_elem": _KINDS["map"],
+    "bpf_sk_storage_map": _KINDS["map"],
+    "sockmap": _KINDS["map"],
+    "cgroup": _KINDS["cgroup"],
+    "task": _KINDS["tasks"],
+    "task_file": _KINDS["tasks"],
+    "task_vma": _KINDS["tasks"],
+}
+"""What iterators can be told: the members of ``union bpf_iter_link_info`` that the kernel reads for a target."""
+
 
 class IterAttach(ProgramBase):
     """Iterators, the targets of what load resolves by BTF, and what a method asks of a program."""
@@ -40,15 +55,17 @@ class IterAttach(ProgramBase):
     def _require_kind(self, method: str, *types: int) -> None:
         """Raise `ValueError` if the program's type is none of `types`, with the method that fits."""
         kind = self._get(lib.bpf_program__type)
-        if kind in types:
+        attach_type = self._get(lib.bpf_program__expected_attach_type)
+        if kind in types and not _for_others(method, attach_type):
             return
-        from .enums import ProgType
+        from .enums import AttachType, ProgType
 
-        fitting = method_of(kind, self._get(lib.bpf_program__expected_attach_type), self.section_name)
+        fitting = method_of(kind, attach_type, self.section_name)
         use = f": use {fitting}()" if hasattr(self, fitting or "") and fitting != method else ""
+        fault = f"for the attach type {AttachType(attach_type).name}"
+        what = fault if kind in types else f"of type {ProgType(kind).name}"
         raise ValueError(
-            f"{method}() attaches no program of type {ProgType(kind).name}, which {self.name!r} "
-            f"(section {self.section_name!r}) is{use}"
+            f"{method}() attaches no program {what}, which {self.name!r} (section {self.section_name!r}) is{use}"
         )
 
     def _is_return(self, given: bool | None) -> bool:
@@ -81,17 +98,14 @@ class IterAttach(ProgramBase):
         """
         self._require_kind("attach_iter", lib.BPF_PROG_TYPE_TRACING)
         info = ffi.new("union bpf_iter_link_info *")
-        given = [
-            what
-            for what, there in (
-                ("map", map is not None),
-                ("cgroup", cgroup is not None or bool(cgroup_id) or bool(order)),
-                ("tasks", bool(tid or pid or pid_fd)),
-            )
-            if there
-        ]
+        arguments = {"cgroup_id": cgroup_id, "order": order, "tid": tid, "pid": pid, "pid_fd": pid_fd}
+        told = [name for name, there in (("map", map is not None), ("cgroup", cgroup is not None)) if there]
+        told += [name for name, value in arguments.items() if value]
+        given = [what for what, of in _KINDS.items() if any(name in of for name in told)]
         if len(given) > 1:
             raise TypeError(f"an iterator walks one kind of thing, not {' and '.join(given)}")
+        if cgroup is not None and cgroup_id:
+            raise TypeError("cgroup and cgroup_id each name a control group: give one of them")
         if (tid != 0) + (pid != 0) + (pid_fd != 0) > 1:
             raise TypeError("tid, pid and pid_fd each name the tasks of an iterator: give one of them")
         action = f"attach program {self.name!r}"
@@ -116,15 +130,16 @@ class IterAttach(ProgramBase):
                 options.set("link_info", info)
                 options.set("link_info_len", ffi.sizeof("union bpf_iter_link_info"))
             target = self.section_name.partition("/")[2] or "what the program iterates over"
-            return self._link(
+            link = self._link(
                 lib.bpf_program__attach_iter,
                 options.pointer if given else ffi.NULL,
                 to=f"iterator {target!r}",
-                hint=lambda error: _iter_hint(error, target, given),
+                hint=lambda error: _iter_hint(error, target, told, cgroup),
             )
         finally:
             while opened:
                 os.close(opened.pop())
+        return _heeded(link, told, action)
 
     def set_attach_target(
         self, target: LoadedProgram | int | None = None, attach_func_name: str | None = None
@@ -180,6 +195,23 @@ class IterAttach(ProgramBase):
         return missing_btf_target((said,), {self.name: self.section_name})
 
 
+_MANY = (
+    lib.BPF_TRACE_KPROBE_MULTI,
+    lib.BPF_TRACE_KPROBE_SESSION,
+    lib.BPF_TRACE_UPROBE_MULTI,
+    lib.BPF_TRACE_UPROBE_SESSION,
+)
+
+
+def _for_others(method: str, attach_type: int) -> bool:
+    """Tell whether a program of the right type was loaded for another attach type, which is EINVAL for the kernel."""
+    if method in ("attach_kprobe", "attach_ksyscall", "attach_uprobe"):
+        return attach_type in _MANY
+    if method == "attach_iter":
+        return attach_type != lib.BPF_TRACE_ITER
+    return method == "attach_trace" and attach_type == lib.BPF_TRACE_ITER
+
+
 def _open_cgroup(cgroup: str | os.PathLike[str] | int, opened: list[int], action: str) -> None:
     try:
         if isinstance(cgroup, int):
@@ -191,9 +223,37 @@ def _open_cgroup(cgroup: str | os.PathLike[str] | int, opened: list[int], action
         check(-(error.errno or errno.EIO), action, "a cgroup is a folder of the control groups' file system")
 
 
-def _iter_hint(error: int, target: str, given: list[str]) -> str | None:
+def _heeded(link: Link, told: list[str], action: str) -> Link:
+    """Give a link back, unless what the iterator was told is another's: the kernel takes it for its own, or for none.
+
+    A union's members are at one place: the descriptor of a map would be the number of a thread. Only the kernel knows
+    what the program walks over, whatever its section says (`set_attach_target`).
+    """
+    if told:
+        target = link.info.details["target_name"]
+        if target and (why := _untold(target, told)) is not None:
+            link.close()
+            raise ValueError(f"cannot {action} to iterator {target!r}: {why}")
+    return link
+
+
+def _untold(target: str, told: list[str]) -> str | None:
+    taken = _TAKEN.get(target, ())
+    if all(name in taken for name in told):
+        return None
+    takes = f"takes {', '.join(f'{name}=' for name in taken)}" if taken else "walks over all that there is"
+    return f"an iterator of {target!r} {takes}, and cannot be told {', '.join(f'{name}=' for name in told)}"
+
+
+def _iter_hint(error: int, target: str, told: list[str], cgroup: Any) -> str | None:
     if error not in (errno.EINVAL, errno.EBADF):
         return None
-    if given and error == errno.EINVAL:
-        return f"an iterator of {target!r} cannot be told {given[0]}, or not by this kernel"
+    if target in _TAKEN and (why := _untold(target, told)) is not None:
+        return why
+    if error == errno.EBADF and cgroup is not None:
+        from ._targets import cgroup_hint
+
+        return cgroup_hint(cgroup)
+    if told and error == errno.EINVAL:
+        return f"the kernel refuses that value, or this one cannot tell an iterator of {target!r} {told[0]}="
     return f"an iterator of {target!r} needs {NEEDED[target]}" if target in NEEDED else None

@@ -200,3 +200,31 @@ def test_what_must_be_told_its_target_is_left_out_by_the_object(opened, name):
     assert list(obj.skipped) == [name]
     with pytest.raises(bpf.NotSupportedError, match=r"attached by attach_iter\(\) with (map|cgroup)="):
         obj.programs[name].attach()
+
+
+@pytest.mark.every_kernel
+def test_an_iterator_that_is_told_what_is_another_s_is_refused_and_nothing_is_attached(only):
+    obj, program = only("tasks")
+    with pytest.raises(ValueError, match=r"an iterator of 'task' takes tid=, pid=, pid_fd=, and cannot be told map="):
+        program.attach_iter(map=obj.maps["numbers"])
+    assert not bpf.Link.find_all(prog_id=program.id)
+
+
+def test_the_number_of_a_thread_is_not_taken_for_the_descriptor_of_a_map(only):
+    obj, program = only("elements")
+    with pytest.raises(ValueError, match="takes map=, and cannot be told tid="):
+        program.attach_iter(tid=obj.maps["numbers"].fd)
+
+
+@pytest.mark.needs("cgroup_iter")
+def test_a_folder_that_is_no_control_group_is_called_so(only, tmp_path):
+    _, program = only("cgroups")
+    with pytest.raises(bpf.LibbpfError, match="is no folder of a control group"):
+        program.attach_iter(cgroup=tmp_path)
+
+
+@pytest.mark.needs("cgroup_iter")
+def test_a_control_group_is_given_in_one_way(only, cgroup):
+    _, program = only("cgroups")
+    with pytest.raises(TypeError, match="cgroup and cgroup_id each name a control group"):
+        program.attach_iter(cgroup=cgroup, cgroup_id=os.stat(cgroup).st_ino)

@@ -1,0 +1,31 @@
+"""What does not fit a program, or is not there: what the error says, and that nothing is attached."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.needs("uprobe_multi")
+def test_a_program_of_many_probes_is_not_attached_to_one(one_program):
+    _, program = one_program("attach_user", "by_uprobe_multi")
+    with pytest.raises(ValueError, match=r"for the attach type TRACE_UPROBE_MULTI.*: use attach_uprobe_multi\(\)"):
+        program.attach_uprobe("libc", "labs")
+
+
+@pytest.mark.needs("uprobe_multi")
+def test_a_program_of_a_usdt_is_not_attached_to_a_function_where_it_is_one_of_many_probes(one_program):
+    _, program = one_program("attach_user", "by_usdt")
+    with pytest.raises(ValueError, match=r"use attach_usdt\(\)"):
+        program.attach_uprobe("libc", "labs")
+
+
+def test_an_iterator_is_not_attached_by_attach_trace(one_program):
+    _, program = one_program("attach_iter", "tasks")
+    with pytest.raises(ValueError, match=r"for the attach type TRACE_ITER.*: use attach_iter\(\)"):
+        program.attach_trace()
+
+
+def test_a_tracepoint_of_btf_is_not_attached_by_attach_iter(one_program):
+    _, program = one_program("attach_kernel", "by_tp_btf")
+    with pytest.raises(ValueError, match=r"for the attach type TRACE_RAW_TP.*: use attach_trace\(\)"):
+        program.attach_iter()
