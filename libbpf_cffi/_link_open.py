@@ -11,6 +11,7 @@ from ._check import by_id_hint, check, not_null
 from ._ffi import ffi, lib, path_bytes, unsigned
 from ._handle import Handle, program_title
 from ._kernel_open import ids
+from ._pins import check_pin, opening_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,12 +79,18 @@ class LinkOpening:
         """Open the link that is pinned at `path`.
 
         *Wraps* ``bpf_link__open()``. Raises `LibbpfError` when there is nothing, or (errno EINVAL) something
-        else than a link. Closing it leaves the pin, and so the attachment, in place. Linux 5.7.
+        else than a link. A pin of another user's is refused (EPERM), as for programs and maps. Closing it leaves the
+        pin, and so the attachment, in place. Linux 5.7.
         """
-        name = f"the link pinned at {path_name(path)!r}"
+        absolute = os.path.abspath(path_name(path))
+        name = f"the link pinned at {absolute!r}"
         action = f"open {name}"
+        check_pin(absolute, action)
+        encoded = path_bytes(absolute)
         _log.listen()
-        link = cls._make(lib.bpf_link__open, path_bytes(path), action=action, name=name)
+        link = cls._make(
+            lib.bpf_link__open, encoded, action=action, name=name, hint=lambda error: opening_hint(error, absolute)
+        )
         if "link" not in _target(lib.bpf_link__fd(link._handle.pointer)):
             # bpf_link__open() takes the pin of anything.
             link.close()

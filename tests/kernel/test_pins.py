@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import libbpf_cffi as bpf
+from libbpf_cffi import kernel
 
 NOBODY = 65534
 
@@ -242,6 +243,41 @@ def test_a_planted_link_in_place_of_a_pin_by_name_is_refused(loaded, opened, pin
     obj = opened("options", pin_root_path=pins / "sticky")
     with pytest.raises(bpf.LibbpfPermissionError, match="shared"):
         obj.load()
+
+
+OPEN = pytest.mark.parametrize("open_pin", [bpf.Program.from_pin, bpf.Map.from_pin, bpf.Link.open])
+
+
+@OPEN
+def test_what_another_user_has_put_in_place_of_a_pin_is_not_opened(things, pins, open_pin):
+    kind = {bpf.Program.from_pin: "program", bpf.Map.from_pin: "map"}.get(open_pin, "link")
+    things[kind].pin(pins / "ours")
+    (pins / "planted").symlink_to(pins / "ours")
+    os.chown(pins / "planted", NOBODY, NOBODY, follow_symlinks=False)
+    with pytest.raises(bpf.LibbpfPermissionError, match="belongs to user 65534"):
+        open_pin(pins / "planted")
+
+
+@OPEN
+def test_what_is_missing_of_the_way_to_a_pin_is_said(pins, open_pin):
+    with pytest.raises(bpf.LibbpfError) as caught:
+        open_pin(pins / "nobody" / "pinned")
+    assert caught.value.hint == f"there is no 'nobody' in {str(pins)!r}"
+
+
+def test_what_is_missing_of_the_way_to_a_pin_is_said_by_a_listing(pins):
+    with pytest.raises(bpf.LibbpfError) as caught:
+        kernel.find_programs(pin=pins / "nobody" / "pinned")
+    assert caught.value.hint == f"there is no 'nobody' in {str(pins)!r}"
+
+
+def test_a_link_that_is_opened_by_a_relative_path_is_unpinned_from_anywhere(things, pins, monkeypatch):
+    things["link"].pin(pins / "link")
+    monkeypatch.chdir(pins)
+    with bpf.Link.open("link") as link:
+        monkeypatch.chdir("/")
+        link.unpin()
+    assert not os.path.exists(pins / "link")
 
 
 def test_a_load_that_failed_over_a_folder_can_be_tried_again(opened, pins):
