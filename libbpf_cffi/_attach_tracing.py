@@ -346,7 +346,9 @@ def tracepoint_hint(error: int, name: str) -> str | None:
         return None
     category = name.partition("/")[0]
     try:
-        names = [f"{category}/{each}" for each in os.listdir(os.path.join(folder, "events", category))]
+        # Beside the folders of tracepoints a category's has files, which are none.
+        with os.scandir(os.path.join(folder, "events", category)) as found:
+            names = [f"{category}/{each.name}" for each in found if each.is_dir()]
     except OSError:
         names = []
     import difflib

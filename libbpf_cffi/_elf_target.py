@@ -66,13 +66,19 @@ class Target:
         self._found, self._elsewhere = encoded, root >= 0
         self._fds.extend(map(lib.lbc_target_open, (root,), (encoded,)))
         if self._fds[-1] < 0:
-            check(self._fds.pop(), self._action, f"{os.fsdecode(encoded)!r} is to be probed")
+            check(self._fds.pop(), self._action, lambda error: self._missing(error, os.fsdecode(encoded)))
         try:
             regular = stat.S_ISREG(os.fstat(self._fds[-1]).st_mode)
         except OSError as error:
             raise failure(error.errno or errno.EIO, self._action, f"{os.fsdecode(encoded)!r} is to be probed") from None
         if not regular:
             check(-errno.EINVAL, self._action, f"{os.fsdecode(encoded)!r} is not a regular file")
+
+    def _missing(self, error: int, path: str) -> str:
+        whose = f", which is looked for in the mount namespace of process {self._pid}" if self._elsewhere else ""
+        if error == errno.ENOENT:
+            return f"there is no file {path!r}{whose}"
+        return f"{path!r} cannot be opened to be probed{whose}"
 
     def _other_root(self) -> int:
         """Open the root of the process, unless it is ours as well: then -1."""
@@ -98,13 +104,16 @@ class Target:
 
     @property
     def lasting_path(self) -> bytes:
-        """The file's own path, if it still leads there from here: the kernel shows it to everybody."""
-        if not self._elsewhere:
-            try:
-                if os.path.samestat(os.stat(self._found), os.fstat(self._fds[-1])):
-                    return self._found
-            except OSError:
-                pass
+        """The file's own path, if it still leads there from here: the kernel shows it to everybody.
+
+        Below another root it is that of /proc, as long as the process lives.
+        """
+        path = b"/proc/%d/root%b" % (self._pid, self._found) if self._elsewhere else self._found
+        try:
+            if os.path.samestat(os.stat(path), os.fstat(self._fds[-1])):
+                return path
+        except OSError:
+            pass
         return self.path
 
     def symbol(self, name: bytes, hint: Callable[[int], str | None]) -> int | None:

@@ -282,6 +282,15 @@ def test_a_uprobe_goes_to_the_file_that_the_process_sees(only, elsewhere):
     assert fires(obj, link, call) == 3
 
 
+@pytest.mark.needs("perf_link_info")
+def test_the_file_of_a_uprobe_elsewhere_is_shown_by_a_path_that_lasts(only, elsewhere):
+    _, program = only("by_uprobe")
+    pid, _ = elsewhere
+    with program.attach_uprobe("/bin/real", "lbc_add", pid=pid) as link:
+        shown = link.info.details["file_name"]
+        assert os.path.samefile(shown, f"/proc/{pid}/root/bin/real")
+
+
 def test_a_usdt_goes_to_the_file_that_the_process_sees(only, elsewhere):
     _, program = only("by_usdt")
     pid, _ = elsewhere

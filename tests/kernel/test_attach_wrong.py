@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import libbpf_cffi as bpf
+
 
 @pytest.mark.needs("uprobe_multi")
 def test_a_program_of_many_probes_is_not_attached_to_one(one_program):
@@ -29,3 +31,17 @@ def test_a_tracepoint_of_btf_is_not_attached_by_attach_iter(one_program):
     _, program = one_program("attach_kernel", "by_tp_btf")
     with pytest.raises(ValueError, match=r"for the attach type TRACE_RAW_TP.*: use attach_trace\(\)"):
         program.attach_iter()
+
+
+def test_the_files_beside_the_tracepoints_of_a_category_are_not_proposed(one_program):
+    _, program = one_program("attach_kernel", "by_tracepoint")
+    with pytest.raises(bpf.LibbpfError) as caught:
+        program.attach_tracepoint("syscalls", "filer")
+    assert "'syscalls/filter'" not in caught.value.hint
+
+
+def test_a_file_that_is_not_there_is_called_so(one_program):
+    _, program = one_program("attach_user", "by_uprobe")
+    with pytest.raises(bpf.LibbpfError) as caught:
+        program.attach_uprobe("/no/such/file", "main")
+    assert caught.value.hint == "there is no file '/no/such/file'"
