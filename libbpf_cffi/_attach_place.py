@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
 from ._attach_methods import advice
 from ._borrow import Descriptors
+from ._check import failure
 from ._ffi import lib, unsigned
 from .links import Link
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
     Neighbour = LoadedProgram | Link | int | None
 
-__all__ = ["LinkId", "Place", "describe", "wrong_type"]
+__all__ = ["LinkId", "Place", "describe", "must_be_of", "wrong_type"]
 
 
 class LinkId(int):
@@ -104,3 +107,11 @@ def wrong_type(kind: int, attach_type: int, section: str) -> str:
     by = advice(kind, attach_type, section)
     after = f": {by} attaches it" if by else ": attach() attaches what its section names"
     return f"the program is {describe(kind, attach_type)}{after}"
+
+
+def must_be_of(program: Any, kind: int, action: str) -> None:
+    """Refuse a program of another type, whose number alone the kernel would judge (EINVAL); a descriptor is taken."""
+    if not hasattr(program, "_loaded") or (found := int(program.type)) == kind:
+        return
+    attach_type = int(getattr(program, "expected_attach_type", 0))
+    raise failure(errno.EINVAL, action, wrong_type(found, attach_type, getattr(program, "section_name", "")))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         def _loaded(self, action: str) -> int: ...
 
 
-__all__ = ["LinkOpening", "own_descriptor"]
+__all__ = ["LinkOpening", "is_perf_event", "own_descriptor"]
 
 
 class LinkOpening:
@@ -262,6 +262,11 @@ def _target(fd: int) -> str:
         return os.readlink(f"/proc/self/fd/{fd}")
     except FileNotFoundError:
         return "anon_inode:bpf_link"
+
+
+def is_perf_event(fd: int) -> bool:
+    """Tell whether a descriptor is that of a perf event."""
+    return "perf_event" in _target(fd)
 
 
 def own_descriptor(pointer: bpf_link) -> int:

@@ -8,7 +8,7 @@ import os
 from ._arguments import items, iterable
 from ._check import failure
 from ._ffi import Options, c_string, ffi, lib, path_bytes, set_member, unsigned
-from ._targets import no_socket
+from ._targets import interface
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,17 +55,7 @@ def target_number(target: Any, attach_type: int, borrowed: Descriptors) -> int:
     if target is None:
         return 0
     if attach_type in _DEVICES:
-        if not isinstance(target, str):
-            return unsigned(target, 31, "the number of an interface")
-        import socket
-
-        try:
-            # The kernel leaves out a colon and what follows, so that another name is found: no name has a slash.
-            return socket.if_nametoindex(target.replace(":", "/"))
-        except OSError as error:
-            if (number := no_socket(error)) is not None:
-                raise failure(number, f"find the network device {target!r}") from None
-            raise ValueError(f"there is no interface {target!r}") from None
+        return interface(target)
     if isinstance(target, (str, bytes)) or hasattr(target, "__fspath__"):
         try:
             return borrowed.make(os.open, path_bytes(target, "target"), os.O_RDONLY | os.O_CLOEXEC)

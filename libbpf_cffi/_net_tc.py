@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from . import _log
+from ._attach_place import must_be_of
 from ._borrow import Descriptors
 from ._check import check
 from ._ffi import Options, boolean, c_string, lib, unsigned
@@ -127,6 +128,7 @@ class TcHook:
 
     def _attach(self, program: SomeProgram, fields: dict[str, int]) -> TcFilter:
         action = f"attach program {getattr(program, 'name', program)!r} to {self!r}"
+        must_be_of(program, lib.BPF_PROG_TYPE_SCHED_CLS, action)
         with Descriptors() as held:
             hook = self._struct()
             options = Options("bpf_tc_opts", prog_fd=prog_fd(held, program, action), **fields)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _log
+from ._attach_place import must_be_of
 from ._borrow import Descriptors
 from ._check import check
 from ._ffi import Options, lib, unsigned
@@ -46,6 +47,8 @@ def _attach(interface: str | int, program: SomeProgram | None, flags: int, old: 
     ifindex = interface_number(interface)
     what = "detach XDP from" if program is None else "attach XDP to"
     action = f"{what} {interface!r}"
+    if program is not None:
+        must_be_of(program, lib.BPF_PROG_TYPE_XDP, action)
     with Descriptors() as held:
         fd = -1 if program is None else prog_fd(held, program, action)
         options = Options("bpf_xdp_attach_opts")

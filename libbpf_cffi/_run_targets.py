@@ -24,6 +24,9 @@ ETH_P_ALL = 3
 
 ITERATORS_OF_TASKS = ("task", "task_file", "task_vma")
 
+IFNAMSIZ = 15
+"""The bytes of the longest name that C's calls find a device by (linux/if.h)."""
+
 MODES = {"xdp": ("skb", "drv", "hw"), "sched_cls": ("ingress", "egress")}
 
 
@@ -95,7 +98,8 @@ class Targets:
                 elif ":" in name:
                     modes = ", ".join(MODES["xdp"] + MODES["sched_cls"])
                     raise UsageError(f"--ifindex {target}: the mode is one of {modes}")
-                else:
+                elif len(name) <= IFNAMSIZ:
+                    # What is longer may be an alternative name: the attach knows.
                     socket.if_nametoindex(name)
             except (OSError, OverflowError):
                 there = ", ".join(each for _, each in socket.if_nameindex())

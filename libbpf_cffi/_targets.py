@@ -6,6 +6,7 @@ import errno
 import os
 from itertools import starmap
 
+from ._alternative_names import LONGEST, by_alternative_name
 from ._check import check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._handle import Handle
@@ -36,7 +37,7 @@ NETNS_FOLDER = "/run/netns"
 
 
 def interface(value: Any) -> int:
-    """Give a network device's number, of this thread's namespace, by its name."""
+    """Give a network device's number, of this thread's namespace, by its name or one of its alternative names."""
     if isinstance(value, str):
         import socket
 
@@ -44,6 +45,8 @@ def interface(value: Any) -> int:
             # The kernel leaves out a colon and what follows, so that another name is found: no name has a slash.
             return socket.if_nametoindex(value.replace(":", "/"))
         except (OSError, ValueError) as error:
+            if len(value) > LONGEST and (index := by_alternative_name(value)) > 0:
+                return index
             action = f"find the network device {value!r}"
             if (number := no_socket(error)) is not None:
                 raise failure(number, action) from None

@@ -11,7 +11,7 @@ from ._check import check
 from ._ffi import ffi, lib, text
 from ._handle import program_title
 from ._link_kinds import KindsOfLinks
-from ._link_open import LinkOpening, own_descriptor
+from ._link_open import LinkOpening, is_perf_event, own_descriptor
 from ._pins import Folders, pin_path, pinning_hint
 from .errors import StateError
 
@@ -100,7 +100,7 @@ class Link(LinkOpening, KindsOfLinks):
             check(
                 lib.bpf_link__detach(pointer),
                 f"detach {self._handle.name}",
-                lambda error: hint if error == errno.EOPNOTSUPP else None,
+                lambda error: hint if error == errno.EOPNOTSUPP else self._no_link_of_the_kernel(error),
             )
 
     def disconnect(self) -> int:
@@ -176,6 +176,10 @@ class Link(LinkOpening, KindsOfLinks):
                 opts.set(field, borrowed.of(old, action))
 
             def hint(error: int) -> str | None:
+                if error == errno.ENOLINK:
+                    return "it was detached, or what it was attached to is gone: close it, and attach anew"
+                if (why := self._no_link_of_the_kernel(error)) is not None:
+                    return why
                 if error in (errno.EPERM, errno.ENOENT, errno.EINVAL) and old is not None:
                     return f"perhaps it is not {old.name!r} that is attached now"
                 if error == errno.EINVAL:
@@ -203,7 +207,11 @@ class Link(LinkOpening, KindsOfLinks):
             _ = self.fd
             _log.listen()
             with Folders(action, os.path.dirname(absolute)):
-                check(lib.bpf_link__pin(pointer, encoded), action, lambda error: pinning_hint(error, absolute))
+
+                def hint(error: int) -> str | None:
+                    return pinning_hint(error, absolute) or self._no_link_of_the_kernel(error)
+
+                check(lib.bpf_link__pin(pointer, encoded), action, hint)
 
     def unpin(self) -> None:
         """Remove the pin; the program then stays attached for as long as this link.
@@ -257,8 +265,18 @@ class Link(LinkOpening, KindsOfLinks):
                 info = ffi.new("struct bpf_link_info *")
             size = ffi.new("__u32 *", ffi.sizeof("struct bpf_link_info"))
             action = action or f"get the info of {self._handle.name}"
-            check(lib.bpf_link_get_info_by_fd(self.fd, info, size), action, hint)
+            result = lib.bpf_link_get_info_by_fd(self.fd, info, size)
+            check(result, action, hint or self._no_link_of_the_kernel)
         return info
+
+    def _no_link_of_the_kernel(self, error: int) -> str | None:
+        """Say why the kernel does not know a link: what libbpf has instead is a perf event with a program."""
+        if error != errno.EINVAL or not is_perf_event(lib.bpf_link__fd(self._handle.pointer)):
+            return None
+        return (
+            "it is a perf event that has a program, and no link of the kernel's (before Linux 5.15, or by "
+            "force_ioctl_attach or another attach_mode): it can be closed, and nothing else"
+        )
 
     def __repr__(self) -> str:
         return f"<Link: {self._handle.name}{' (closed)' if self.closed else ''}>"

@@ -45,3 +45,20 @@ def test_a_file_that_is_not_there_is_called_so(one_program):
     with pytest.raises(bpf.LibbpfError) as caught:
         program.attach_uprobe("/no/such/file", "main")
     assert caught.value.hint == "there is no file '/no/such/file'"
+
+
+@pytest.mark.needs("perf_link")
+@pytest.mark.parametrize("use", ["info", "pin", "detach", "update_program"])
+def test_what_the_kernel_has_no_link_of_says_so(one_program, pins, use):
+    _, program = one_program("attach_kernel", "by_perf_event")
+    with (
+        bpf.PerfEvent.software("cpu_clock", pid=0, sample_freq=99) as event,
+        program.attach_perf_event(event, force_ioctl_attach=True) as link,
+        pytest.raises(bpf.LibbpfError, match="no link of the kernel's"),
+    ):
+        _ = {
+            "info": lambda: link.info,
+            "pin": lambda: link.pin(pins / "link"),
+            "detach": link.detach,
+            "update_program": lambda: link.update_program(program),
+        }[use]()

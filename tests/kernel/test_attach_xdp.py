@@ -320,3 +320,33 @@ def test_packets_go_to_the_xdp_socket_in_a_map(lab, only):
         del obj.maps["xdp_sockets"][0]
         lab.exchange(2)
         assert xsk.receive() == []
+
+
+def test_an_interface_is_given_by_an_alternative_name_that_is_longer_than_any_other(lab, only):
+    obj = only("attach_net", "xdp_count")
+    name = "a-name-that-is-longer-than-15"
+    lab.ip("-n", lab.here, "link", "property", "add", "dev", "eth0", "altname", name)
+    with obj.programs["xdp_count"].attach_xdp(name, netns=lab.here) as link:
+        assert link.info.details["ifindex"] == lab.number(lab.here)
+    with pytest.raises(bpf.LibbpfError, match=f"find the network device '{name}x'"):
+        obj.programs["xdp_count"].attach_xdp(f"{name}x", netns=lab.here)
+
+
+def test_a_program_of_another_type_is_told_what_attaches_it_without_a_link_too(lab, only):
+    program = only("attach_net", "tc_count").programs["tc_count"]
+    with pytest.raises(bpf.LibbpfError, match=r"of type SCHED_CLS.*attach_tcx\(\), or net.TcHook, attaches it"):
+        net.xdp_attach("eth0", program, mode="skb", netns=lab.here)
+    program = only("attach_net", "xdp_count").programs["xdp_count"]
+    hook = net.TcHook("eth0", "ingress", netns=lab.here)
+    hook.create()
+    with pytest.raises(bpf.LibbpfError, match=r"of type XDP.*attach_xdp\(\)"):
+        hook.attach(program)
+
+
+def test_a_link_whose_interface_is_gone_says_so_when_it_is_updated(lab, only):
+    obj = only("attach_net", "xdp_count")
+    program = obj.programs["xdp_count"]
+    with program.attach_xdp("eth0", netns=lab.here) as link:
+        lab.ip("-n", lab.here, "link", "del", "eth0")
+        with pytest.raises(bpf.LibbpfError, match="what it was attached to is gone"):
+            link.update_program(program)

@@ -134,7 +134,7 @@ def test_an_interface_is_named_by_its_name(in_netns):
                 with pytest.raises(bpf.LibbpfError, match="perhaps it is not"):
                     link.update_program(first, old=first)
                 assert link.info.prog_id == second.id
-            with pytest.raises(ValueError, match="no interface 'never'"):
+            with pytest.raises(bpf.LibbpfError, match="find the network device 'never'"):
                 bpf.Link.create(first, "never", bpf.AttachType.XDP)
             return "done"
 
