@@ -8,14 +8,14 @@ from ._ffi import boolean, c_string, ffi, unsigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ._ffi import Options
     from ._libbpf import CData
     from ._program import LoadedProgram
     from .perf_events import PerfEvent
 
-__all__ = ["duplicate", "flag", "strings", "words"]
+__all__ = ["duplicate", "flag", "names", "strings", "words"]
 
 
 def flag(given: bool | None, default: bool, what: str) -> bool:
@@ -23,12 +23,17 @@ def flag(given: bool | None, default: bool, what: str) -> bool:
     return default if given is None else boolean(given, what)
 
 
+def names(values: Iterable[str], what: str) -> list[str]:
+    """Give several names as a list, whatever holds them, as often as they are asked for; one alone is refused."""
+    if isinstance(values, str):
+        raise TypeError(f"{what} must be several names, not one str")
+    return list(iterable(values, what))
+
+
 def strings(options: Options, values: Sequence[str] | None, what: str) -> CData | None:
     """Make an array of C strings that lives as long as the options."""
     if values is None:
         return None
-    if isinstance(values, str):
-        raise TypeError(f"{what} must be several names, not one str")
     each = [ffi.new("char[]", c_string(value, f"an item of {what}")) for value in values]
     if not each:
         raise ValueError(f"{what} is empty")

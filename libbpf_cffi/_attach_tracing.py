@@ -7,7 +7,7 @@ import os
 
 from ._arguments import iterable
 from ._attach_iter import IterAttach
-from ._attach_options import duplicate, strings, words
+from ._attach_options import duplicate, names, strings, words
 from ._check import check
 from ._ffi import Options, boolean, c_string, ffi, lib, unsigned
 
@@ -93,11 +93,13 @@ class TracingAttach(IterAttach):
             session=self._is_session(session, lib.BPF_TRACE_KPROBE_SESSION),
             unique_match=boolean(unique_match, "unique_match"),
         )
+        syms = None if syms is None else names(syms, "syms")
+        addrs = None if addrs is None else list(iterable(addrs, "addrs"))
         given = syms if syms is not None else addrs
         if given is not None:
             if pattern is None and unique_match:
                 raise TypeError("unique_match goes with a pattern")
-            options.set("cnt", len(list(iterable(given, "syms" if syms is not None else "addrs"))))
+            options.set("cnt", len(given))
             options.set("syms", strings(options, syms, "syms"))
             options.set("addrs", words(options, "unsigned long", addrs, "addrs"))
         options.set("cookies", words(options, "__u64", cookies, "cookies", given))
@@ -110,8 +112,7 @@ class TracingAttach(IterAttach):
             if error in (errno.ENOENT, errno.ESRCH):
                 from ._close_names import missing_function
 
-                names = [pattern] if pattern is not None else list(syms or ())
-                for name in names:
+                for name in [pattern] if pattern is not None else syms or ():
                     if "*" in name or "?" in name:
                         return f"no function that can be probed fits {name!r}"
                     if (why := missing_function(name)) is not None and "has no" in why:

@@ -6,8 +6,9 @@ import errno
 import os
 
 from . import _privileges
+from ._arguments import iterable
 from ._attach_iter import IterAttach
-from ._attach_options import strings, words
+from ._attach_options import names, strings, words
 from ._elf_target import Target
 from ._ffi import Options, c_string, ffi, lib, unsigned
 from .errors import LibbpfError
@@ -115,6 +116,8 @@ class UserAttach(IterAttach):
             retprobe=self._is_return(retprobe),
             session=self._is_session(session, lib.BPF_TRACE_UPROBE_SESSION),
         )
+        syms = None if syms is None else names(syms, "syms")
+        offsets = None if offsets is None else list(iterable(offsets, "offsets"))
         given = syms if syms is not None else offsets
         if given is not None:
             options.set("cnt", len(given))

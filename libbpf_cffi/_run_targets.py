@@ -106,6 +106,8 @@ class Targets:
                 raise UsageError(f"there is no interface {name!r}; there are {there}") from None
         elif option == "cgroup" and not os.path.isfile(os.path.join(target, "cgroup.procs")):
             raise UsageError(f"{target!r} is not the folder of a control group")
+        elif option == "perf_event":
+            _event(target)
         elif option in ("sockmap", "iter_map") and not any(target in obj.maps for obj in self._objects.values()):
             raise UsageError(f"there is no map {target!r}")
 
@@ -191,17 +193,50 @@ class Targets:
         return next(obj.maps[name] for obj in self._objects.values() if name in obj.maps)
 
     def _sample(self, program: bpf.Program, target: str) -> Iterator[bpf.Link]:
-        name, _, rate = target.partition(":")
-        software = name.replace("-", "_") in SOFTWARE
-        make = bpf.PerfEvent.software if software else bpf.PerfEvent.hardware
+        name, rate = _event(target), target.partition(":")[2]
+        make = bpf.PerfEvent.software if name in SOFTWARE else bpf.PerfEvent.hardware
         places = [{"pid": pid} for pid in self._pids if pid > 0] or [{"cpu": cpu} for cpu in _online()]
         for place in places:
             with make(name, **place, sample_freq=int(rate or 99)) as event:
                 yield program.attach_perf_event(event)
 
 
-SOFTWARE = frozenset({"cpu_clock", "task_clock", "page_faults", "context_switches", "cpu_migrations"})
-"""The events that the kernel counts itself; others are the processor's."""
+SOFTWARE = (
+    "cpu-clock", "task-clock", "page-faults", "page-faults-min", "page-faults-maj", "context-switches",
+    "cpu-migrations", "alignment-faults", "emulation-faults", "cgroup-switches", "dummy", "bpf-output",
+)  # fmt: skip
+"""The events that the kernel counts itself."""
+
+HARDWARE = (
+    "cpu-cycles", "instructions", "cache-references", "cache-misses", "branch-instructions", "branch-misses",
+    "bus-cycles", "stalled-cycles-frontend", "stalled-cycles-backend", "ref-cpu-cycles",
+)  # fmt: skip
+"""Those of the processor."""
+
+PERF_NAMES = {
+    "cycles": "cpu-cycles",
+    "branches": "branch-instructions",
+    "ref-cycles": "ref-cpu-cycles",
+    "idle-cycles-frontend": "stalled-cycles-frontend",
+    "idle-cycles-backend": "stalled-cycles-backend",
+    "faults": "page-faults",
+    "minor-faults": "page-faults-min",
+    "major-faults": "page-faults-maj",
+    "cs": "context-switches",
+    "migrations": "cpu-migrations",
+}
+"""What perf-list(1) calls them otherwise."""
+
+
+def _event(target: str) -> str:
+    """Give the name of a perf event, whichever of its names was given."""
+    given = target.partition(":")[0]
+    name = given.lower().replace("_", "-")
+    name = PERF_NAMES.get(name, name)
+    if name not in SOFTWARE + HARDWARE:
+        known = ", ".join(sorted((*SOFTWARE, *HARDWARE, *PERF_NAMES)))
+        raise UsageError(f"--perf-event {target}: there is no event {given!r}; there are {known}")
+    return name
 
 
 def _parted(target: str) -> tuple[str, str]:

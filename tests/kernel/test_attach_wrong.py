@@ -62,3 +62,11 @@ def test_what_the_kernel_has_no_link_of_says_so(one_program, pins, use):
             "detach": link.detach,
             "update_program": lambda: link.update_program(program),
         }[use]()
+
+
+@pytest.mark.needs("uprobe_multi")
+@pytest.mark.parametrize("kind", [list, tuple, iter, set, dict.fromkeys])
+def test_many_names_come_in_anything_that_gives_them(one_program, kind):
+    _, program = one_program("attach_user", "by_uprobe_multi")
+    with program.attach_uprobe_multi("libc", syms=kind(["labs"]), cookies=iter([1])) as link:
+        assert link

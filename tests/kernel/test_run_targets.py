@@ -127,6 +127,21 @@ def test_a_target_that_no_program_uses_is_a_usage_error(network):
     assert "--cgroup /: there is no program that it is for" in said
 
 
+@pytest.mark.parametrize("event", ["page-faults-min", "faults", "CS"])
+def test_a_perf_event_has_every_name_that_it_has_for_perf(compiled, event):
+    status, _, said = run("-P", "by_plain_perf_event", "--perf-event", event, "-N", compiled("attach_kernel"))
+    assert status == 0, said
+
+
+def test_a_perf_event_that_there_is_not_comes_with_those_that_there_are(compiled):
+    obj = compiled("attach_kernel")
+    status, _, said = run("-P", "by_plain_perf_event", "--perf-event", "cpu-clok:9", "-N", obj)
+    assert status == 2
+    assert "there is no event 'cpu-clok'; there are " in said
+    assert " cpu-clock, " in said
+    assert " cycles, " in said
+
+
 @pytest.mark.needs("attach_cookie")
 def test_a_perf_event_is_sampled_on_every_cpu(compiled):
     obj = compiled("attach_kernel")
