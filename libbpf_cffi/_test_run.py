@@ -200,8 +200,18 @@ def _hint(error: int, kind: int, program: LoadedProgram, done: Any, room: int) -
         return f"CPU {done.cpu} is offline, or there is none: probe.online_cpus() lists those that can run it"
     if error in (ENOTSUPP, errno.EOPNOTSUPP):
         return f"this kernel makes no test runs of programs of type {program.type.name}"
+    if error == errno.E2BIG and done.batch_size > MOST_FRAMES:
+        return f"batch_size is at most {MOST_FRAMES}, not {done.batch_size}"
+    if error == errno.EAFNOSUPPORT and kind == lib.BPF_PROG_TYPE_SK_LOOKUP:
+        return "it looks for a socket of AF_INET (2) or AF_INET6 (10): ctx_in={'family': 2, 'protocol': 6, …}"
+    if error == errno.EFAULT and kind == lib.BPF_PROG_TYPE_TRACING:
+        return "of this type the kernel makes test runs of fentry, fexit and fmod_ret only"
     if error != errno.EINVAL:
         return None
+    if done.batch_size and not done.flags & lib.BPF_F_TEST_XDP_LIVE_FRAMES:
+        return "batch_size goes with flags=TestRunFlags.XDP_LIVE_FRAMES, of an XDP program"
+    if done.flags & lib.BPF_F_TEST_RUN_ON_CPU and kind not in _contexts.WORDS:
+        return "the kernel lets nobody choose the CPU for programs of this type: cpu= is for raw tracepoints"
     if kind in (*_contexts.SKB_TYPES, lib.BPF_PROG_TYPE_XDP, lib.BPF_PROG_TYPE_FLOW_DISSECTOR):
         if done.data_size_in > MOST_OF_A_PAGE:
             return (
@@ -216,6 +226,9 @@ def _hint(error: int, kind: int, program: LoadedProgram, done: Any, room: int) -
 
 MOST_OF_A_PAGE = 3000
 """Bytes of a packet that find room in any kernel's page, at least (``bpf_test_init()``)."""
+
+MOST_FRAMES = 256
+"""Frames of a batch (TEST_XDP_MAX_BATCH, net/bpf/test_run.c)."""
 
 ETHERNET = 14
 """Bytes of an Ethernet header (ETH_HLEN, linux/if_ether.h)."""

@@ -319,3 +319,27 @@ def test_a_packet_that_is_too_large_is_explained(runs):
     with pytest.raises(bpf.LibbpfError, match="page with its head and tail room") as caught:
         runs["mark"].test_run(bytes(100_000))
     assert caught.value.errno == errno.EINVAL
+
+
+LIVE = pytest.mark.needs("live_frames")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "why"),
+    [
+        pytest.param("look", {}, "looks for a socket of AF_INET", marks=pytest.mark.needs("sk_lookup_run")),
+        pytest.param("drop", {"batch_size": 4}, "batch_size goes with flags=", marks=LIVE),
+        pytest.param("drop", {"batch_size": 300, "flags": 2}, "batch_size is at most 256, not 300", marks=LIVE),
+        ("drop", {"cpu": 0}, "cpu= is for raw tracepoints"),
+    ],
+)
+def test_an_argument_that_does_not_suit_is_explained(runs, name, arguments, why):
+    packet = PACKET if name == "drop" else None
+    with pytest.raises(bpf.LibbpfError, match=why):
+        runs[name].test_run(packet, **arguments)
+
+
+def test_what_the_kernel_runs_of_tracing_is_said(one_program):
+    _, program = one_program("attach_iter", "tasks")
+    with pytest.raises(bpf.LibbpfError, match="fentry, fexit and fmod_ret only"):
+        program.test_run()
