@@ -69,9 +69,13 @@ class UserAttach(IterAttach):
         )
         encoded = None if function is None else c_string(function, "func_name")
         offset = unsigned(unsigned(func_offset, 63, "func_offset") + more, 63, "func_offset")
+        if encoded == b"":
+            raise ValueError("func_name is empty")
         if encoded is None and not offset:
             raise ValueError("give func_name, or func_offset: at the start of the file there is no function")
         self._require_kind("attach_uprobe", lib.BPF_PROG_TYPE_KPROBE)
+
+        placed: list[int] = []
 
         def arguments(target: Target) -> tuple[object, ...]:
             start = 0 if encoded is None else target.symbol(encoded, lambda error: hint(error, target))
@@ -79,14 +83,20 @@ class UserAttach(IterAttach):
                 options.set("func_name", encoded)
                 return _pid(pid), target.path, offset, options.pointer
             place = unsigned(start + offset, 63, "the place in the file")
+            placed.append(place)
             return _pid(pid), target.lasting_path, place, options.pointer
 
         def hint(error: int, target: Target) -> str | None:
             if error == errno.EACCES and _privileges.missing("CAP_SYS_ADMIN"):
                 return _NOT_ADMIN
+            if error == errno.EINVAL and ref_ctr_offset % 2:
+                return f"ref_ctr_offset, where a semaphore of 2 bytes is, must be even, not {ref_ctr_offset}"
+            if error == errno.EINVAL and (why := target.beyond(*placed)) is not None:
+                return why
             return _symbol_hint(error, target, [function] if function else [])
 
-        what = f"{os.fspath(binary_path)}:{function or hex(offset)}"
+        behind = f"+{offset:#x}" if function and offset else ""
+        what = f"{os.fspath(binary_path)}:{function or hex(offset)}{behind}"
         attach = lib.bpf_program__attach_uprobe_opts
         return self._probe(binary_path, pid, what, encoded is not None, attach, arguments, hint)
 
@@ -140,7 +150,7 @@ class UserAttach(IterAttach):
             offsets is None,
             lib.bpf_program__attach_uprobe_multi,
             lambda target: (_pid(pid), target.path, pattern, _without_table(options, syms, target)),
-            lambda error, target: _multi_hint(error, target, func_pattern, syms),
+            lambda error, target: _multi_hint(error, target, func_pattern, syms, offsets),
         )
 
     def attach_usdt(
@@ -289,12 +299,20 @@ def _symbol_hint(error: int, target: Target, names: Sequence[str]) -> str | None
     data = target.read()
     there = functions(data)
     for name in names:
-        if name.partition("@")[0] not in there:
-            return missing_symbol(data, name.partition("@")[0], target.named)
+        function, at, version = name.partition("@")
+        if function not in there:
+            return missing_symbol(data, function, target.named)
+        if at:
+            version = version.removeprefix("@")
+            return f"{os.fspath(target.named)!r} has {function!r}, but perhaps not of the version {version!r}"
     return None
 
 
-def _multi_hint(error: int, target: Target, pattern: str | None, syms: Sequence[str] | None) -> str | None:
+def _multi_hint(
+    error: int, target: Target, pattern: str | None, syms: Sequence[str] | None, offsets: Sequence[int] | None
+) -> str | None:
+    if error == errno.EINVAL and (why := target.beyond(*offsets or ())) is not None:
+        return why
     if error == errno.ENOENT and pattern is not None:
         return f"no function of {os.fspath(target.named)!r} fits {pattern!r}"
     if error in (errno.EINVAL, errno.EOPNOTSUPP) and not os.path.exists("/sys/bus/event_source/devices/uprobe"):

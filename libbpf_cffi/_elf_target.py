@@ -131,6 +131,14 @@ class Target:
         error = lib.lbc_target_check(self._fds[-1], why, len(why))
         check(error, self._action, text(why) or None)
 
+    def beyond(self, *offsets: int) -> str | None:
+        """Say which place is not in the file: all that the kernel says is EINVAL."""
+        size = os.fstat(self._fds[-1]).st_size
+        for offset in offsets:
+            if offset >= size:
+                return f"the place {offset:#x} is behind the end of the file, which has {size:#x} bytes"
+        return None
+
     def read(self) -> bytes:
         """Read the file, up to a size that no program has, to say what is in it."""
         return os.pread(self._fds[-1], min(os.fstat(self._fds[-1]).st_size, _READ_AT_MOST), 0)

@@ -8,7 +8,7 @@ import os
 from . import _log, _prog_handlers
 from ._arguments import path_name
 from ._attach_iter import NEEDED
-from ._attach_methods import method_of
+from ._attach_methods import advice, method_of
 from ._attach_net import NetAttach
 from ._attach_tracing import TracingAttach, function_hint, tracepoint_hint
 from ._attach_user import UserAttach
@@ -163,7 +163,10 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
             return f"an iterator of {target!r} is attached by attach_iter() with {NEEDED[target]}"
         if error == errno.EOPNOTSUPP:
             method = method_of(self.type, self.expected_attach_type, self.section_name)
-            use = f"{method}()" if hasattr(self, method or "") else "the function of lib for that kind"
+            if method == "test_run":
+                return "a program of this kind is not attached but called: program(…), or test_run()"
+            words = advice(self.type, self.expected_attach_type, self.section_name)
+            use = f"{method}()" if hasattr(self, method or "") else words or "the function of lib for that kind"
             return f"section {self.section_name!r} does not say what to attach to: {use} takes the target"
         if error == errno.EEXIST:
             return "this program is attached there already: close that link first"

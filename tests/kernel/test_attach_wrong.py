@@ -70,3 +70,49 @@ def test_many_names_come_in_anything_that_gives_them(one_program, kind):
     _, program = one_program("attach_user", "by_uprobe_multi")
     with program.attach_uprobe_multi("libc", syms=kind(["labs"]), cookies=iter([1])) as link:
         assert link
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("labs@GLIBC_9",), "has 'labs', but perhaps not of the version 'GLIBC_9'"),
+        (("labs+0x99999999",), "the place 0x99[0-9a-f]+ is behind the end of the file"),
+        ((None, 1 << 40), "the place 0x10000000000 is behind the end of the file"),
+    ],
+)
+def test_a_place_of_a_file_that_is_not_there_is_explained(one_program, arguments, why):
+    _, program = one_program("attach_user", "by_uprobe")
+    with pytest.raises(bpf.LibbpfError, match=why):
+        program.attach_uprobe("libc", *arguments)
+
+
+def test_a_semaphore_is_at_an_even_place(one_program):
+    _, program = one_program("attach_user", "by_uprobe")
+    with pytest.raises(bpf.LibbpfError, match="must be even, not 3"):
+        program.attach_uprobe("libc", "labs", ref_ctr_offset=3)
+
+
+@pytest.mark.needs("uprobe_multi")
+def test_a_place_behind_the_end_of_the_file_is_explained_among_many(one_program):
+    _, program = one_program("attach_user", "by_uprobe_multi")
+    with pytest.raises(bpf.LibbpfError, match="the place 0x10000000000 is behind the end"):
+        program.attach_uprobe_multi("libc", offsets=[1 << 40])
+
+
+def test_a_function_without_a_name_is_refused(one_program):
+    _, program = one_program("attach_user", "by_uprobe")
+    with pytest.raises(ValueError, match="func_name is empty"):
+        program.attach_uprobe("libc", "")
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "why"),
+    [
+        ("runs", "add", "is not attached but called"),
+        ("attach_net", "route_out", "`ip route … encap bpf out pinned PATH`"),
+    ],
+)
+def test_a_program_that_no_method_attaches_is_told_what_does(one_program, source, name, why):
+    _, program = one_program(source, name)
+    with pytest.raises(bpf.NotSupportedError, match=why):
+        program.attach()
