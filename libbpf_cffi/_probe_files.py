@@ -6,16 +6,17 @@ Files come from anywhere: whatever is in one, every number is compared with what
 from __future__ import annotations
 
 import errno
+import os
 from typing import NamedTuple
 
 from ._arguments import path_name
 from ._check import failure
 from ._elf import _Sections
+from ._elf_target import find_binary
 from ._files import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
     from typing import Literal
 
@@ -62,7 +63,11 @@ class UsdtProbe(NamedTuple):
 
 
 def _open(path: str | os.PathLike[str], action: str) -> _Sections:
-    data = read_file(path_name(path), action)
+    name = path_name(path)
+    if "/" not in name and not os.path.exists(name):
+        # As a uprobe finds it.
+        name = find_binary(name, action)
+    data = read_file(name, action)
     sections = _Sections(data)
     if not data.startswith(b"\x7fELF"):
         raise failure(errno.ENOEXEC, action, "it is no ELF file")
@@ -74,7 +79,8 @@ def _open(path: str | os.PathLike[str], action: str) -> _Sections:
 def symbols(path: str | os.PathLike[str]) -> list[Symbol]:
     """List the functions of a file that ``uprobe`` and its kin can be attached to, by name.
 
-    From its symbol table, and that for linking, which a file that was stripped still has. Raises `LibbpfError`
+    From its symbol table, and that for linking, which a file that was stripped still has. A name without a slash is
+    that of a file here, or of a program or library (``libc``) as `Program.attach_uprobe` finds it. Raises `LibbpfError`
     (ENOEXEC) for what is no 64-bit ELF file.
     """
     sections = _open(path, f"list the functions of {path_name(path)!r}")

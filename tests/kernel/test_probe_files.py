@@ -130,3 +130,10 @@ def test_malformed_files_are_read_without_harm(target, tmp_path):
         for function in (probe.symbols, probe.usdt_probes):
             with contextlib.suppress(bpf.LibbpfError):
                 function(path)
+
+
+def test_a_library_is_found_by_the_name_that_a_uprobe_finds_it_by():
+    assert "labs" in {each.name for each in probe.symbols("libc")}
+    assert probe.usdt_probes("libc.so.6") is not None
+    with pytest.raises(bpf.LibbpfError, match="there is no library in the folders of libraries"):
+        probe.symbols("libnone.so")
