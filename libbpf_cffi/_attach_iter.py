@@ -209,7 +209,9 @@ def _for_others(method: str, attach_type: int) -> bool:
         return attach_type in _MANY
     if method == "attach_iter":
         return attach_type != lib.BPF_TRACE_ITER
-    return method == "attach_trace" and attach_type == lib.BPF_TRACE_ITER
+    if method == "attach_lsm":
+        return attach_type == lib.BPF_LSM_CGROUP
+    return method == "attach_trace" and attach_type in (lib.BPF_TRACE_ITER, lib.BPF_LSM_CGROUP)
 
 
 def _open_cgroup(cgroup: str | os.PathLike[str] | int, opened: list[int], action: str) -> None:

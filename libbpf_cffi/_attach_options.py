@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._arguments import iterable
 from ._borrow import duplicate as _duplicate
-from ._ffi import boolean, c_string, ffi, unsigned
+from ._ffi import boolean, c_string, ffi, lib, unsigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,12 +15,20 @@ if TYPE_CHECKING:
     from ._program import LoadedProgram
     from .perf_events import PerfEvent
 
-__all__ = ["duplicate", "flag", "names", "strings", "words"]
+__all__ = ["duplicate", "flag", "mode", "names", "strings", "words"]
 
 
 def flag(given: bool | None, default: bool, what: str) -> bool:
     """Give what was given, or else the default."""
     return default if given is None else boolean(given, what)
+
+
+def mode(value: int) -> int:
+    """Give the number of a `ProbeAttachMode`: for one that it does not know libbpf says EINVAL, as for much else."""
+    number = unsigned(value, 31, "attach_mode")
+    if number > lib.PROBE_ATTACH_MODE_LINK:
+        raise ValueError(f"attach_mode is one of ProbeAttachMode, up to {lib.PROBE_ATTACH_MODE_LINK}, not {number}")
+    return number
 
 
 def names(values: Iterable[str], what: str) -> list[str]:

@@ -7,7 +7,7 @@ import os
 
 from ._arguments import iterable
 from ._attach_iter import IterAttach
-from ._attach_options import duplicate, names, strings, words
+from ._attach_options import duplicate, mode, names, strings, words
 from ._check import check
 from ._ffi import Options, boolean, c_string, ffi, lib, unsigned
 
@@ -52,9 +52,10 @@ class TracingAttach(IterAttach):
         options = Options(
             "bpf_kprobe_opts",
             retprobe=self._is_return(retprobe),
-            offset=unsigned(offset, 64, "offset"),
+            # The kernel has 32 bits for it, and forgets what is above (struct kprobe).
+            offset=unsigned(offset, 32, "offset"),
             bpf_cookie=unsigned(bpf_cookie, 64, "bpf_cookie"),
-            attach_mode=unsigned(attach_mode, 31, "attach_mode"),
+            attach_mode=mode(attach_mode),
         )
         name = c_string(func_name, "func_name")
         self._require_kind("attach_kprobe", lib.BPF_PROG_TYPE_KPROBE)
@@ -105,6 +106,8 @@ class TracingAttach(IterAttach):
         options.set("cookies", words(options, "__u64", cookies, "cookies", given))
         what = f"{pattern!r}" if pattern is not None else f"{len(given or ())} functions"
         encoded = None if pattern is None else c_string(pattern, "pattern")
+        if pattern == "":
+            raise ValueError("pattern is empty")
         self._require_kind("attach_kprobe_multi", lib.BPF_PROG_TYPE_KPROBE)
         self._require_kprobes(what)
 
@@ -117,6 +120,8 @@ class TracingAttach(IterAttach):
                         return f"no function that can be probed fits {name!r}"
                     if (why := missing_function(name)) is not None and "has no" in why:
                         return why
+                if len(set(given or ())) < len(given or ()):
+                    return "one of them is there twice: the kernel takes each once"
             if error == errno.EOPNOTSUPP:
                 return "this kernel cannot probe many functions at once (CONFIG_FPROBE, Linux 5.18)"
             if error == errno.EINVAL and not self._expects("KPROBE"):
@@ -218,7 +223,7 @@ class TracingAttach(IterAttach):
         return self._link(
             lib.bpf_program__attach_trace_opts,
             options.pointer,
-            hint=lambda error: cookie_hint(error, cookie, "5.19"),
+            hint=lambda error: _once(error) or cookie_hint(error, cookie, "5.19"),
         )
 
     def attach_lsm(self) -> Link:
@@ -227,7 +232,7 @@ class TracingAttach(IterAttach):
         The hook decides only where the kernel was started with ``bpf`` among its LSMs (``lsm=…,bpf``).
         """
         self._require_kind("attach_lsm", lib.BPF_PROG_TYPE_LSM)
-        return self._link(lib.bpf_program__attach_lsm, hint=lambda _: _lsm_hint())
+        return self._link(lib.bpf_program__attach_lsm, hint=lambda error: _once(error) or _lsm_hint())
 
     def attach_freplace(
         self, target: LoadedProgram | int | None = None, attach_func_name: str | None = None
@@ -242,7 +247,7 @@ class TracingAttach(IterAttach):
         if (target is None) != (attach_func_name is None):
             raise TypeError("attach_freplace() takes a target with a function of it, or neither")
         if target is None or attach_func_name is None:
-            return self._link(lib.bpf_program__attach_freplace, 0, ffi.NULL)
+            return self._link(lib.bpf_program__attach_freplace, 0, ffi.NULL, hint=_replaced)
         name = c_string(attach_func_name, "attach_func_name")
         what = f"function {attach_func_name!r} of {_called(target)}"
         fd = duplicate(target, f"attach program {self.name!r} to {what}")
@@ -293,6 +298,18 @@ class TracingAttach(IterAttach):
             os.close(fd)
 
 
+def _once(error: int) -> str | None:
+    # bpf_trampoline_link_prog() of kernel/bpf/trampoline.c.
+    return "this program is attached already, and is so once: close that link first" if error == errno.EBUSY else None
+
+
+def _replaced(error: int) -> str | None:
+    """Say why a program does not go to the target that load was told."""
+    if error in (errno.EINVAL, errno.EBUSY):
+        return "it was there already, which it is once: name the program and the function that it is to replace"
+    return None
+
+
 def _called(target: LoadedProgram | int) -> str:
     return f"the program of descriptor {target}" if isinstance(target, int) else f"program {target.name!r}"
 
@@ -314,6 +331,8 @@ def cookie_hint(error: int, cookie: int, version: str) -> str | None:
 
 def function_hint(error: int, name: str) -> str | None:
     """Say why a function of the kernel cannot be probed."""
+    if error == errno.EILSEQ:
+        return "no instruction begins at that offset"
     if error not in (errno.ENOENT, errno.EINVAL, errno.EADDRNOTAVAIL):
         return None
     from ._close_names import missing_function

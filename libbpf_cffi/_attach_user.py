@@ -8,7 +8,7 @@ import os
 from . import _privileges
 from ._arguments import iterable
 from ._attach_iter import IterAttach
-from ._attach_options import names, strings, words
+from ._attach_options import mode, names, strings, words
 from ._elf_target import Target
 from ._ffi import Options, c_string, ffi, lib, unsigned
 from .errors import LibbpfError
@@ -65,7 +65,7 @@ class UserAttach(IterAttach):
             retprobe=self._is_return(retprobe),
             ref_ctr_offset=unsigned(ref_ctr_offset, 64, "ref_ctr_offset"),
             bpf_cookie=unsigned(bpf_cookie, 64, "bpf_cookie"),
-            attach_mode=unsigned(attach_mode, 31, "attach_mode"),
+            attach_mode=mode(attach_mode),
         )
         encoded = None if function is None else c_string(function, "func_name")
         offset = unsigned(unsigned(func_offset, 63, "func_offset") + more, 63, "func_offset")

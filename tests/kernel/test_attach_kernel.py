@@ -215,10 +215,11 @@ def test_what_is_not_loaded_is_not_attached(opened, method, arguments):
         "attach_tracepoint": "by_plain_tracepoint",
         "attach_raw_tracepoint": "by_plain_raw_tracepoint",
         "attach_trace": "by_tp_btf",
-        "attach_iter": "by_tp_btf",
+        "attach_iter": "tasks",
     }[method]
+    source = "attach_iter" if method == "attach_iter" else "attach_kernel"
     with pytest.raises(bpf.StateError, match="load it first"):
-        getattr(opened("attach_kernel").programs[name], method)(*arguments)
+        getattr(opened(source).programs[name], method)(*arguments)
 
 
 @pytest.mark.parametrize("cookie", [-1, 1 << 64, "1", None])

@@ -116,3 +116,26 @@ def test_a_program_that_no_method_attaches_is_told_what_does(one_program, source
     _, program = one_program(source, name)
     with pytest.raises(bpf.NotSupportedError, match=why):
         program.attach()
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "why"),
+    [
+        ("attach_kprobe", {"func_name": "vfs_read", "offset": 1 << 32}, "offset must be from 0 to 4294967295"),
+        ("attach_kprobe", {"func_name": "vfs_read", "attach_mode": 4}, "attach_mode is one of ProbeAttachMode"),
+        ("attach_uprobe", {"binary_path": "libc", "func_name": "labs", "attach_mode": 9}, "attach_mode is one of"),
+        ("attach_kprobe_multi", {"pattern": ""}, "pattern is empty"),
+    ],
+)
+def test_what_the_kernel_would_cut_or_not_explain_is_a_value_error(one_program, method, arguments, why):
+    _, program = one_program("attach_kernel", "by_kprobe")
+    with pytest.raises(ValueError, match=why):
+        getattr(program, method)(**arguments)
+
+
+@pytest.mark.needs("lsm_cgroup")
+@pytest.mark.parametrize("method", ["attach_lsm", "attach_trace"])
+def test_a_program_of_lsm_for_control_groups_is_attached_to_one(one_program, method):
+    _, program = one_program("attach_cgroup", "post_create")
+    with pytest.raises(ValueError, match=r"for the attach type LSM_CGROUP.*: use attach_cgroup\(\)"):
+        getattr(program, method)()

@@ -328,3 +328,38 @@ def test_a_scheduler_runs_and_is_gone(loaded):
         assert obj.variables["runs"] > before
         assert link.info.type is bpf.LinkType.STRUCT_OPS
     assert state() == "disabled"
+
+
+# What is refused
+
+
+@KPROBE
+def test_a_place_in_the_middle_of_an_instruction_is_explained(only):
+    _, program = only("by_kprobe")
+    with pytest.raises(bpf.LibbpfError, match="no instruction begins at that offset"):
+        program.attach_kprobe("security_task_getpgid", offset=1)
+
+
+@MULTI
+def test_a_function_that_is_named_twice_is_explained(only):
+    _, program = only("by_kprobe_multi")
+    with pytest.raises(bpf.LibbpfError, match="one of them is there twice"):
+        program.attach_kprobe_multi(syms=[GETPGID, GETPGID])
+
+
+@FENTRY
+def test_a_program_of_tracing_that_is_attached_already_is_told_so(only):
+    _, program = only("by_fexit")
+    with program.attach_trace(), pytest.raises(bpf.LibbpfError, match="is attached already, and is so once"):
+        program.attach_trace()
+
+
+@FENTRY
+def test_a_program_that_has_replaced_the_function_of_load_already_is_told_so(replaced, opened):
+    obj = opened("attach_extension")
+    extension = obj.programs["replacement"]
+    extension.autoload = True
+    extension.set_attach_target(replaced)
+    obj.load()
+    with extension.attach_freplace(), pytest.raises(bpf.LibbpfError, match="it was there already"):
+        extension.attach_freplace()
