@@ -6,6 +6,9 @@ import pytest
 
 import libbpf_cffi as bpf
 
+# What the programs of the sources need that have a cookie, and those that they are attached to.
+pytestmark = pytest.mark.needs("uprobe", "attach_cookie", "perf_link")
+
 
 @pytest.mark.needs("uprobe_multi")
 def test_a_program_of_many_probes_is_not_attached_to_one(one_program):
@@ -27,6 +30,7 @@ def test_an_iterator_is_not_attached_by_attach_trace(one_program):
         program.attach_trace()
 
 
+@pytest.mark.needs("trace_cookie")
 def test_a_tracepoint_of_btf_is_not_attached_by_attach_iter(one_program):
     _, program = one_program("attach_kernel", "by_tp_btf")
     with pytest.raises(ValueError, match=r"for the attach type TRACE_RAW_TP.*: use attach_trace\(\)"):
