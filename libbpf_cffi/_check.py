@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Pointer = TypeVar("Pointer", bound=CData)
     Hint = str | Callable[[int], str | None] | None
 
-__all__ = ["MOMENTARY", "by_id_hint", "check", "failure", "load_logs", "not_null", "strerror"]
+__all__ = ["MOMENTARY", "by_id_hint", "check", "device_hint", "failure", "load_logs", "not_null", "strerror"]
 
 ENOTSUPP = 524
 """The kernel's own "not supported" (include/linux/errno.h), which is in no header of user space."""
@@ -172,6 +172,11 @@ def by_id_hint(error: int) -> str | None:
     if error == errno.EPERM and _privileges.missing("CAP_SYS_ADMIN"):
         return "this process lacks CAP_SYS_ADMIN, which opening by id or name needs: a pin needs CAP_BPF alone"
     return None
+
+
+def device_hint(error: int) -> str | None:
+    """Say of a program, or a map, of which the kernel tells nothing any more that its hardware has gone."""
+    return "the network device that it was made for is gone" if error == errno.ENODEV else None
 
 
 def _permission_hint() -> str | None:

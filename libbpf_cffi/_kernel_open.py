@@ -6,7 +6,7 @@ import errno
 import os
 
 from . import _log
-from ._check import by_id_hint, check, failure, not_null
+from ._check import by_id_hint, check, device_hint, failure, not_null
 from ._ffi import c_string, ffi, path_bytes, text, unsigned
 from ._handle import Handle
 from ._pins import check_pin, opening_hint
@@ -110,7 +110,7 @@ class Kind:
                 # Also a link or BTF can be pinned, or be behind a descriptor.
                 check(-errno.EINVAL, action, f"that is something other than a {self.what}")
             size = ffi.new("__u32 *", ffi.sizeof(self._info))
-            check(self._get_info(fd, info, size), action)
+            check(self._get_info(fd, info, size), action, device_hint)
         except BaseException:
             handle._close()
             raise

@@ -235,8 +235,8 @@ class Map(Related):
                 try:
                     made = _map_open.from_id(number, read_only, write_only)
                 except OSError as error:
-                    if error.errno == errno.ENOENT:
-                        continue  # gone meanwhile
+                    if error.errno in (errno.ENOENT, errno.ENODEV):
+                        continue  # gone meanwhile, or its network device is
                     raise
                 handle, facts = made
                 if (wanted is None or ffi.string(facts.name) == wanted) and issubclass(kind_of(facts.type), cls):

@@ -6,7 +6,7 @@ import errno
 import os
 
 from . import _map_open
-from ._check import check, failure
+from ._check import check, device_hint, failure
 from ._ffi import ffi, lib, unsigned
 from ._map_access import CLOSED, Elements, close_elements
 from ._map_identity import Identity
@@ -316,7 +316,7 @@ class Accessible(Identity):
             return "a program that this CPU interrupted is using that part of the map: try again"
         if error == errno.EINVAL and flags & lib.BPF_F_LOCK:
             return "the flag LOCK needs a struct bpf_spin_lock in the value"
-        return None
+        return device_hint(error)
 
     def _forbidden(self) -> str:
         with self._handle.lock:

@@ -7,7 +7,7 @@ import os
 from . import _log, _map_open
 from ._arguments import path_name
 from ._borrow import duplicate
-from ._check import check
+from ._check import check, device_hint
 from ._ffi import ffi, lib, text
 from ._handle import ObjectHandle
 from ._kernel_open import descriptor
@@ -79,7 +79,7 @@ class Identity(Settings):
         info = ffi.new("struct bpf_map_info *")
         size = ffi.new("__u32 *", ffi.sizeof("struct bpf_map_info"))
         with self._handle.lock:
-            check(lib.bpf_map_get_info_by_fd(self.fd, info, size), f"get the info of {self._what}")
+            check(lib.bpf_map_get_info_by_fd(self.fd, info, size), f"get the info of {self._what}", device_hint)
         return info
 
     # Pins

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import _log
-from ._check import check
+from ._check import check, device_hint
 from ._ffi import ffi, lib, text
 from ._handle import ObjectHandle
 from .errors import StateError
@@ -90,8 +90,9 @@ class LoadedProgram:
         if info is None:
             info = ffi.new("struct bpf_prog_info *")
         size = ffi.new("__u32 *", ffi.sizeof("struct bpf_prog_info"))
+        action = f"get the info of program {self.name!r}"
         with self._handle.lock:
-            check(lib.bpf_prog_get_info_by_fd(self.fd, info, size), f"get the info of program {self.name!r}")
+            check(lib.bpf_prog_get_info_by_fd(self.fd, info, size), action, device_hint)
         return info
 
 

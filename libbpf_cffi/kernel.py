@@ -89,6 +89,10 @@ def _each(ids: Iterable[int], opening: Callable[..., int], read: Callable[[int, 
                 continue
             check(held[0], action, by_id_hint)
             found.append(read(held[0], f"get the info of {kind} {number}"))
+        except OSError as error:
+            # The kernel tells nothing of a program whose network device is gone, but still lists it.
+            if error.errno != errno.ENODEV:
+                raise
         finally:
             for fd in held:
                 if fd >= 0:

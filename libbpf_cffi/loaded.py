@@ -196,8 +196,8 @@ class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
                 try:
                     handle, facts = made = PROGRAMS.from_id(number)
                 except OSError as error:
-                    if error.errno == errno.ENOENT:
-                        continue  # gone meanwhile
+                    if error.errno in (errno.ENOENT, errno.ENODEV):
+                        continue  # gone meanwhile, or its network device is
                     raise
                 named = wanted is None or ffi.string(facts.name) == wanted
                 if named and (tagged is None or bytes(facts.tag).hex().encode() == tagged):
