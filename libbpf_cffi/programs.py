@@ -162,11 +162,9 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
         if error == errno.EOPNOTSUPP and kind in ("iter", "iter.s"):
             return f"an iterator of {target!r} is attached by attach_iter() with {NEEDED[target]}"
         if error == errno.EOPNOTSUPP:
-            method = method_of(self.type, self.expected_attach_type, self.section_name)
-            if method == "test_run":
+            if method_of(self.type, self.expected_attach_type, self.section_name) == "test_run":
                 return "a program of this kind is not attached but called: program(…), or test_run()"
-            words = advice(self.type, self.expected_attach_type, self.section_name)
-            use = f"{method}()" if hasattr(self, method or "") else words or "the function of lib for that kind"
+            use = advice(self.type, self.expected_attach_type, self.section_name) or "the function of lib for that kind"
             return f"section {self.section_name!r} does not say what to attach to: {use} takes the target"
         if error == errno.EEXIST:
             return "this program is attached there already: close that link first"

@@ -751,6 +751,11 @@ def test_a_section_without_a_target_is_not_supported(loaded):
         loaded("basic").programs["pass"].attach()
 
 
+def test_a_section_without_a_target_names_what_takes_it(only):
+    with pytest.raises(bpf.NotSupportedError, match=r"attach_tcx\(\), or net\.TcHook, takes the target"):
+        only("attach_net", "tc_count").programs["tc_count"].attach()
+
+
 def test_struct_ops_maps_are_attached_too(loaded):
     links = loaded("struct_ops").attach()
     assert list(links) == ["with_link", "without_link"]
