@@ -6,6 +6,7 @@ import errno
 import sys
 from _collections_abc import ItemsView, KeysView, MutableMapping, ValuesView
 
+from ._check import ENOTSUPP
 from ._ffi import ffi, lib
 from ._map_access import LOOK_AGAIN, STEP, Chunk, Elements, progress
 from ._map_bulk import WalkableMap
@@ -247,6 +248,14 @@ class HashMap(WalkableMap, Mutable):
         while not cursor.c.done:
             if not self._read(cursor, chunk.keys_at, chunk.values_at, chunk.capacity) and not cursor.c.done:
                 chunk = Chunk(elements, cursor.c.step)
+
+    def _hint(self, error: int, flags: int) -> str | None:
+        if error == ENOTSUPP:
+            return (
+                "the kernel takes nothing out of this map in one step (hashes since Linux 5.14, none in hardware): "
+                "look it up, then delete it"
+            )
+        return super()._hint(error, flags)
 
 
 class TwoStepHash(HashMap):
