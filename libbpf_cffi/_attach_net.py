@@ -58,7 +58,7 @@ class NetAttach(CgroupAttach):
         def hint(error: int) -> str | None:
             from ._net_hints import xdp_hint
 
-            return xdp_hint(error, ifindex, flags)
+            return xdp_hint(error, ifindex, flags, lib.bpf_program__fd(self._pointer))
 
         if not flags:
             return self._link(lib.bpf_program__attach_xdp, ifindex, to=repr(interface), hint=hint)

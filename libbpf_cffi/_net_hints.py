@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 
 from . import _privileges
 from ._ffi import Options, ffi, lib
@@ -12,6 +14,7 @@ __all__ = [
     "bpf_name",
     "cgroup_attach_hint",
     "has_query",
+    "lirc_hint",
     "mprog_hint",
     "netfilter_hint",
     "netkit_hint",
@@ -51,8 +54,15 @@ def _attached_xdp(ifindex: int) -> str:
     return " and ".join(parts) or "another XDP program"
 
 
-def xdp_hint(error: int, ifindex: int, flags: int = 0) -> str | None:
-    """Say what to do about attaching XDP to an interface."""
+def _for_hardware(prog_fd: int) -> bool:
+    """Tell whether a program was loaded for the hardware of an interface."""
+    info = ffi.new("struct bpf_prog_info *")
+    size = ffi.new("__u32 *", ffi.sizeof("struct bpf_prog_info"))
+    return lib.bpf_prog_get_info_by_fd(prog_fd, info, size) == 0 and bool(info.ifindex)
+
+
+def xdp_hint(error: int, ifindex: int, flags: int = 0, prog_fd: int = -1) -> str | None:
+    """Say what to do about attaching XDP, a program if its descriptor is given, to an interface."""
     if error in (errno.EBUSY, errno.EEXIST):
         return f"{_attached_xdp(ifindex)} is attached there already"
     if error == errno.EOPNOTSUPP:
@@ -63,7 +73,9 @@ def xdp_hint(error: int, ifindex: int, flags: int = 0) -> str | None:
         return _NO_DEVICE
     if error in (errno.EINVAL, errno.ERANGE):
         if flags & lib.XDP_FLAGS_HW_MODE:
-            return "mode='hw' is for a program that was loaded for that interface (bpf_program__set_ifindex())"
+            return "mode='hw' is for a program that was loaded for that interface (Program.set_ifindex())"
+        if _for_hardware(prog_fd):
+            return "the program was loaded for the hardware of an interface: mode='hw' puts it there"
         return (
             "the driver may not take this program on an interface with this MTU, or not without frags "
             "(SEC('xdp.frags'), ProgFlags.XDP_HAS_FRAGS)"
@@ -156,6 +168,21 @@ def netfilter_hint(error: int, fields: dict[str, int]) -> str | None:
         return "this kernel may lack links to netfilter (Linux 6.4, CONFIG_NETFILTER_BPF_LINK)"
     if error == errno.EOPNOTSUPP and fields["flags"]:
         return "this kernel has no such flag"
+    return None
+
+
+def lirc_hint(error: int, fd: int, flags: int) -> str | None:
+    """Say what to do about a receiver of infrared, open as a descriptor."""
+    if error == errno.EEXIST:
+        return "this program is on that receiver already"
+    if error == errno.E2BIG:
+        return "a receiver takes 64 programs, and has them"
+    if error == errno.EINVAL and flags:
+        return "a receiver of infrared takes no flags"
+    if error in (errno.EINVAL, errno.ENOTTY):
+        return "the device must be one of infrared receivers in raw mode: /dev/lirc0 and the like"
+    if error == errno.EPERM and fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        return "the device must be open for writing, too"
     return None
 
 

@@ -11,7 +11,7 @@ from ._attach_place import Place
 from ._check import MOMENTARY, check, failure
 from ._ffi import Options, ffi, lib, unsigned
 from ._net_enums import AttachFlags, XdpAttachMode
-from ._net_hints import cgroup_attach_hint, mprog_hint, netkit_hint, netns_hint, sockmap_hint
+from ._net_hints import cgroup_attach_hint, lirc_hint, mprog_hint, netkit_hint, netns_hint, sockmap_hint
 from ._net_links import NetLinks, program_name
 from ._net_records import Attached, ProgQuery, QueriedProg
 from ._net_target import CGROUP_TYPES, INTERFACE_TYPES, NETNS_TYPES, SOCKMAP_TYPES, Hook, prog_fd
@@ -49,7 +49,9 @@ WITHOUT_LINK = (
 """What ``bpf_prog_attach()`` of kernel/bpf/syscall.c takes."""
 
 
-def _hint(error: int, hook: Hook, value: Any, target: int, place: Place | None = None) -> str | None:
+def _hint(
+    error: int, hook: Hook, value: Any, target: int, place: Place | None = None, flags: int = 0
+) -> str | None:
     kind = hook.attach_type
     if place is not None and error == errno.EINVAL and kind not in WITHOUT_LINK:
         return _has_link(kind)
@@ -63,8 +65,8 @@ def _hint(error: int, hook: Hook, value: Any, target: int, place: Place | None =
         return netns_hint(error)
     if kind in SOCKMAP_TYPES and hasattr(value, "_dup"):
         return None if error == errno.EINVAL else sockmap_hint(error, int(value.type))
-    if kind == lib.BPF_LIRC_MODE2 and error in (errno.EINVAL, errno.ENOTTY):
-        return "the device must be one of infrared receivers in raw mode: /dev/lirc0 and the like"
+    if kind == lib.BPF_LIRC_MODE2:
+        return lirc_hint(error, target, flags)
     return None
 
 
@@ -129,7 +131,8 @@ def _attach(program: Any, target: Any, kind: int, replace: Any, place: tuple[Any
         at = 0 if kind in NETNS_TYPES else number
         _log.listen()
         result = lib.bpf_prog_attach_opts(fd, at, kind, options.pointer)
-        check(result, action, lambda error: _hint(error, hook, target, number, where))
+        flags = options.pointer.flags
+        check(result, action, lambda error: _hint(error, hook, target, number, where, flags))
 
 
 def prog_detach(
@@ -162,19 +165,25 @@ def _detach(program: Any, target: Any, kind: int, place: tuple[Any, ...]) -> Non
     action = f"detach program {getattr(program, 'name', program)!r} from {hook.name}"
     if program is None:
         action = f"detach the program of {hook.name}"
+        if kind == lib.BPF_LIRC_MODE2:
+            # The kernel would take 0 for a descriptor.
+            raise failure(errno.EINVAL, action, "name the program: a receiver may have several")
     with hook as number, Place(*place) as where:
         options = Options("bpf_prog_detach_opts", **where.fields)
         fd = 0 if program is None else prog_fd(where, program, action)
         at = 0 if kind in NETNS_TYPES else number
         _log.listen()
         result = lib.bpf_prog_detach_opts(fd, at, kind, options.pointer)
-        check(result, action, lambda error: _detach_hint(error, hook, target, number))
+        flags = options.pointer.flags
+        check(result, action, lambda error: _detach_hint(error, hook, target, number, flags))
 
 
-def _detach_hint(error: int, hook: Hook, value: Any, target: int) -> str | None:
-    if error in (errno.ENOENT, errno.EPERM, errno.EBUSY):
+def _detach_hint(error: int, hook: Hook, value: Any, target: int, flags: int) -> str | None:
+    if error == errno.ENOENT and hook.attach_type == lib.BPF_LIRC_MODE2:
+        return "it is not attached there"
+    if error in (errno.ENOENT, errno.EPERM, errno.EBUSY) and hook.attach_type != lib.BPF_LIRC_MODE2:
         return "it is not attached there, or by a link, which closing or Link.detach() takes away"
-    return _hint(error, hook, value, target)
+    return _hint(error, hook, value, target, flags=flags)
 
 
 def prog_query(
@@ -195,7 +204,7 @@ def _query_target(target: Any, kind: int, query_flags: int = 0) -> ProgQuery:
         found = query(number, kind, query_flags)
         action = f"ask for the programs of {hook.name}"
         if isinstance(found, int):
-            check(-found, action, lambda error: _hint(error, hook, target, number))
+            check(-found, action, lambda error: _hint(error, hook, target, number, flags=query_flags))
         assert isinstance(found, ProgQuery)
         return found
 

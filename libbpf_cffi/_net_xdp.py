@@ -59,7 +59,7 @@ def _attach(interface: str | int, program: SomeProgram | None, flags: int, old: 
             result = lib.bpf_xdp_detach(ifindex, flags, options.pointer)
         else:
             result = lib.bpf_xdp_attach(ifindex, fd, flags, options.pointer)
-        check(result, action, lambda error: xdp_hint(error, ifindex, flags))
+        check(result, action, lambda error: xdp_hint(error, ifindex, flags, fd))
 
 
 def xdp_detach(

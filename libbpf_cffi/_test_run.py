@@ -199,6 +199,8 @@ def _hint(error: int, kind: int, program: LoadedProgram, done: Any, room: int) -
     if error == errno.ENXIO:
         return f"CPU {done.cpu} is offline, or there is none: probe.online_cpus() lists those that can run it"
     if error in (ENOTSUPP, errno.EOPNOTSUPP):
+        if program.info.ifindex:
+            return "this program was loaded for the hardware of an interface, and is run there alone"
         return f"this kernel makes no test runs of programs of type {program.type.name}"
     if error == errno.E2BIG and done.batch_size > MOST_FRAMES:
         return f"batch_size is at most {MOST_FRAMES}, not {done.batch_size}"
