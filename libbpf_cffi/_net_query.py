@@ -20,6 +20,7 @@ from ._targets import cgroup, in_netns, inode, netns
 from ._targets import interface as interface_number
 from ._type_numbers import attach_type_number
 from .enums import AttachType
+from .errors import NotSupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from ._attach_place import Neighbour
     from ._net_target import SomeProgram, Target
+    from ._netlink import Classifier
     from ._targets import Netns
 
 __all__ = ["attached", "attached_cgroup", "attached_netns", "prog_attach", "prog_detach", "prog_query"]
@@ -255,7 +257,7 @@ def attached(interface: str | int, *, netns: Netns = None) -> list[Attached]:
 
 
 def _attached(interface: str | int) -> list[Attached]:
-    from ._netlink import EGRESS, INGRESS, classifiers
+    from ._netlink import EGRESS, INGRESS
 
     ifindex = interface_number(interface)
     found = []
@@ -275,12 +277,21 @@ def _attached(interface: str | int) -> list[Attached]:
                 for each in answer.programs
             ]
     directions = {INGRESS: "tc/ingress", EGRESS: "tc/egress"}
-    for each in classifiers(ifindex):
+    for each in _classifiers(ifindex):
         hook = directions.get(each.parent, f"tc/{each.parent >> 16:x}:{each.parent & 0xFFFF or ''}")
         found.append(
             Attached(hook, each.prog_id, program_name(each.prog_id), handle=each.handle, priority=each.priority)
         )
     return found
+
+
+def _classifiers(ifindex: int) -> list[Classifier]:
+    from ._netlink import classifiers
+
+    try:
+        return classifiers(ifindex)
+    except NotSupportedError:
+        return []  # a kernel without traffic control
 
 
 def attached_cgroup(cgroup: str | os.PathLike[str] | int, *, query_flags: int = 0) -> list[Attached]:

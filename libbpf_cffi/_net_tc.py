@@ -201,7 +201,9 @@ class TcHook:
             return "something is there already: replace=True takes its place, handle=0 and priority=0 find another"
         if error == errno.EOPNOTSUPP and self._attach_point == lib.BPF_TC_CUSTOM:
             return "a hook of CUSTOM is there, or made as a QDISC"
-        return None
+        from ._netlink import traffic_control_hint
+
+        return traffic_control_hint(error)
 
     def __repr__(self) -> str:
         point = next((word for word, number in _POINTS.items() if number == self._attach_point), None)

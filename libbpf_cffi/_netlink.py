@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Message = tuple[int, int, int, int, dict[int, bytes]]
 
-__all__ = ["Classifier", "classifiers"]
+__all__ = ["Classifier", "classifiers", "traffic_control_hint"]
 
 NETLINK_ROUTE = 0
 NLMSG_ERROR, NLMSG_DONE = 2, 3
@@ -105,10 +105,15 @@ def _receive(sock: socket.socket, answer: int, action: str) -> tuple[list[Messag
                 return found, whole
             if kind == NLMSG_ERROR:
                 (error,) = struct.unpack_from("=i", body)
-                raise failure(-error, action)
+                raise failure(-error, action, traffic_control_hint)
             if kind == answer:
                 _, index, handle, parent, info = TCMSG.unpack_from(body)
                 found.append((index, handle, parent, info, dict(_attributes(bytes(body[TCMSG.size :])))))
+
+
+def traffic_control_hint(error: int) -> str | None:
+    """Say what a kernel that refuses all of it lacks."""
+    return "this kernel has no traffic control (CONFIG_NET_SCHED)" if error == errno.EOPNOTSUPP else None
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -8,7 +8,7 @@ import errno
 import pytest
 
 import libbpf_cffi as bpf
-from libbpf_cffi import AttachType, _net_hints, net
+from libbpf_cffi import AttachType, _net_hints, _netlink, net
 
 INGRESS = AttachType.TCX_INGRESS
 
@@ -306,6 +306,24 @@ def test_a_hook_that_is_there_is_no_error_unless_asked(lab):
     with pytest.raises(bpf.LibbpfError) as caught:
         hook.create(exist_ok=False)
     assert caught.value.errno == errno.EEXIST
+
+
+@pytest.fixture
+def no_traffic_control(monkeypatch):
+    """Ask for what no kernel knows, as one without traffic control answers all that is asked of it."""
+    monkeypatch.setattr(_netlink, "RTM_GETQDISC", 0x7FF2)
+    monkeypatch.setattr(_netlink, "RTM_GETTFILTER", 0x7FF2)
+
+
+def test_a_kernel_without_traffic_control_has_no_classifiers(lab, only, no_traffic_control):
+    program = only("attach_net", "xdp_count").programs["xdp_count"]
+    with program.attach_xdp("eth0", netns=lab.here):
+        assert [each.prog_id for each in net.attached("eth0", netns=lab.here)] == [program.id]
+
+
+def test_a_kernel_without_traffic_control_is_explained(lab, no_traffic_control):
+    with pytest.raises(bpf.NotSupportedError, match="CONFIG_NET_SCHED"):
+        net.TcHook("eth0", "ingress", netns=lab.here).filters()
 
 
 def test_a_hook_that_was_not_created_is_explained(lab, only):

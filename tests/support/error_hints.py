@@ -25,9 +25,9 @@ STEPS = {
         "_attach_iter", "_attach_tracing", "_attach_user", "_link_kinds", "_link_open", "_targets", "links",
         "perf_events", "programs",
     ),
-    "network": ("_net_hints", "_net_query", "_net_tc"),
+    "network": ("_net_hints", "_net_query", "_net_tc", "_netlink"),
     "maps": (
-        "_map_arena", "_map_elements", "_map_groups", "_map_insns", "_map_lend", "_map_lpm", "_map_open",
+        "_map_arena", "_map_elements", "_map_groups", "_map_hash", "_map_insns", "_map_lend", "_map_lpm", "_map_open",
         "_map_programs", "_map_queues", "_map_redirect", "_map_sockets", "_map_storage", "_sections",
     ),
     "pins": ("_pins",),
