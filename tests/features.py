@@ -307,6 +307,16 @@ def _token_info() -> bool:
     return _token() and _function("bpf_token_get_info_by_fd")
 
 
+def _rc_loopback() -> bool:
+    """Tell whether there is an infrared receiver that receives what it sends, and takes programs."""
+    found = []
+    if os.path.isdir("/sys/class/lirc"):
+        for name in os.listdir("/sys/class/lirc"):
+            with open(f"/sys/class/lirc/{name}/device/uevent", encoding="ascii") as file:
+                found.append("DRV_NAME=rc-loopback" in file.read())
+    return any(found) and _program_type("LIRC_MODE2")
+
+
 PROBES: dict[str, Callable[[], bool]] = {
     "assoc_struct_ops": lambda: _function("bpf_prog_assoc_struct_ops"),
     # *(u64 *)(r10 -8) = 3; r1 = 3; lock *(u64 *)(r10 -8) |= r1
@@ -340,6 +350,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "lsm_cgroup": lambda: _program_type("LSM") and _function("bpf_trampoline_link_cgroup_shim"),
     "lwt": lambda: _function("bpf_lwt_push_ip_encap"),
     "netfilter_link": lambda: _function("bpf_nf_link_attach"),
+    "netdevsim": lambda: os.path.exists("/sys/bus/netdevsim/new_device"),
     "netkit": lambda: _function("netkit_link_attach"),
     "percpu_flags": _percpu_flags,
     "perf_link": lambda: _function("bpf_perf_link_release"),
@@ -347,6 +358,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "overwriting_ring": _overwriting_ring,
     "raw_tracepoint_cookie": _raw_tracepoint_cookie,
     "raw_tracepoint_twice": _raw_tracepoint_twice,
+    "rc_loopback": _rc_loopback,
     "sched_ext": lambda: os.path.exists("/sys/kernel/sched_ext/state"),
     "segment_routing": lambda: _function("bpf_lwt_seg6_action"),
     "sockmap_link": lambda: _function("sock_map_link_create"),

@@ -281,13 +281,4 @@ int route_segment(struct __sk_buff *skb)
 	return BPF_OK;
 }
 
-/* Infrared */
-
-SEC("lirc_mode2")
-int infrared(__u32 *sample)
-{
-	__sync_fetch_and_add(&hits, 1);
-	return 0;
-}
-
 char LICENSE[] SEC("license") = "GPL";
