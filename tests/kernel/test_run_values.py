@@ -442,6 +442,7 @@ def test_a_map_is_shown_when_a_signal_ends_the_command(path):
     assert out == "unused: empty\n"
 
 
+@pytest.mark.needs("perf_link")
 def test_what_was_pinned_stays_attached_when_the_maps_have_been_shown(path, pins):
     out, said = ends(0, "--pin", pins / "tool", "-d", "0", "--map", "unused", path)
     assert out == "unused: empty\n"

@@ -699,15 +699,19 @@ def test_a_program_may_end_while_a_daemon_thread_reads_a_flood(tracefs: str, raw
         pipe = TracePipe(instance=True)
         print(pipe.path, flush=True)
         def write():
-            while True:
-                with open(pipe.path + "/trace_marker", "wb", buffering=0) as marker:
-                    marker.write(b"flood")
+            try:
+                while True:
+                    with open(pipe.path + "/trace_marker", "wb", buffering=0) as marker:
+                        marker.write(b"flood")
+            except OSError:
+                # Gone with the program's end. A traceback then would be CPython's own end: stderr is locked.
+                pass
         for target in (lambda: list(pipe), write):
             threading.Thread(target=target, daemon=True).start()
         while pipe._held.reader is None:
             time.sleep(0.001)
     """
-    # The writer may have its file open at the very end, or find it gone: then it says so.
+    # The writer may have its file open at the very end: a warning says so.
     assert in_a_program(script, check=False, raw=raw).returncode == 0
     fs.remove_stale_instances()
 
