@@ -250,6 +250,7 @@ int lbc_elf_open(struct elf_file *file)
 	file->segment_count = HALF(e_phnum);
 	file->segment_size = HALF(e_phentsize);
 	sections = WORD(e_shoff);
+	file->table = sections;
 	entry = HALF(e_shentsize);
 	if (!sections)
 		return HALF(e_shnum) ? lbc_elf_bad(file, "the header: e_shnum is %u, and e_shoff is 0", HALF(e_shnum)) : 0;

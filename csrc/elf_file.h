@@ -38,6 +38,7 @@ struct elf_file {
 	uint64_t segments;
 	uint32_t segment_count;
 	uint32_t segment_size;
+	uint64_t table;			/* of sections: where it is */
 	unsigned char *headers;
 	uint64_t count;
 	struct elf_section names;

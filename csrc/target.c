@@ -4,7 +4,9 @@
  * A program that is traced may be anybody's, and so is its ELF file. libbpf 1.7 divides by the entry size of a symbol
  * table (elf.c, elf_sym_iter_new()), follows the chain of versions wherever it leads, for ever if that is a circle
  * (elf_get_vername()), and reads the arguments of a USDT probe up to a NUL that need not be there (usdt.c,
- * parse_usdt_note()). What it reads is checked here by pread(), so that a file that shrinks meanwhile is an error.
+ * parse_usdt_note()). It also does for each symbol what it does for each version, and compares patterns with names of any
+ * length. Whoever owns the file may change it at any moment, so what libbpf reads of it is copied first, and the copy is
+ * checked, and read by libbpf (target_elf.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +14,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,6 +33,14 @@
 #define MAX_TABLE (64u << 20)
 /* libbpf makes some 300 bytes of each note of the probe that it looks for. */
 #define MAX_NOTES (1u << 16)
+/* Their numbers have 15 bits. */
+#define MAX_VERSIONS (1u << 15)
+/* What is looked for in a list for each of a list: some seconds. No library of Debian's needs more than 2^22. */
+#define MAX_WORK ((uint64_t)1 << 28)
+/* How many times over the bytes of symbols and their strings may be names. */
+#define MAX_COPIES 16
+/* Of all that libbpf reads of a file: a browser with all its symbols has half of it. */
+#define MAX_COPIED ((uint64_t)1 << 30)
 
 #define NOTES ".note.stapsdt"
 #define NOTE_NAME "stapsdt"
@@ -70,10 +81,10 @@ static int load(struct elf_file *file, const struct elf_section *table, unsigned
 }
 
 /* The definitions of versions are a chain of distances; both classes have the same structs. */
-static int check_versions(struct elf_file *file, uint64_t index, const struct elf_section *table)
+static int check_versions(struct elf_file *file, uint64_t index, const struct elf_section *table, uint64_t symbols)
 {
 	unsigned char *content;
-	uint64_t at = 0;
+	uint64_t at = 0, count = 0;
 	int error;
 
 	error = lbc_elf_check_strings(file, index, table->link);
@@ -91,6 +102,11 @@ static int check_versions(struct elf_file *file, uint64_t index, const struct el
 		memcpy(&version, content + at, sizeof(version));
 		if (version.vd_aux > table->size - at || table->size - at - version.vd_aux < sizeof(Elf64_Verdaux)) {
 			error = lbc_elf_bad(file, "the name of a version leaves its section");
+			break;
+		}
+		if (++count > MAX_VERSIONS || count * symbols > MAX_WORK) {
+			error = lbc_elf_bad(file, "it has %llu versions or more, and %llu symbols to link",
+					    (unsigned long long)count, (unsigned long long)symbols);
 			break;
 		}
 		if (!version.vd_next)
@@ -171,20 +187,49 @@ static int has_usdt_name(const struct elf_file *file, const struct elf_section *
 	       !memcmp(name, NOTES, sizeof(name));
 }
 
-static int check_section(struct elf_file *file, uint64_t index)
+/* A pattern is compared with each name to its end. */
+static int check_names(struct elf_file *file, uint64_t index, const struct elf_section *table)
+{
+	struct elf_section strings = lbc_elf_section(file, table->link);
+	uint64_t length = 0, count = table->size / table->entry, most = MAX_COPIES * (table->size + strings.size), i;
+
+	for (i = 0; i < count; i++) {
+		/* The first member, in both classes. */
+		const unsigned char *symbol = file->memory + table->offset + i * table->entry;
+		uint32_t name;
+
+		memcpy(&name, symbol, sizeof(name));
+		if (name >= strings.size)
+			continue;
+		length += strlen((const char *)file->memory + strings.offset + name);
+		if (length > most)
+			return lbc_elf_bad_section(file, index, "the names have more than %llu bytes",
+						   (unsigned long long)most);
+	}
+	return 0;
+}
+
+static int check_symbols(struct elf_file *file, uint64_t index, const struct elf_section *table)
+{
+	int error = lbc_elf_check_table(file, index, file->is64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym));
+
+	if (!error)
+		error = lbc_elf_check_strings(file, index, table->link);
+	return error ? error : check_names(file, index, table);
+}
+
+static int check_section(struct elf_file *file, uint64_t index, uint64_t symbols)
 {
 	struct elf_section section = lbc_elf_section(file, index);
-	int error;
 
 	switch (section.type) {
 	case SHT_SYMTAB:
 	case SHT_DYNSYM:
-		error = lbc_elf_check_table(file, index, file->is64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym));
-		return error ? error : lbc_elf_check_strings(file, index, section.link);
+		return check_symbols(file, index, &section);
 	case SHT_GNU_versym:
 		return lbc_elf_check_table(file, index, sizeof(Elf64_Half));
 	case SHT_GNU_verdef:
-		return check_versions(file, index, &section);
+		return check_versions(file, index, &section, symbols);
 	case SHT_NOTE:
 		return has_usdt_name(file, &section) ? check_notes(file, &section) : 0;
 	default:
@@ -192,37 +237,140 @@ static int check_section(struct elf_file *file, uint64_t index)
 	}
 }
 
+/* The file of both classes that follows is the copy: all of it is in memory, and no one else's. */
 static int check_file(struct elf_file *file)
 {
-	uint64_t i;
+	uint64_t i, symbols = 0;
 	int error = lbc_elf_open(file);
 
 	if (error)
 		return error;
 	if (file->swapped)
 		return lbc_elf_bad(file, "it is for a machine of the other byte order");
-	if (file->segment_count && (file->segment_size != (file->is64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)) ||
-				    !lbc_elf_inside(file, file->segments,
-						    (uint64_t)file->segment_count * file->segment_size)))
-		return lbc_elf_bad(file, "the header: e_phoff is %llu, e_phnum is %u, e_phentsize is %u, and the file "
-				   "has %llu bytes", (unsigned long long)file->segments, file->segment_count,
-				   file->segment_size, (unsigned long long)file->size);
+	for (i = 1; i < file->count; i++) {
+		struct elf_section section = lbc_elf_section(file, i);
+
+		if (section.type == SHT_DYNSYM)
+			symbols += section.size / (file->is64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym));
+	}
 	for (i = 1; i < file->count && !error; i++)
-		error = check_section(file, i);
+		error = check_section(file, i, symbols);
 	return error;
 }
 
-/* Tell whether libbpf can read the symbols and probes of an ELF file: 0, or a negative errno, with what is wrong. */
-int lbc_target_check(int fd, char *why, size_t why_size)
+static int check_copy(int fd, struct elf_file *original)
+{
+	struct elf_file file = { .fd = -1, .size = original->size, .why = original->why, .why_size = original->why_size };
+	void *memory;
+	int error;
+
+	memory = mmap(NULL, file.size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	file.memory = memory;
+	error = check_file(&file);
+	lbc_elf_close(&file);
+	munmap(memory, file.size);
+	return error;
+}
+
+/* Copy a part of the file to where it is in the other; what is zero need not be written. */
+static int copy_part(const struct elf_file *file, int to, uint64_t offset, uint64_t size)
+{
+	static const unsigned char zeros[1 << 13];
+	unsigned char part[sizeof(zeros)];
+
+	while (size) {
+		uint64_t now = size < sizeof(part) ? size : sizeof(part);
+		int error = lbc_elf_read(file, part, now, offset);
+
+		if (error)
+			return error;
+		if (memcmp(part, zeros, now)) {
+			ssize_t written = pwrite(to, part, now, (off_t)offset);
+
+			if (written != (ssize_t)now)
+				return written < 0 ? -errno : -ENOMEM;
+		}
+		offset += now;
+		size -= now;
+	}
+	return 0;
+}
+
+static int is_read(const struct elf_file *file, const struct elf_section *section)
+{
+	switch (section->type) {
+	case SHT_SYMTAB:
+	case SHT_DYNSYM:
+	case SHT_STRTAB:
+	case SHT_GNU_versym:
+	case SHT_GNU_verdef:
+		return 1;
+	case SHT_NOTE:
+		return has_usdt_name(file, section);
+	default:
+		return 0;
+	}
+}
+
+/* Copy the header, the tables of segments and sections, and the sections that libbpf reads. */
+static int copy_file(struct elf_file *file, int to)
+{
+	uint64_t header = file->is64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr), total = 0, i;
+	uint64_t segments = (uint64_t)file->segment_count * file->segment_size;
+	int error;
+
+	if (file->segment_count && (file->segment_size != (file->is64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)) ||
+				    !lbc_elf_inside(file, file->segments, segments)))
+		return lbc_elf_bad(file, "the header: e_phoff is %llu, e_phnum is %u, e_phentsize is %u, and the file "
+				   "has %llu bytes", (unsigned long long)file->segments, file->segment_count,
+				   file->segment_size, (unsigned long long)file->size);
+	if (ftruncate(to, (off_t)file->size))
+		return -errno;
+	error = copy_part(file, to, 0, file->is64 ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr));
+	if (!error)
+		error = copy_part(file, to, file->segments, segments);
+	if (!error)
+		error = copy_part(file, to, file->table, file->count * header);
+	for (i = 1; i < file->count && !error; i++) {
+		struct elf_section section = lbc_elf_section(file, i);
+
+		if (!is_read(file, &section))
+			continue;
+		total += section.size;
+		if (total > file->size || total > MAX_COPIED)
+			return lbc_elf_bad_section(file, i, "sh_offset is %llu, sh_size is %llu: sections overlap, or have "
+						   "more than %llu bytes", (unsigned long long)section.offset,
+						   (unsigned long long)section.size, (unsigned long long)MAX_COPIED);
+		error = copy_part(file, to, section.offset, section.size);
+	}
+	return error;
+}
+
+/*
+ * Copy what libbpf reads of an ELF file, and check that it can: the descriptor of the copy, which is the caller's to
+ * close, or a negative errno, with what is wrong.
+ */
+int lbc_target_copy(int fd, char *why, size_t why_size)
 {
 	struct elf_file file = { .fd = fd, .why = why, .why_size = why_size };
 	struct stat status;
-	int error;
+	int error, copy;
 
 	if (fstat(fd, &status))
 		return -errno;
 	file.size = (uint64_t)status.st_size;
-	error = check_file(&file);
+	copy = memfd_create("libbpf_cffi target", MFD_CLOEXEC);
+	if (copy < 0)
+		return -errno;
+	error = lbc_elf_open(&file);
+	if (!error)
+		error = copy_file(&file, copy);
 	lbc_elf_close(&file);
-	return error;
+	if (!error)
+		error = check_copy(copy, &file);
+	if (error)
+		close(copy);
+	return error ? error : copy;
 }

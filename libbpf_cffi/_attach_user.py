@@ -33,8 +33,8 @@ class UserAttach(IterAttach):
     ``libc``) in the folders of libraries, anything else in PATH. With a `pid` both are that process's, in its mount
     namespace, and only that process is probed; 0 is this process, -1 (the default) all of them.
 
-    The file is opened once, and checked before libbpf reads it: one that was made to harm is a `LibbpfError`. Who may
-    write to it while it is read can still harm: probe no file that others write.
+    The file is opened once, and what libbpf reads of it is copied and checked before: one that was made to harm is a
+    `LibbpfError`, whoever writes to it meanwhile.
     """
 
     __slots__ = ()
@@ -148,8 +148,8 @@ class UserAttach(IterAttach):
             pid,
             f"{places} of {os.fspath(binary_path)}",
             offsets is None,
-            lib.bpf_program__attach_uprobe_multi,
-            lambda target: (_pid(pid), target.path, pattern, _without_table(options, syms, target)),
+            lib.lbc_attach_uprobe_multi,
+            lambda target: (target.copy, _pid(pid), target.path, pattern, _without_table(options, syms, target)),
             lambda error, target: _multi_hint(error, target, func_pattern, syms, offsets),
         )
 
@@ -185,8 +185,8 @@ class UserAttach(IterAttach):
             pid,
             f"{os.fspath(binary_path)}:{usdt_provider}:{usdt_name}",
             True,
-            lib.bpf_program__attach_usdt,
-            lambda target: (_pid(pid), target.path, provider, name, options.pointer),
+            lib.lbc_attach_usdt,
+            lambda target: (target.copy, _pid(pid), target.path, provider, name, options.pointer),
             hint,
         )
 

@@ -20,6 +20,9 @@ __all__ = [
 _FEW = 2000
 """More names than that take seconds to compare."""
 
+_LONG = 1000
+"""Names longer than that nobody has meant or wants to read; a malformed file has them of megabytes."""
+
 _TRACED = "available_filter_functions"
 
 
@@ -31,6 +34,8 @@ def _like(name: str, names: Iterable[str]) -> str:
     near: list[str] = []
     rest: list[str] = []
     for each in names:
+        if len(each) > _LONG:
+            continue
         low = each.lower()
         (near if wanted and wanted in low else rest).append(each)
     begins = wanted[:3]

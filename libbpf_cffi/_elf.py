@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Literal
 
 __all__ = [
@@ -25,6 +25,9 @@ _EXTENDED_INDEX = 0xFFFF
 _SYMBOL_SIZE = 24
 _OBJECT, _FUNC, _FILE = 1, 2, 4
 
+_COPIES = 16
+"""How many times over the bytes of a file may be names: symbols have names in common, and the ends of names."""
+
 
 class _Sections:
     """The section headers of a 64-bit ELF file, of whatever content; a malformed file has none."""
@@ -34,6 +37,7 @@ class _Sections:
         self.order: Literal["little", "big"] = "little"
         self._headers = range(0)
         self._names = b""
+        self._named = 0
         if data[:4] != b"\x7fELF" or len(data) < 64 or data[4] != _CLASS64:
             return
         self.order = "little" if data[5] == _LITTLE else "big"
@@ -70,8 +74,25 @@ class _Sections:
                 yield index, header
 
     def of_kind(self, kind: int) -> Iterator[int]:
-        """Give the header of each section of a type."""
-        return (header for header in self._headers if self.kind(header) == kind)
+        """Give the header of each section of a type, if it has content."""
+        return self.apart(header for header in self._headers if self.kind(header) == kind)
+
+    def apart(self, headers: Iterable[int]) -> Iterator[int]:
+        """Give headers of sections for as long as no byte is in two: thousands could be one, and take hours."""
+        left = len(self.data)
+        for header in headers:
+            left -= self.number(header + 32, 8)
+            if left < 0:
+                return
+            yield header
+
+    def name(self, strings: bytes, start: int) -> str | None:
+        """Give the name that begins there, or ``None`` if there were more names than a file can have."""
+        end = max(strings.find(b"\0", start), start)
+        self._named += end - start
+        if self._named > _COPIES * len(self.data):
+            return None
+        return strings[start:end].decode("utf-8", "surrogateescape")
 
     def at(self, index: int) -> int | None:
         """Give the header of the section with that index."""
@@ -89,7 +110,9 @@ class _Sections:
             if table[at + 4] & 0xF != kind:
                 continue
             start = int.from_bytes(table[at : at + 4], order)
-            name = strings[start : max(strings.find(b"\0", start), start)].decode("utf-8", "surrogateescape")
+            name = self.name(strings, start)
+            if name is None:
+                return
             home = int.from_bytes(table[at + 6 : at + 8], order)
             value = int.from_bytes(table[at + 8 : at + 16], order)
             yield name, home, value, int.from_bytes(table[at + 16 : at + 24], order)

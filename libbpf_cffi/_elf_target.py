@@ -35,6 +35,7 @@ class Target:
         self._pid = pid
         self._action = action
         self._fds: list[int] = []
+        self._copies: list[int] = []
         self._found = b""
         self._elsewhere = False
 
@@ -47,9 +48,9 @@ class Target:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        while self._fds:
+        while files := self._copies or self._fds:
             # Out of the list first: a Ctrl-C between the two leaks a descriptor, and closes no other's.
-            fd = self._fds.pop()
+            fd = files.pop()
             # A negative one is an error that nobody came to look at.
             if fd >= 0:
                 os.close(fd)
@@ -119,17 +120,26 @@ class Target:
     def symbol(self, name: bytes, hint: Callable[[int], str | None]) -> int | None:
         """Find where a function is in the file; ``None``: libbpf must look for it itself."""
         _log.listen()
-        offset: int = lib.lbc_target_symbol(self.path, name)
+        offset: int = lib.lbc_target_symbol(self.copy, self.path, name)
         if offset == -errno.EOPNOTSUPP:
             _log.take()
             return None
         return check(offset, self._action, hint)
 
+    @property
+    def copy(self) -> int:
+        """The descriptor of the copy that was checked, for libbpf to read; -1 if there is none."""
+        return self._copies[-1] if self._copies else -1
+
     def check_elf(self) -> None:
-        """Raise `LibbpfError` if the file is no ELF file, or one that libbpf could not be trusted to read."""
+        """Copy what libbpf will read of the file: `LibbpfError` if it could not be trusted to, or it is no ELF file.
+
+        Of a copy, since whoever owns the file may write to it while libbpf reads.
+        """
         why = ffi.new("char[]", 256)
-        error = lib.lbc_target_check(self._fds[-1], why, len(why))
-        check(error, self._action, text(why) or None)
+        self._copies.extend(map(lib.lbc_target_copy, self._fds[-1:], (why,), (len(why),)))
+        if self._copies[-1] < 0:
+            check(self._copies.pop(), self._action, text(why) or None)
 
     def beyond(self, *offsets: int) -> str | None:
         """Say which place is not in the file: all that the kernel says is EINVAL."""

@@ -2463,8 +2463,29 @@ class Lib:
     def lbc_map_forget_btf(self, map: bpf_map, /) -> None: ...
     def lbc_map_adopt_inner(self, map: bpf_map, /) -> int: ...
     def lbc_target_open(self, root_fd: int, path: Bytes, /) -> int: ...
-    def lbc_target_check(self, fd: int, why: CData, why_size: int, /) -> int: ...
-    def lbc_target_symbol(self, path: Bytes, name: Bytes, /) -> int: ...
+    def lbc_target_copy(self, fd: int, why: CData, why_size: int, /) -> int: ...
+    def lbc_target_symbol(self, copy: int, path: Bytes, name: Bytes, /) -> int: ...
+    def lbc_attach_uprobe_multi(
+        self,
+        prog: bpf_program,
+        copy: int,
+        pid: int,
+        path: Bytes,
+        pattern: Bytes,
+        opts: CData,
+        /,
+    ) -> bpf_link: ...
+    def lbc_attach_usdt(
+        self,
+        prog: bpf_program,
+        copy: int,
+        pid: int,
+        path: Bytes,
+        provider: Bytes,
+        name: Bytes,
+        opts: CData,
+        /,
+    ) -> bpf_link: ...
     def lbc_perf_event__open(
         self,
         attr: Bytes,

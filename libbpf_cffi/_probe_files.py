@@ -83,16 +83,17 @@ def symbols(path: str | os.PathLike[str]) -> list[Symbol]:
     that of a file here, or of a program or library (``libc``) as `Program.attach_uprobe` finds it. Raises `LibbpfError`
     (ENOEXEC) for what is no 64-bit ELF file.
     """
-    sections = _open(path, f"list the functions of {path_name(path)!r}")
-    segments = list(_segments(sections))
+    action = f"list the functions of {path_name(path)!r}"
+    sections = _open(path, action)
+    segments = _segments(sections, _EXECUTABLE)
     found: set[Symbol] = set()
     for kind in (_SYMTAB, _DYNSYM):
         for header in sections.of_kind(kind):
-            found.update(_functions(sections, header, segments))
+            found.update(_functions(sections, header, segments, action))
     return sorted(found)
 
 
-def _functions(sections: _Sections, header: int, segments: list[_Segment]) -> Iterator[Symbol]:
+def _functions(sections: _Sections, header: int, segments: list[_Segment], action: str) -> Iterator[Symbol]:
     strings_header = sections.at(sections.number(header + 40, 4))
     if strings_header is None:
         return
@@ -102,43 +103,41 @@ def _functions(sections: _Sections, header: int, segments: list[_Segment]) -> It
         if table[at + 4] & 0xF not in _FUNCTIONS or not index:
             continue
         start = int.from_bytes(table[at : at + 4], order)
-        name = strings[start : max(strings.find(b"\0", start), start)].decode("utf-8", "surrogateescape")
+        name = sections.name(strings, start)
+        if name is None:
+            raise failure(errno.ENOEXEC, action, "it is malformed: its symbols have more names than it has bytes")
         address, size = (int.from_bytes(table[at + field : at + field + 8], order) for field in (8, 16))
         if name:
-            yield Symbol(name, address, _offset(segments, address, _EXECUTABLE), size)
+            yield Symbol(name, address, _offset(segments, address), size)
 
 
 class _Segment(NamedTuple):
-    flags: int
-    offset: int
     address: int
+    offset: int
     size: int
 
 
-def _segments(sections: _Sections) -> Iterator[_Segment]:
-    """Give the parts of a file that are loaded into memory."""
+def _segments(sections: _Sections, flag: int) -> list[_Segment]:
+    """Give the parts of a file that are loaded into memory of a kind, by their address."""
     table, entry, count = sections.number(0x20, 8), sections.number(0x36, 2), sections.number(0x38, 2)
     if entry < _SEGMENT_SIZE:
-        return
-    for number in range(count):
-        at = table + number * entry
-        if at + _SEGMENT_SIZE > len(sections.data):
-            return
-        if sections.number(at, 4) == _LOAD:
-            yield _Segment(
-                sections.number(at + 4, 4),
-                sections.number(at + 8, 8),
-                sections.number(at + 16, 8),
-                sections.number(at + 32, 8),
-            )
+        return []
+    places = range(table, min(table + count * entry, len(sections.data) - _SEGMENT_SIZE + 1), entry)
+    return sorted(
+        _Segment(*(sections.number(at + field, 8) for field in (16, 8, 32)))
+        for at in places
+        if sections.number(at, 4) == _LOAD and sections.number(at + 4, 4) & flag
+    )
 
 
-def _offset(segments: list[_Segment], address: int, flag: int) -> int | None:
-    """Give the place in the file of an address."""
-    for segment in segments:
-        if segment.flags & flag and segment.address <= address < segment.address + segment.size:
-            return address - segment.address + segment.offset
-    return None
+def _offset(segments: list[_Segment], address: int) -> int | None:
+    """Give the place in the file of an address; by bisection, as a file may say that it has many segments."""
+    from bisect import bisect_right
+
+    number = bisect_right(segments, (address, 1 << 64, 0)) - 1
+    if number < 0 or address >= segments[number].address + segments[number].size:
+        return None
+    return address - segments[number].address + segments[number].offset
 
 
 def usdt_probes(path: str | os.PathLike[str]) -> list[UsdtProbe]:
@@ -147,12 +146,12 @@ def usdt_probes(path: str | os.PathLike[str]) -> list[UsdtProbe]:
     From its notes (``.note.stapsdt``); one that is malformed ends the list. Raises as `symbols` does.
     """
     sections = _open(path, f"list the USDT probes of {path_name(path)!r}")
-    segments = list(_segments(sections))
+    code, data = _segments(sections, _EXECUTABLE), _segments(sections, _WRITABLE)
     base = next((sections.number(header + 16, 8) for _, header in sections.named(".stapsdt.base")), None)
     found = []
-    for _, header in sections.named(".note.stapsdt"):
+    for header in sections.apart(header for _, header in sections.named(".note.stapsdt")):
         for description in _notes(sections.content(header), sections.order):
-            probe = _probe(description, sections, base, segments)
+            probe = _probe(description, sections, base, code, data)
             if probe is not None:
                 found.append(probe)
     return found
@@ -172,7 +171,7 @@ def _notes(data: bytes, order: Literal["little", "big"]) -> Iterator[bytes]:
 
 
 def _probe(
-    description: bytes, sections: _Sections, base: int | None, segments: list[_Segment]
+    description: bytes, sections: _Sections, base: int | None, code: list[_Segment], data: list[_Segment]
 ) -> UsdtProbe | None:
     words = description[24:].split(b"\0")
     if len(description) < 24 or len(words) < 4:
@@ -191,9 +190,9 @@ def _probe(
         name,
         _arguments(arguments),
         address,
-        _offset(segments, address, _EXECUTABLE),
+        _offset(code, address),
         semaphore,
-        _offset(segments, semaphore, _WRITABLE) if semaphore else None,
+        _offset(data, semaphore) if semaphore else None,
     )
 
 

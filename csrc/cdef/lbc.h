@@ -439,12 +439,16 @@ void lbc_map_forget_btf(struct bpf_map *map);
 /* Whether the template of a map of maps can be set; libbpf crashes at that before this (link_perf.c). */
 int lbc_map_adopt_inner(struct bpf_map *map);
 
-/* Files that probes go into (target.c): opened below another root, and checked; what is wrong goes to `why`. */
+/* Files that probes go into (target.c): opened below another root; what is read copied and checked, or why not. */
 int lbc_target_open(int root_fd, const char *path);
-int lbc_target_check(int fd, char *why, size_t why_size);
+int lbc_target_copy(int fd, char *why, size_t why_size);
 
-/* Where a function is in an ELF file that was checked (link_usdt.c); -EOPNOTSUPP: not known. */
-long lbc_target_symbol(const char *path, const char *name);
+/* What libbpf reads from such a copy, or with -1 from the path (target_elf.c). -EOPNOTSUPP: not known. */
+long lbc_target_symbol(int copy, const char *path, const char *name);
+struct bpf_link *lbc_attach_uprobe_multi(const struct bpf_program *prog, int copy, int pid, const char *path,
+    const char *pattern, const struct bpf_uprobe_multi_opts *opts);
+struct bpf_link *lbc_attach_usdt(const struct bpf_program *prog, int copy, int pid, const char *path,
+    const char *provider, const char *name, const struct bpf_usdt_opts *opts);
 
 /* A perf event (perf_event.c): its descriptor. A link gets a duplicate of it. */
 struct lbc_perf_event {

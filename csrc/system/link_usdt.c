@@ -13,10 +13,3 @@ int lbc_link_usdt_parts(const struct bpf_link *link, struct bpf_link **parts, in
 	(void)capacity;
 	return -1;
 }
-
-long lbc_target_symbol(const char *path, const char *name)
-{
-	(void)path;
-	(void)name;
-	return -EOPNOTSUPP;
-}
