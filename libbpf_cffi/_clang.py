@@ -133,8 +133,7 @@ class Source:
                 with open(self.name, "rb") as pipe:
                     self.data = pipe.read()
                 return
-        with _files.regular_file(self.name, self.action) as file:
-            self.data = file.read()
+        self.data = _files.read_file(self.name, self.action)
         self.path = os.path.join(".", self.name) if self.name.startswith("-") else self.name
 
     def run(self, program: str, arguments: Sequence[str], show: Show) -> Result:

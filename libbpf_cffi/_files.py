@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-__all__ = ["read_file", "regular_file", "system_errors", "write_file"]
+__all__ = ["MOST", "read_file", "regular_file", "system_errors", "write_file"]
+
+
+MOST = 1 << 31
+"""Bytes of a file that is read whole: a kernel with all its symbols has half of it, an object a few megabytes."""
 
 
 def read_file(path: str, action: str) -> bytes:
-    """Read a regular file whole; a device or a FIFO would never end."""
+    """Read a regular file whole; a device or a FIFO would never end, nor a terabyte that nobody has written."""
     opened: list[int] = []
     try:
         try:
@@ -32,11 +36,7 @@ def read_file(path: str, action: str) -> bytes:
             if not stat.S_ISREG(status.st_mode):
                 error = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
                 check(-error, action, hint="it is not a regular file")
-            data = os.read(fd, status.st_size + 1)
-            if len(data) == status.st_size > 0:
-                return data
-            # It grows, has no size (in /proc), or has more than one read gives (2 GiB).
-            return data + FileIO(fd, closefd=False).readall()
+            return _read_open(fd, status.st_size, action)
         finally:
             for fd in opened:
                 os.close(fd)
@@ -45,6 +45,24 @@ def read_file(path: str, action: str) -> bytes:
     except OSError as error:
         check(-(error.errno or errno.EIO), action, hint=_file_hint)
         raise
+    except MemoryError:
+        raise failure(errno.ENOMEM, action) from None
+
+
+def _read_open(fd: int, size: int, action: str) -> bytes:
+    if size <= MOST:
+        data = os.read(fd, size + 1)
+        if len(data) == size > 0:
+            return data
+        # It grows, has no size (in /proc), or has more than one read gives.
+        with FileIO(fd, closefd=False) as file:
+            parts = [data]
+            while size <= MOST and (part := file.read(1 << 20)):
+                parts.append(part)
+                size += len(part)
+        if size <= MOST:
+            return b"".join(parts)
+    raise failure(errno.EFBIG, action, f"it has {size} bytes or more, and {MOST} are read")
 
 
 def _file_hint(error: int) -> str | None:

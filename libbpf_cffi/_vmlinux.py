@@ -16,13 +16,13 @@ from . import _log, _pins
 from ._btf_dump import Dumper
 from ._check import failure, not_null, strerror
 from ._ffi import ffi, lib, path_bytes
-from ._files import regular_file, system_errors, write_file
+from ._files import MOST, regular_file, system_errors, write_file
 from .errors import LibbpfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import NoReturn
+    from typing import BinaryIO, NoReturn
 
     from ._libbpf import btf as Btf  # noqa: N812 - `btf` is an argument here
 
@@ -227,12 +227,17 @@ def _child(path: str, seconds: int) -> NoReturn:
     import json
     import resource
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    def limit(which: int, soft: int, hard: int) -> None:
+        # What is less already stays so: to raise it is refused.
+        now = [least if least != resource.RLIM_INFINITY else soft + hard for least in resource.getrlimit(which)]
+        resource.setrlimit(which, (min(soft, *now), min(hard, now[1])))
+
+    limit(resource.RLIMIT_CORE, 0, 0)
+    limit(resource.RLIMIT_CPU, seconds, seconds + 1)
     # More than the interpreter has already: allocators and sanitizers that reserve terabytes take no memory by that.
     with open("/proc/self/statm", encoding="ascii") as file:
         most = int(file.read().split()[0]) * resource.getpagesize() + CHILD_MEMORY
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    limit(resource.RLIMIT_AS, most, most)
     status = 0
     parsed = False
     try:
@@ -264,7 +269,17 @@ def _sha256(chunks: Iterable[bytes]) -> str:
 def _file_name(path: str, action: str) -> str:
     """Give the name of a file's entry; it is read in pieces, for it may be a vmlinux of a gigabyte."""
     with regular_file(path, action) as file:
-        return _name(_sha256(iter(lambda: file.read(1 << 20), b"")))
+        if os.fstat(file.fileno()).st_size > MOST:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        return _name(_sha256(iter(lambda: _part(file), b"")))
+
+
+def _part(file: BinaryIO) -> bytes:
+    part: bytes | None = file.read(1 << 20)
+    if part is None:
+        # Such as /proc/kmsg, which is no file to end.
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return part
 
 
 def _name(digest: str) -> str:

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 
 from ._arguments import path_name, unsigned
 from ._check import failure
 from ._ffi import ffi, lib
-from ._files import read_file, write_file
+from ._files import MOST, read_file, write_file
 from ._isolate import check_object, not_survived, run_child
 from .errors import Error
 
@@ -78,14 +79,19 @@ def _read(source: Input, number: int) -> tuple[str, bytes]:
 
 
 def _read_descriptor(fd: int, action: str) -> bytes:
-    """Read a file whole, without moving where its descriptor stands."""
+    """Read a file whole, without moving where its descriptor stands; a device may have no end."""
     parts, at = [], 0
     try:
-        while part := os.pread(fd, 1 << 20, at):
+        mode = os.fstat(fd).st_mode
+        while not (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)) and at <= MOST and (part := os.pread(fd, 1 << 20, at)):
             parts.append(part)
             at += len(part)
     except OSError as error:
         raise failure(error.errno or errno.EIO, action) from None
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise failure(errno.EINVAL, action, "it is not a regular file")
+    if at > MOST:
+        raise failure(errno.EFBIG, action, f"it has more than the {MOST} bytes that are read")
     return b"".join(parts)
 
 

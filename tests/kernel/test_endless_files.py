@@ -1,0 +1,89 @@
+"""Files that are larger than memory, have no end, or give nothing now: an error that says so, and at once."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+
+import pytest
+
+import libbpf_cffi as bpf
+from libbpf_cffi import probe
+
+TERABYTE = 1 << 40
+
+READERS = {
+    "open": bpf.Object.open,
+    "open isolated": lambda path: bpf.Object.open(path, isolate=True),
+    "link": bpf.link_objects,
+    "BTF": bpf.Btf.from_file,
+    ".BTF.ext": bpf.BtfExt.from_file,
+    "functions": probe.symbols,
+    "USDT probes": probe.usdt_probes,
+    "compile": bpf.compile_object,
+    "vmlinux.h": bpf.vmlinux_h,
+}
+
+
+@pytest.fixture
+def refused(in_fork):
+    """Give errno and text of the error that a call raises, in a child that may take neither time nor memory for it."""
+
+    def ask(call, memory=1 << 32):
+        def work():
+            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+            signal.alarm(20)
+            with pytest.raises(bpf.LibbpfError) as caught:
+                call()
+            return f"{caught.value.errno} {caught.value}"
+
+        number, _, text = in_fork(work).partition(" ")
+        return int(number), text
+
+    return ask
+
+
+@pytest.fixture
+def sparse(tmp_path):
+    path = tmp_path / "sparse"
+    path.write_bytes(b"\x7fELF")
+    os.truncate(path, TERABYTE)
+    return path
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_terabyte_that_nobody_has_written_is_too_large(refused, sparse, name):
+    assert refused(lambda: READERS[name](sparse))[0] == errno.EFBIG
+
+
+@pytest.mark.parametrize("name", sorted(READERS.keys() - {"vmlinux.h"}))
+def test_a_file_that_there_is_no_memory_for_is_an_error_of_ours(refused, sparse, name):
+    os.truncate(sparse, 1 << 30)
+    assert refused(lambda: READERS[name](sparse), 1 << 29)[0] == errno.ENOMEM
+
+
+def test_a_descriptor_of_a_device_without_end_is_not_read(refused):
+    with open("/dev/zero", "rb") as file:
+        number, text = refused(lambda: bpf.link_objects(file.fileno()))
+    assert number == errno.EINVAL
+    assert "not a regular file" in text
+
+
+@pytest.mark.parametrize("name", ["compile", "vmlinux.h"])
+def test_a_file_that_has_nothing_now_is_not_waited_for(root, refused, name):
+    assert refused(lambda: READERS[name]("/proc/kmsg"))[0] == errno.EAGAIN
+
+
+def test_a_limit_of_memory_is_not_taken_for_malformed_types(root, in_fork, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = tmp_path / "btf"
+    path.write_bytes(bpf.Btf.new().raw)
+
+    def work():
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+        resource.setrlimit(resource.RLIMIT_CPU, (7, 7))
+        return "__VMLINUX_H__" in bpf.vmlinux_h(path)
+
+    assert in_fork(work) == "True"
