@@ -8,6 +8,7 @@ import re
 import stat
 
 from . import _files
+from ._check import failure
 from ._ffi import path_bytes
 from .errors import Error, LibbpfError
 
@@ -190,7 +191,10 @@ def _run(command: Sequence[str], data: bytes | None = None, pass_fds: Sequence[i
 
     thread = Thread(target=work, name="clang")
     try:
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise failure(errno.EAGAIN, f"run {command[0]!r}", str(error)) from None
         finished.wait()
     except BaseException:
         # In this order: if it is not running yet, the thread will see that it is not wanted.
@@ -249,6 +253,8 @@ def _version(program: str) -> int:
             return int(match[1] or match[2])
     try:
         said = _run([program, "--version"])
+    except LibbpfError:
+        raise
     except OSError:
         return 0
     stated = re.search(rb"version (\d+)\.", said.output)
@@ -269,6 +275,8 @@ def attempt(source: Source, programs: Sequence[str], arguments: Sequence[str], s
                 return done
             # Asked only now: the question costs as much as a small compilation.
             empty = _run([program, arguments[0], "-x", "c", "-c", "-o", "-", "-"], b"")
+        except LibbpfError:
+            raise
         except OSError as error:
             reasons.append(f"{program} cannot be run: {error.strerror}")
             continue

@@ -11,7 +11,7 @@ import shlex
 
 import pytest
 
-from libbpf_cffi import CompileError, _clang, compile_object
+from libbpf_cffi import CompileError, LibbpfError, _clang, compile_object
 
 PROGRAM = """\
 __attribute__((section("socket"), used))
@@ -297,3 +297,12 @@ def test_a_clang_that_a_signal_ended_is_said_to_be(install):
     with pytest.raises(CompileError, match="was ended by signal 11") as error:
         compile_object(PROGRAM, clang=install("clang-19", dies))
     assert error.value.returncode == -11
+
+
+def test_no_thread_for_the_compiler_is_an_error_of_ours(monkeypatch):
+    def refused(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", refused)
+    with pytest.raises(LibbpfError, match="can't start new thread"):
+        compile_object("int x;\n", clang="/bin/true")
