@@ -28,7 +28,7 @@ from .errors import ClosedError, StateError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, Generic, Protocol, TypeVar
+    from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
     from ._libbpf import CData, bpf_object
 
@@ -57,7 +57,7 @@ else:
             return cls
 
 
-__all__ = ["Handle", "ObjectHandle", "pointer", "program_title"]
+__all__ = ["Handle", "ObjectHandle", "pointer", "program_title", "uncopied"]
 
 # `_weakref` is what `weakref` is made of; its classes are written in Python, and cost an object more than libbpf does.
 _roots: set[ref[Handle[Any]]] = set()
@@ -225,6 +225,11 @@ class Handle(_Base["P"]):
             for pointer in made:
                 for fd in self._fds(pointer):
                     os.close(fd)
+
+
+def uncopied(self: object, _protocol: object) -> NoReturn:
+    """Stand in for ``__reduce_ex__`` where a copy would share the pointer, and not know what the other does with it."""
+    raise TypeError(f"{self!r} cannot be copied, nor sent to another process")
 
 
 def program_title(program: Any) -> str:

@@ -9,7 +9,7 @@ from . import _log
 from ._arguments import path_name
 from ._check import by_id_hint, check, not_null
 from ._ffi import ffi, lib, path_bytes, unsigned
-from ._handle import Handle, program_title
+from ._handle import Handle, program_title, uncopied
 from ._kernel_open import ids
 from ._pins import check_pin, opening_hint
 
@@ -41,6 +41,7 @@ class LinkOpening:
     """How links come about."""
 
     __slots__ = ("__weakref__", "_handle", "_owner")
+    __reduce_ex__ = uncopied
 
     _handle: Handle[bpf_link]
     _owner: object

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import _log
 from ._check import check
 from ._ffi import boolean, ffi, lib, unsigned
-from ._handle import ObjectHandle
+from ._handle import ObjectHandle, uncopied
 from .errors import StateError
 
 TYPE_CHECKING = False
@@ -57,6 +57,7 @@ class Settings:
     """The definition of a map: of one of an object what libbpf has, of a stand-alone one what the kernel said."""
 
     __slots__ = ("_facts", "_handle", "_map", "_name", "_numa_node", "_owner")
+    __reduce_ex__ = uncopied
 
     _owner: Any
     """What must live as long as the map: its object, or the map that this is a view of."""

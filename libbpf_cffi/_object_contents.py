@@ -7,7 +7,7 @@ from _weakref import ref
 from . import _elf, _log, _prog_handlers
 from ._check import check
 from ._ffi import c_string, ffi, lib, text, unsigned
-from ._handle import ObjectHandle
+from ._handle import ObjectHandle, uncopied
 from ._named import Named
 from .maps import Map, kind_of
 from .programs import Program
@@ -46,6 +46,7 @@ class Contents:
         "_skipped",
         "_variables",
     )
+    __reduce_ex__ = uncopied
 
     _btf: Btf | None
     _custom_btf: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import _log
 from ._check import check, device_hint
 from ._ffi import ffi, lib, text
-from ._handle import ObjectHandle
+from ._handle import ObjectHandle, uncopied
 from .errors import StateError
 from .links import Link
 
@@ -100,6 +100,7 @@ class ProgramBase(LoadedProgram):
     """A program of an object: who it is, and what the methods of every kind need."""
 
     __slots__ = ("__weakref__", "_handle", "_logs", "_name", "_owner", "_program", "_section_name")
+    __reduce_ex__ = uncopied
 
     _handle: ObjectHandle
 

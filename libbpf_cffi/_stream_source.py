@@ -12,6 +12,7 @@ from _weakref import ref
 from time import monotonic
 
 from ._batch import Block, Memory
+from ._handle import uncopied
 from ._map_access import CLOSED
 from .errors import ClosedError, EventError, StateError
 
@@ -83,6 +84,7 @@ class EventSource:
         "_several",
         "_size",
     )
+    __reduce_ex__ = uncopied
 
     _name: str
     """What is read, in words."""

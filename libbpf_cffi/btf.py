@@ -23,7 +23,7 @@ from ._btf_type import BtfEnumerator, BtfMember, BtfParam, BtfType, BtfVariable
 from ._check import by_id_hint, check, failure, not_null
 from ._ffi import c_string, ffi, lib, path_bytes, text, unsigned
 from ._files import read_file
-from ._handle import Handle
+from ._handle import Handle, uncopied
 from .enums import BtfKind
 
 TYPE_CHECKING = False
@@ -66,6 +66,7 @@ class Btf(Deriving, Finding, Writing):
         "_of_object",
         "_tag_index",
     )
+    __reduce_ex__ = uncopied
 
     _handle: Handle[Any]
     _name: str

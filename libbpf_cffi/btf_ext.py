@@ -11,7 +11,7 @@ from ._arguments import buffer
 from ._check import check, failure, not_null
 from ._ffi import ffi, lib, path_bytes, text
 from ._files import read_file
-from ._handle import Handle
+from ._handle import Handle, uncopied
 from .btf import Btf, BtfType
 
 TYPE_CHECKING = False
@@ -59,6 +59,7 @@ class BtfExt:
     """
 
     __slots__ = ("__weakref__", "_btf", "_handle")
+    __reduce_ex__ = uncopied
 
     _btf: Btf
     _handle: Handle[btf_ext]

@@ -10,6 +10,7 @@ from ._arguments import buffer, iterable, path_name
 from ._borrow import Descriptors
 from ._check import check
 from ._ffi import c_string, ffi, lib, text, unsigned
+from ._handle import uncopied
 from ._kernel_open import NAME_MAX, descriptor
 from ._pins import Folders, pin_path, pinning_hint, remove_pin
 from ._program import argument_type
@@ -44,6 +45,7 @@ class KernelProgram(ProgramDump, ProgramKernel, ProgramRun):
     """
 
     __slots__ = ("__weakref__", "_btf", "_facts", "_handle", "_log", "_pin")
+    __reduce_ex__ = uncopied
 
     _handle: Handle[lbc_prog]
     _facts: CData

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import gc
 import os
 import pickle
+import re
 import subprocess
 import threading
 
@@ -356,11 +358,14 @@ if __name__ == "__main__":
     assert said.split() == ["True", "True"]
 
 
-def test_no_handle_of_ours_can_be_sent_to_another_process(loaded):
+@pytest.mark.parametrize("way", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_no_handle_of_ours_can_be_copied_or_sent_to_another_process(loaded, way):
     obj = loaded("basic")
-    for thing in (obj, obj.programs["on_raw"], obj.maps["events"], obj.programs["on_raw"].attach()):
-        with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
-            pickle.dumps(thing)
+    link = obj.programs["on_raw"].attach()
+    reader = obj.maps["events"].ring_buffer()
+    for thing in (obj, obj.programs["on_raw"], obj.maps["events"], link, reader, bpf.Btf.new()):
+        with pytest.raises(TypeError, match=f"^{re.escape(repr(thing))} cannot be copied"):
+            way(thing)
 
 
 def test_descriptors_are_not_inherited_by_programs_that_are_started(loaded):
