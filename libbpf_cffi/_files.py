@@ -57,7 +57,10 @@ def _read_open(fd: int, size: int, action: str) -> bytes:
         # It grows, has no size (in /proc), or has more than one read gives.
         with FileIO(fd, closefd=False) as file:
             parts = [data]
-            while size <= MOST and (part := file.read(1 << 20)):
+            while size <= MOST and (part := file.read(1 << 20)) != b"":
+                if part is None:
+                    # Such as /proc/kmsg, which is no file to end.
+                    check(-errno.EAGAIN, action)
                 parts.append(part)
                 size += len(part)
         if size <= MOST:
