@@ -29,8 +29,8 @@ from libbpf_cffi import probe
 
 pytestmark = pytest.mark.needs("uprobe", "perf_link", "attach_cookie", "uprobe_multi")
 
-SECONDS = 20
-MANY = 200_000
+SECONDS = 120
+MANY = 50_000
 FORMAT = bpf.lib.LIBBPF_ERRNO__FORMAT
 LONG = b"a" * 500_000
 
