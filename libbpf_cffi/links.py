@@ -7,13 +7,13 @@ import os
 
 from . import _log
 from ._arguments import path_name
-from ._check import check
+from ._check import check, failure
 from ._ffi import ffi, lib, text
 from ._handle import program_title
 from ._link_kinds import KindsOfLinks
 from ._link_open import LinkOpening, is_perf_event, own_descriptor
 from ._pins import Folders, pin_path, pinning_hint
-from .errors import StateError
+from .errors import LibbpfError, StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,8 +127,8 @@ class Link(LinkOpening, KindsOfLinks):
 
         *Wraps* ``bpf_link__update_program()``, ``bpf_link_update()``. The program must be loaded and of the same type.
         With `old` nothing is done, and an error raised (EPERM of most kinds), unless that is the program which is
-        attached (``BPF_F_REPLACE``). Linux 5.7; `NotSupportedError` or `LibbpfError` (EINVAL) for the kinds that the
-        kernel cannot update.
+        attached (``BPF_F_REPLACE``). Linux 5.7; `NotSupportedError` for the kinds that the kernel cannot update: it can
+        those of control groups, XDP, TCX, netkit, network namespaces, maps of sockets (6.10) and iterators.
         """
         for each in (program, old):
             if each is not None and not hasattr(each, "_loaded"):
@@ -174,22 +174,26 @@ class Link(LinkOpening, KindsOfLinks):
             if old is not None:
                 opts.set("flags", lib.BPF_F_REPLACE)
                 opts.set(field, borrowed.of(old, action))
-
-            def hint(error: int) -> str | None:
-                if error == errno.ENOLINK:
-                    return "it was detached, or what it was attached to is gone: close it, and attach anew"
-                if (why := self._no_link_of_the_kernel(error)) is not None:
-                    return why
-                if error in (errno.EPERM, errno.ENOENT, errno.EINVAL) and old is not None:
-                    return f"perhaps it is not {old.name!r} that is attached now"
-                if error == errno.EINVAL:
-                    return "the new program must be of the type, and for the attach type, of the one that is attached"
-                return None
-
             with self._handle.lock:
                 _log.listen()
                 # What bpf_link__update_program() does, with the program's descriptor held by us.
-                check(lib.bpf_link_update(self.fd, fd, opts.pointer), action, hint)
+                result = lib.bpf_link_update(self.fd, fd, opts.pointer)
+                if result >= 0:
+                    _log.take()
+                    return
+                messages, info = _log.take(), self._info_if_told()
+            from ._link_update import refusal
+
+            error, hint = refusal(-result, info, field, None if old is None else (old.name, opts), borrowed)
+            hint = self._no_link_of_the_kernel(-result) or hint
+            raise failure(error, action, hint, messages=messages)
+
+    def _info_if_told(self) -> CData | None:
+        try:
+            return self._raw_info()
+        except LibbpfError:
+            # Before Linux 5.8.
+            return None
 
     def pin(self, path: str | os.PathLike[str]) -> None:
         """Pin the link at `path` below a BPF file system: the program stays attached until the pin is

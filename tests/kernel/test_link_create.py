@@ -131,7 +131,8 @@ def test_an_interface_is_named_by_its_name(in_netns):
                 assert link.info.details == {"ifindex": 1}
                 link.update_program(second, old=first)
                 assert link.info.prog_id == second.id
-                with pytest.raises(bpf.LibbpfError, match="perhaps it is not"):
+                stale = f"old is program {first.id}, but program {second.id} is attached now"
+                with pytest.raises(bpf.LibbpfError, match=stale):
                     link.update_program(first, old=first)
                 assert link.info.prog_id == second.id
             with pytest.raises(bpf.LibbpfError, match="find the network device 'never'"):
@@ -311,8 +312,11 @@ def test_an_update_expects_the_old_program(loaded):
     programs = loaded("kinds").programs
     first, second = programs["of_iterator"], programs["of_iterator_too"]
     with first.attach() as link:
-        with pytest.raises(bpf.LibbpfError, match="perhaps it is not 'of_iterator_too' that is attached"):
+        with pytest.raises(bpf.LibbpfError) as caught:
             link.update_program(second, old=second)
+        assert caught.value.hint == (
+            f"old is program {second.id} ('of_iterator_too'), but program {first.id} ('of_iterator') is attached now"
+        )
         assert link.info.prog_id == first.id
         link.update_program(second, old=first)
         assert link.info.prog_id == second.id
@@ -338,7 +342,7 @@ def test_a_table_of_functions_takes_the_place_of_another(loaded):
 def test_an_update_expects_the_old_table(loaded):
     maps = [loaded("struct_ops").maps["with_link"] for _ in range(3)]
     with maps[0].attach_struct_ops() as link:
-        with pytest.raises(bpf.LibbpfError, match="perhaps it is not"):
+        with pytest.raises(bpf.LibbpfError, match=f"but map {maps[0].id} .'with_link'. is attached now"):
             link.update_map(maps[1], old=maps[2])
         assert link.info.details["map_id"] == maps[0].id
         link.update_map(maps[1], old=maps[0])

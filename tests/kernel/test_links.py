@@ -535,9 +535,32 @@ def test_update_to_a_program_of_another_type_is_refused(loaded, attach_cgroup):
 @pytest.mark.parametrize("name", ["of_tracepoint", "of_raw_tracepoint", "of_tp_btf"])
 def test_update_of_what_the_kernel_cannot_update_is_an_error(loaded, name):
     obj = loaded("kinds")
-    with obj.programs[name].attach() as link, pytest.raises(bpf.LibbpfError) as caught:
+    with obj.programs[name].attach() as link, pytest.raises(bpf.NotSupportedError) as caught:
         link.update_program(obj.programs[name])
-    assert caught.value.errno in (errno.EINVAL, errno.EOPNOTSUPP)
+    assert caught.value.errno == errno.EOPNOTSUPP
+
+
+@pytest.mark.parametrize(("name", "kind"), [("of_raw_tracepoint", "RAW_TRACEPOINT"), ("of_tracepoint", "PERF_EVENT")])
+def test_the_hint_names_the_type_of_what_cannot_be_updated(loaded, name, kind):
+    program = loaded("kinds").programs[name]
+    with program.attach() as link, pytest.raises(bpf.NotSupportedError) as caught:
+        link.update_program(program, old=program)
+    assert f"of the type {kind} cannot be updated, only those of control groups, XDP, " in caught.value.hint
+
+
+def test_a_link_that_was_detached_is_not_updated_and_says_so(loaded, attach_cgroup):
+    obj = loaded("network")
+    with attach_cgroup(obj.programs["first"]) as link:
+        link.detach()
+        with pytest.raises(bpf.LibbpfError, match="it was detached, or") as caught:
+            link.update_program(obj.programs["second"])
+        assert caught.value.errno == errno.ENOLINK
+
+
+def test_a_refused_type_is_not_told_as_a_stale_program(loaded, attach_cgroup):
+    obj = loaded("network")
+    with attach_cgroup(obj.programs["first"]) as link, pytest.raises(bpf.LibbpfError, match="of the type"):
+        link.update_program(obj.programs["pass"], old=obj.programs["first"])
 
 
 def test_update_to_a_program_that_is_not_loaded_is_a_state_error(loaded, opened, attach_cgroup):

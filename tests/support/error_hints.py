@@ -22,7 +22,7 @@ STEPS = {
     "open": ("_files", "tokens"),
     "load": ("_memlock", "_object_load", "_program_open"),
     "attach": (
-        "_attach_iter", "_attach_tracing", "_attach_user", "_link_kinds", "_link_open", "_targets", "links",
+        "_attach_iter", "_attach_tracing", "_attach_user", "_link_kinds", "_link_open", "_link_update", "_targets",
         "perf_events", "programs",
     ),
     "network": ("_net_hints", "_net_query", "_net_tc", "_netlink"),

@@ -20,7 +20,10 @@ ROWS = (
     {"_link_opts"},
     {"_codec_base", "_syscall_attrs", "_syscall_text"},
     {"syscalls"},
-    {"_elf_target", "_gen_loader", "_head_room", "_isolate", "_kernel_holders", "_link_kinds", "_memlock", "tokens"},
+    {
+        "_elf_target", "_gen_loader", "_head_room", "_isolate", "_kernel_holders", "_link_kinds", "_link_update",
+        "_memlock", "tokens",
+    },
     {"_codec_scalar", "_codec_union", "_trace_source"},
     {"_codec_array", "_codec_struct", "_link_open", "_trace_text"},
     {"_codec_flexible", "_trace_format", "_trace_instance", "_trace_names", "_trace_reader"},
