@@ -14,7 +14,6 @@ from ._map_access import close_elements
 from ._map_settings import address_of
 from ._object_contents import Contents
 from ._pins import Folders, check_pin
-from .enums import MapType, ProgType
 from .errors import LibbpfError
 
 TYPE_CHECKING = False
@@ -117,6 +116,8 @@ class Loading(Contents):
 
     def _type_hint(self, messages: list[tuple[int, str]]) -> str | None:
         """Say of what type the map or program is that was refused, if the kernel does not have that."""
+        from .enums import MapType, ProgType
+
         for _, said in messages:
             name = said.partition("'")[2].partition("'")[0]
             if "': failed to create: " in said and name in self._maps:
