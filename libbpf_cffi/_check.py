@@ -88,8 +88,11 @@ def failure(
         logs.append((name, user_log))
     # The last one: programs before it, with a log_level of their own, were accepted.
     for name, log in reversed(logs):
-        refused = VerifierError(error, strerror_text, action, texts, _locked_helper(log), program=name, log=log)
+        refused = VerifierError(error, strerror_text, action, texts, program=name, log=log)
         if refused.summary():
+            from ._verifier_hints import verifier_hint
+
+            refused.hint = _locked_helper(log) or verifier_hint(log)
             return refused
     kind: type[LibbpfError] = LibbpfError
     if error in (errno.EPERM, errno.EACCES):

@@ -121,8 +121,22 @@ def modules_with_hints() -> set[str]:
     return {path.stem for path in PACKAGE.glob("*.py") if any(hints(path))}
 
 
+def verifier_table() -> str:
+    """Write the hints for the verifier's words as a table of Markdown."""
+    tree = ast.parse((PACKAGE / "_verifier_hints.py").read_text(encoding="utf-8"))
+    assigned = [each for each in tree.body if isinstance(each, ast.Assign)]
+    [value] = [each.value for each in assigned if ast.unparse(each.targets[0]) == "HINTS"]
+    lines = [
+        f"| {', '.join(f'`{each}`' for each in words)} | {hint.replace('{helper}', '…')} |"
+        for words, hint in ast.literal_eval(value)
+    ]
+    return "\n".join(["| the verifier says | what the hint says |", "|---|---|", *lines, ""])
+
+
 def table(step: str) -> str:
     """Write the hints of a step as a table of Markdown."""
+    if step == "verifier":
+        return verifier_table()
     rows: dict[tuple[tuple[str, ...], str], None] = {}
     for module in STEPS[step]:
         for errnos, text in hints(PACKAGE / f"{module}.py"):

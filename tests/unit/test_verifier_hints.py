@@ -1,0 +1,56 @@
+"""Which of the verifier's words are known, those of old kernels too."""
+
+from __future__ import annotations
+
+import pytest
+
+from libbpf_cffi._verifier_hints import HINTS, verifier_hint
+
+OLD = {
+    "cannot call GPL only function from proprietary program": "LICENSE",
+    "R0 invalid mem access 'ringbuf_mem_or_null'": "may be NULL",
+    "R1 type=map_value_or_null expected=fp, pkt, pkt_meta, map_key, map_value": "may be NULL",
+    "R1 invalid mem access 'inv'": "BPF_CORE_READ()",
+    "invalid func unknown#174": "the helper bpf_get_attach_cookie()",
+    "invalid func unknown#195896080": "bpf_core_field_exists()",
+    "unknown func bpf_get_attach_cookie#174": "may not call that helper",
+    "back-edge from insn 7 to 2": "a loop ends",
+    "The sequence of 8193 jumps is too complex.": "too many ways",
+    "R2 unbounded memory access, make sure to bounds check any such access": "bound it",
+    "R2 min value is negative, either use unsigned or 'var &= const'": "bound it",
+    "invalid stack type R1 off=-16 access_size=600": "512 bytes",
+    "invalid indirect read from stack off -16+4 size 16": "512 bytes",
+    "invalid read from stack R10 off=-8 size=8": "512 bytes",
+    "R1 !read_ok": "no value on this path",
+    "dereference of modified ctx ptr R1 off=8 disallowed": "the context",
+    "kfunc 'bpf_no_such' is referenced but wasn't resolved": "kfunc",
+}
+
+
+@pytest.mark.parametrize("words", OLD)
+def test_what_verifiers_have_said_is_known(words):
+    hint = verifier_hint(f"0: R1=ctx() R10=fp0\n{words}\nprocessed 8 insns (limit 1000000)\n")
+    assert OLD[words] in (hint or "")
+
+
+@pytest.mark.parametrize(("words", "hint"), [(each, hint) for words, hint in HINTS for each in words])
+def test_no_words_are_shadowed_by_those_before(words, hint):
+    begins = hint.partition("{")[0]
+    assert verifier_hint(f"R1 {words} 16\n").startswith(begins)
+
+
+def test_a_line_of_the_source_is_nothing_that_the_verifier_says():
+    assert verifier_hint("; /* infinite loop detected: R1 !read_ok */ @ x.c:3\n0: (95) exit\nsomething new\n") is None
+
+
+def test_only_the_end_of_a_log_counts():
+    assert verifier_hint("R1 !read_ok\n" + "1: (b7) r0 = 0\n" * 20 + "something new\n") is None
+
+
+def test_the_report_of_new_kernels_is_not_looked_at():
+    log = "1: (95) exit\nR1 !read_ok\n\nVerification failed: x\n\nReason: it might sleep in a non-sleepable one\n"
+    assert "no value on this path" in verifier_hint(log)
+
+
+def test_nothing_is_said_of_words_that_are_not_known():
+    assert verifier_hint("") is None
