@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Given = bool | BtfType | None
 
-__all__ = ["create", "given_types"]
+__all__ = ["create", "given_types", "refused_hint"]
 
 STACK_DEPTH = 127
 """As many frames as the kernel takes by default (sysctl kernel.perf_event_max_stack)."""
@@ -164,6 +164,11 @@ def create(
     facts.btf_key_type_id = types.key_id
     facts.btf_value_type_id = 0 if _is_number(shown_value) else types.value_id
     return made, types.btf
+
+
+def refused_hint(kind: int, key_size: int, value_size: int, max_entries: int, map_flags: int) -> str:
+    """Say what is wrong with the definition of a map that the kernel has refused when an object was loaded."""
+    return _map_open.definition_hint(kind, key_size, value_size, max_entries, map_flags, _RULES.get(kind))
 
 
 def _prefix(key: Any) -> Any:

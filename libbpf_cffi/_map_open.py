@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ._handle import Handle
     from ._libbpf import CData, lbc_map
 
-__all__ = ["MAPS", "create", "fdinfo", "from_id", "from_pin", "type_name"]
+__all__ = ["MAPS", "create", "definition_hint", "fdinfo", "from_id", "from_pin", "type_name"]
 
 
 def _id_hint(error: int, number: int) -> str | None:
@@ -57,6 +57,17 @@ def creation(name: str) -> str:
     return f"create map {name!r}" if name else "create a map without a name"
 
 
+def definition_hint(
+    kind: int, key_size: int, value_size: int, max_entries: int, map_flags: int, rule: str | None
+) -> str:
+    """Say what a map was to be like that the kernel has refused, and what its type wants."""
+    said = (
+        f"the kernel refuses this definition: type {type_name(kind)}, key_size {key_size}, value_size {value_size}, "
+        f"max_entries {max_entries}, map_flags {map_flags:#x}"
+    )
+    return said if rule is None else f"{said}; of this type {rule}"
+
+
 def create(
     kind: int, key_size: int, value_size: int, max_entries: int, name: str, fields: dict[str, Any], rule: str | None
 ) -> tuple[Handle[lbc_map], CData]:
@@ -77,15 +88,12 @@ def create(
         if named := _name_hint(error, name):
             return named
         if error in (errno.EINVAL, errno.E2BIG):
-            said = (
-                f"the kernel refuses this definition: type {type_name(kind)}, key_size {key_size}, value_size "
-                f"{value_size}, max_entries {max_entries}, map_flags {fields.get('map_flags') or 0:#x}"
-            )
             # Of tables of functions old kernels do not tell: they come with an object in any case.
             probed = kind != lib.BPF_MAP_TYPE_STRUCT_OPS and error == errno.EINVAL
             if probed and lib.libbpf_probe_bpf_map_type(kind, ffi.NULL) in (0, -errno.EOPNOTSUPP):
                 return f"this kernel has no maps of the type {type_name(kind)}"
-            return said if rule is None else f"{said}; of this type {rule}"
+            flags = fields.get("map_flags") or 0
+            return definition_hint(kind, key_size, value_size, max_entries, flags, rule)
         return "there is not enough memory for it" if error == errno.ENOMEM else None
 
     return MAPS.make(

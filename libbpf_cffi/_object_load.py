@@ -28,6 +28,14 @@ __all__ = ["Loading"]
 _UNKNOWN = (0, -errno.EOPNOTSUPP)
 """What libbpf's probes say of types that the kernel does not have, and that libbpf does not know."""
 
+_DEFINITION = {
+    "key_size": lib.bpf_map__key_size,
+    "value_size": lib.bpf_map__value_size,
+    "max_entries": lib.bpf_map__max_entries,
+    "map_flags": lib.bpf_map__map_flags,
+}
+"""What a map is to be like, by the kernel's names."""
+
 OPEN, PREPARED, LOADED, FAILED = ObjectHandle.OPEN, ObjectHandle.PREPARED, ObjectHandle.LOADED, ObjectHandle.FAILED
 
 
@@ -112,6 +120,7 @@ class Loading(Contents):
         refused = [said.partition("'")[2].partition("'")[0] for _, said in messages if "': failed to load: " in said]
         hint = missing_btf_target((said for _, said in messages), sections)
         hint = hint or traced_hint(error, sections.get(refused[0], "") if refused else "")
+        hint = hint or self._pinned_hint(messages)
         return hint or (self._type_hint(messages) if error in (errno.EINVAL, errno.EOPNOTSUPP) else None)
 
     def _type_hint(self, messages: list[tuple[int, str]]) -> str | None:
@@ -125,12 +134,43 @@ class Loading(Contents):
                 if lib.libbpf_probe_bpf_map_type(number, ffi.NULL) in _UNKNOWN:
                     kind = MapType(number).name
                     return f"this kernel has no maps of the type {kind}: autocreate = False leaves it out"
+                return self._definition_hint(self._maps[name])
             # A verifier has seen it of which there is a log.
             if "': failed to load: " in said and name in self._programs and not load_logs(messages):
                 number = lib.bpf_program__type(self._programs[name])
                 if lib.libbpf_probe_bpf_prog_type(number, ffi.NULL) in _UNKNOWN:
                     kind = ProgType(number).name
                     return f"this kernel has no programs of the type {kind}: autoload = False leaves it out"
+        return None
+
+    def _definition_hint(self, map: bpf_map) -> str:
+        from ._map_create import refused_hint
+
+        return refused_hint(lib.bpf_map__type(map), *(get(map) for get in _DEFINITION.values()))
+
+    def _pinned_hint(self, messages: list[tuple[int, str]]) -> str | None:
+        """Say in what a pinned map differs from the object's that was to be it (libbpf's map_is_reuse_compat())."""
+        from ._borrow import Descriptors
+
+        head, tail = "pinned map at '", "': parameter mismatch"
+        paths = [said.partition(head)[2].partition(tail)[0] for _, said in messages if head in said and tail in said]
+        for name, each in self._maps.items():
+            if not paths or text(lib.bpf_map__pin_path(each)) != paths[-1]:
+                continue
+            info = ffi.new("struct bpf_map_info *")
+            size = ffi.new("__u32 *", ffi.sizeof(info[0]))
+            with Descriptors() as made:
+                fd = made.make(lib.bpf_obj_get, os.fsencode(paths[-1]))
+                if fd < 0 or lib.bpf_map_get_info_by_fd(fd, info, size) < 0:
+                    return None
+            fields = {"type": lib.bpf_map__type, **_DEFINITION, "map_extra": lib.bpf_map__map_extra}
+            both = [(field, getattr(info, field), get(each)) for field, get in fields.items()]
+            theirs = ", ".join(f"{field} {pinned}" for field, pinned, own in both if pinned != own)
+            ours = ", ".join(f"{field} {own}" for field, pinned, own in both if pinned != own)
+            return (
+                f"the pinned map has {theirs}, {name!r} of the object {ours}: set that to the same before load, or "
+                "take the pinned one as it is by Map.reuse(), or remove the pin, with what is in it"
+            )
         return None
 
     def _pin_by_name(self, action: str) -> Folders:

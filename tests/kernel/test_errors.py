@@ -130,6 +130,18 @@ def test_what_the_kernel_does_not_know_is_an_error_with_its_errno(opened):
     assert "raw_hits" in "\n".join(caught.value.messages)
 
 
+@pytest.mark.every_kernel
+def test_the_definition_of_a_map_that_is_refused_is_told_with_what_its_type_wants(opened):
+    obj = opened("refusals")
+    obj.maps["events"].key_size = 0
+    with pytest.raises(bpf.LibbpfError) as caught:
+        obj.load()
+    assert caught.value.hint == (
+        "the kernel refuses this definition: type HASH, key_size 0, value_size 16, max_entries 16, map_flags 0x0; of "
+        "this type a key and a value have at least a byte, and max_entries is 1 or more"
+    )
+
+
 def test_every_error_of_libbpf_is_an_os_error(loaded):
     with pytest.raises(OSError, match="cannot attach") as caught:
         loaded("basic").programs["pass"].attach()

@@ -481,3 +481,38 @@ with bpf.Object.open(sys.argv[1]) as obj:
     assert exists(int(said))
     with bpf.Link.open(pins / "link") as link:
         assert link.info.prog_id == int(said)
+
+
+# Pinned maps that are not what the object wants
+
+
+def mismatched(opened, pins, **changed):
+    """Load an object twice with a map that is pinned by its name, and changed the second time; give the error."""
+    opened("pinned_map", pin_root_path=pins).load()
+    obj = opened("pinned_map", pin_root_path=pins)
+    for name, value in changed.items():
+        setattr(obj.maps["libbpf_cffi_pinned"], name, value)
+    with pytest.raises(bpf.LibbpfError) as caught:
+        obj.load()
+    return caught.value
+
+
+def test_a_pinned_map_of_another_size_is_told_by_what_differs(opened, pins):
+    hint = mismatched(opened, pins, max_entries=32).hint
+    assert "the pinned map has max_entries 1, 'libbpf_cffi_pinned' of the object max_entries 32: " in hint
+
+
+def test_a_pinned_map_is_told_by_all_that_differs(opened, pins):
+    hint = mismatched(opened, pins, max_entries=32, map_flags=bpf.MapFlags.MMAPABLE).hint
+    assert "has max_entries 1, map_flags 0, 'libbpf_cffi_pinned' of the object max_entries 32, map_flags 1024" in hint
+
+
+def test_a_pinned_map_of_another_size_is_taken_as_it_is_by_reuse(opened, pins):
+    mismatched(opened, pins, max_entries=32)
+    obj = opened("pinned_map", pin_root_path=pins)
+    changed = obj.maps["libbpf_cffi_pinned"]
+    changed.max_entries = 32
+    with bpf.Map.from_pin(pins / "libbpf_cffi_pinned") as pinned:
+        changed.reuse(pinned)
+        obj.load()
+        assert (changed.id, changed.max_entries) == (pinned.id, 1)
