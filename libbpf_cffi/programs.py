@@ -168,6 +168,10 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
             return f"section {self.section_name!r} does not say what to attach to: {use} takes the target"
         if error == errno.EEXIST:
             return "this program is attached there already: close that link first"
+        if kind in ("raw_tp", "raw_tracepoint", "raw_tp.w", "raw_tracepoint.w") and error == errno.ENOENT:
+            from ._close_names import missing_raw_tracepoint
+
+            return missing_raw_tracepoint(target)
         if kind in ("kprobe", "kretprobe"):
             return self._no_kprobes() or function_hint(error, target.partition("+")[0])
         return tracepoint_hint(error, target) if kind in ("tp", "tracepoint") else None

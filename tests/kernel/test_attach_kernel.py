@@ -494,3 +494,11 @@ def test_an_event_is_led_by_another(root):
         leader.enable()
         touch_new_pages()
         assert event.count > 0
+
+
+def test_a_section_with_a_raw_tracepoint_that_is_not_there_gets_close_names(root):
+    source = '__attribute__((section("raw_tp/sys_entr"))) int wrong(void *ctx) { return 0; }\n'
+    with bpf.Object.open(bpf.compile_object(source)) as obj:
+        obj.load()
+        with pytest.raises(bpf.LibbpfError, match=r"close names: .*'sys_enter'"):
+            obj.programs["wrong"].attach()
