@@ -182,11 +182,11 @@ class Link(LinkOpening, KindsOfLinks):
                     _log.take()
                     return
                 messages, info = _log.take(), self._info_if_told()
+                no_link = self._no_link_of_the_kernel(-result)
             from ._link_update import refusal
 
             error, hint = refusal(-result, info, field, None if old is None else (old.name, opts), borrowed)
-            hint = self._no_link_of_the_kernel(-result) or hint
-            raise failure(error, action, hint, messages=messages)
+            raise failure(error, action, no_link or hint, messages=messages)
 
     def _info_if_told(self) -> CData | None:
         try:
