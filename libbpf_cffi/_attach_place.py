@@ -12,13 +12,13 @@ from .links import Link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from typing_extensions import Self
 
     from ._program import LoadedProgram
 
-    Neighbour = LoadedProgram | Link | int | None
+    Neighbour: TypeAlias = LoadedProgram | Link | int | None
 
 __all__ = ["LinkId", "Place", "describe", "must_be_of", "wrong_type"]
 

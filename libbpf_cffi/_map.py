@@ -3,40 +3,38 @@
 A kind says in `_make_key_codec` and `_make_value_codec` how its keys and values become bytes and back (a codec has
 `size`, `typename`, `format`, `decode`, `decode_many`, `encode`, `encode_many` and `dtype`, as in `_codec`), and has the
 operations that it has. Everything else is here, or in what `Map` is made of: what a map is (`_map_settings`,
-`_map_identity`), how it is opened (`_map_open`), libbpf's verbs for its elements (`_map_elements`), and what it has to
-do with other maps and programs (`_map_related`).
+`_map_identity`), how it is created (`_map_creatable`) and opened (`_map_open`), libbpf's verbs for its elements
+(`_map_elements`), and what it has to do with other maps and programs (`_map_related`).
 """
 
 from __future__ import annotations
 
 import errno
-import os
 
 from . import _log, _map_create, _map_open
 from ._check import check
-from ._ffi import c_string, ffi, lib, text, unsigned
+from ._ffi import c_string, ffi, lib, text
 from ._handle import Handle, ObjectHandle
 from ._kernel_open import NAME_MAX
+from ._map_creatable import Creatable
 from ._map_open import MAPS
-from ._map_related import Related
 from ._map_settings import kind_of, register
-from ._type_numbers import map_type_number
 from .errors import StateError
 from .links import Link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from typing import Any
 
     from typing_extensions import Self
 
     from ._libbpf import CData, bpf_map
-    from .enums import MapType
 
 __all__ = ["Map", "kind_of", "register"]
 
 
-class Map(Related):
+class Map(Creatable):
     """A map, of an object or stand-alone. The class of a map goes by its type: `HashMap`, `ArrayMap` and so on.
 
     A map of an object is borrowed from it: it keeps the object, and is as closed as the object is. Its definition may
@@ -99,63 +97,6 @@ class Map(Related):
         return pointer
 
     # Stand-alone maps
-
-    @classmethod
-    def create(
-        cls,
-        type: MapType | str | int,
-        key: Any = None,
-        value: Any = None,
-        max_entries: int = 0,
-        *,
-        name: str = "",
-        map_flags: int = 0,
-        map_extra: int = 0,
-        numa_node: int | None = None,
-        map_ifindex: int = 0,
-        inner: Map | None = None,
-        token_fd: int | None = None,
-        excl_prog_hash: bytes | None = None,
-    ) -> Self:
-        """Create a map that belongs to no object.
-
-        *Wraps* ``bpf_map_create()``. `type` is a `MapType`, or its name such as ``"percpu_hash"``. `key` and `value`
-        are each the name of a type (``"u8"`` to ``"u64"``, ``"s8"`` to ``"s64"``, ``"bool"``, ``"float"``,
-        ``"double"``, ``"char[16]"``, ``"u32[2][3]"``), a dict of a struct's members, laid out as in C (``{"pid": "u32",
-        "comm": "char[16]"}``), a `BtfType`, or a number of bytes; ``None`` is what maps of the type have anyway. The
-        types are kept with the map as BTF where the kernel takes it (not for every type of map), for whoever opens it
-        later. `name` has at most 15 bytes. `inner` is a map that those which a map of maps holds must be like. The
-        other keywords are the fields of ``struct bpf_map_create_opts``; a `numa_node` sets its flag, and so does what
-        the kernel wants of a type in any case. The map lives as long as this `Map`, a pin or a program holds it.
-        """
-        flags = unsigned(map_flags, 32, "map_flags")
-        if numa_node is not None:
-            flags |= lib.BPF_F_NUMA_NODE
-        if token_fd is not None:
-            flags |= lib.BPF_F_TOKEN_FD
-        fields = {
-            "map_flags": flags,
-            "map_extra": unsigned(map_extra, 64, "map_extra"),
-            "numa_node": None if numa_node is None else unsigned(numa_node, 32, "numa_node"),
-            "map_ifindex": unsigned(map_ifindex, 32, "map_ifindex"),
-            "token_fd": None if token_fd is None else unsigned(token_fd, 31, "token_fd"),
-            "excl_prog_hash": excl_prog_hash,
-        }
-        kind = map_type_number(type)
-        if not (inner is None or isinstance(inner, Map)):
-            raise TypeError(f"inner must be a Map, not {inner.__class__.__name__}")
-        inner_fd = -1 if inner is None else inner._dup(_map_open.creation(name))
-        try:
-            if inner_fd >= 0:
-                fields["inner_map_fd"] = inner_fd
-            made, types = _map_create.create(kind, key, value, max_entries, name, fields)
-        finally:
-            if inner_fd >= 0:
-                os.close(inner_fd)
-        self = cls._stand_alone(made)
-        self._btf = types
-        self._numa_node = numa_node or 0
-        return self
 
     @classmethod
     def from_id(

@@ -9,14 +9,17 @@ from ._check import check
 from ._ffi import c_string, ffi, lib, text, unsigned
 from ._handle import ObjectHandle, uncopied
 from ._named import Named
-from .maps import Map, kind_of
+from .maps import kind_of
 from .programs import Program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ._libbpf import bpf_map, bpf_object, bpf_program
     from .btf import Btf, BtfType
     from .errors import NotSupportedError
+    from .maps import AnyMap, Map
     from .variables import Variables
 
 __all__ = ["Contents"]
@@ -188,10 +191,11 @@ class Contents:
         return Named(lambda: list(self._programs), self._program, "program", self._handle.name)
 
     @property
-    def maps(self) -> Named[Map]:
+    def maps(self) -> Named[AnyMap]:
         """The maps by name, in the file's order, data sections included.
 
-        The map of section ``.rodata`` of object ``tool`` is called ``tool.rodata``, and found as ``.rodata`` too.
+        The map of section ``.rodata`` of object ``tool`` is called ``tool.rodata``, and found as ``.rodata`` too. Each
+        is of the class of its type; `Map.of` tells type checkers which.
         """
         with self._handle.lock:
             self._handle.check()
@@ -253,7 +257,7 @@ class Contents:
             assert isinstance(program, Program)
             return program
 
-    def _map(self, name: str) -> Map | None:
+    def _map(self, name: str) -> AnyMap | None:
         with self._handle.lock:
             obj = self._handle.pointer
             if name not in self._maps and str(name).startswith("."):
@@ -264,14 +268,13 @@ class Contents:
             if pointer is None:
                 return None
             seen = self._seen.get(("map", name))
-            found = seen() if seen is not None else None
+            found: Any = seen() if seen is not None else None
             # The type may change until load, and its class with it.
             kind = kind_of(lib.bpf_map__type(pointer))
             if type(found) is not kind:
                 found = kind._of_object(self, self._handle, pointer)
                 self._seen["map", name] = ref(found)
-            assert isinstance(found, Map)
-            return found
+            return found  # type: ignore[no-any-return]
 
 
 def _log_text(buffer: bytearray | None) -> str:

@@ -5,6 +5,26 @@ from __future__ import annotations
 from ._ffi import lib
 from ._map import Map, kind_of, register
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    class AnyMap(Map):
+        """A map of an object: of which kind the object file says, where a type checker cannot read it.
+
+        Nothing but a type: what maps of every kind have is checked, and what only some have is taken to be there.
+        ``isinstance()`` narrows it to a kind, and `Map.of` gives one.
+        """
+
+        def __getitem__(self, key: Any) -> Any: ...
+        def __setitem__(self, key: Any, value: Any) -> None: ...
+        def __delitem__(self, key: Any) -> None: ...
+        def __contains__(self, key: object) -> bool: ...
+        def __iter__(self) -> Iterator[Any]: ...
+        def __len__(self) -> int: ...
+        def __getattr__(self, name: str) -> Any: ...
+
 __all__ = ["Map", "kind_of"]
 
 register(Map, None)

@@ -120,6 +120,31 @@ def test_a_map_is_made_by_its_class_only(root):
         bpf.ArrayMap.create("hash", 4, 4, 4)
 
 
+# Of an object
+
+
+def test_a_map_of_an_object_is_given_by_its_class(opened):
+    obj = opened("basic")
+    assert bpf.HashMap.of(obj, "raw_hits") is obj.maps["raw_hits"]
+    assert bpf.Map.of(obj, "events") is bpf.RingBufferMap.of(obj, "events")
+
+
+def test_a_map_of_an_object_that_is_of_another_class_is_a_type_error_that_names_it(opened):
+    with pytest.raises(TypeError, match=r"map 'raw_hits' .*is of class HashMap, not RingBufferMap"):
+        bpf.RingBufferMap.of(opened("basic"), "raw_hits")
+
+
+def test_a_map_that_an_object_does_not_have_is_a_key_error_that_names_close_ones(opened):
+    with pytest.raises(KeyError, match=r"raw_hit'.*'raw_hits'"):
+        bpf.HashMap.of(opened("basic"), "raw_hit")
+
+
+@pytest.mark.parametrize("wrong", [None, "raw_hits", {"raw_hits": 1}])
+def test_what_is_no_object_has_no_maps(wrong):
+    with pytest.raises(TypeError, match="obj must be an Object, not"):
+        bpf.HashMap.of(wrong, "raw_hits")
+
+
 # Its end
 
 

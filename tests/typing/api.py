@@ -26,7 +26,8 @@ def objects(path: Path, data: bytes) -> None:
     bpf.Object.open(5)  # type: ignore[arg-type]
     bpf.Object.open(path, name="x")  # type: ignore[call-arg]
     assert_type(obj.programs["a"], bpf.Program)
-    assert_type(obj.maps.get("a"), bpf.Map | None)
+    one: bpf.Map | None = obj.maps.get("a")
+    del one
     assert_type(obj.attach(), dict[str, bpf.Link])
     assert_type(obj.btf_fd, int | None)
     obj.name = "y"  # type: ignore[misc]
@@ -140,9 +141,13 @@ def maps(each: bpf.Map) -> None:
 
 
 def kinds_of_maps(program: bpf.Program, inner: bpf.Map) -> None:
-    assert_type(bpf.Map.create("hash", key="u32", value={"a": "u64"}, max_entries=4), bpf.Map)
-    bpf.Map.create(5.5)  # type: ignore[arg-type]
-    bpf.Map.create("hash", "u32", "u32", entries=4)  # type: ignore[call-arg]
+    assert_type(bpf.Map.create("hash", key="u32", value={"a": "u64"}, max_entries=4), bpf.HashMap)
+    assert_type(bpf.Map.create(bpf.MapType.LRU_HASH, 4, 4, 4, name="x"), bpf.HashMap)
+    assert_type(bpf.Map.create("queue", value="u32", max_entries=4), bpf.Queue)
+    assert_type(bpf.Map.create("hash_of_maps", "u32", max_entries=4, inner=inner), bpf.HashOfMaps)
+    assert_type(bpf.Map.create(str(inner), max_entries=4), bpf.Map)
+    bpf.Map.create(5.5)  # type: ignore[call-overload]
+    bpf.Map.create("hash", "u32", "u32", entries=4)  # type: ignore[call-overload]
     routes = bpf.LpmTrie.create(bpf.MapType.LPM_TRIE, key="ipv4", value="u32", max_entries=4)
     assert_type(routes, bpf.LpmTrie)
     routes["10.0.0.0/8"] = 1
@@ -167,6 +172,24 @@ def kinds_of_maps(program: bpf.Program, inner: bpf.Map) -> None:
     assert_type(table.initial_value, dict[str, Any])
 
 
+def maps_of_an_object(obj: bpf.Object) -> None:
+    """Their classes are known to those who say them; of the others every operation may be there."""
+    assert_type(bpf.HashMap.of(obj, "uses"), bpf.HashMap)
+    bpf.RingBufferMap.of(obj, "events").to_dict()  # type: ignore[attr-defined]
+    bpf.HashMap.of("uses")  # type: ignore[call-arg, arg-type]
+    uses = obj.maps["uses"]
+    uses[5] = uses[6]
+    del uses[5]
+    assert_type((5 in uses, len(uses), list(uses)), tuple[bool, int, list[Any]])
+    assert_type(uses.to_dict(), Any)
+    uses.max_entries = "many"  # type: ignore[assignment]
+    uses.typed(key=5, values=6)  # type: ignore[call-arg]
+    if isinstance(uses, bpf.RingBufferMap):
+        assert_type(uses.lost, int | None)
+    elif isinstance(uses, bpf.PerfEventArray):
+        uses.perf_buffer(7)  # type: ignore[arg-type]
+
+
 def elements(each: bpf.HashMap, array: bpf.ArrayMap, percpu: bpf.PercpuHashMap) -> None:
     each[5] = 6
     del each[5]
@@ -189,10 +212,10 @@ def elements(each: bpf.HashMap, array: bpf.ArrayMap, percpu: bpf.PercpuHashMap) 
 
 def stand_alone(path: Path) -> None:
     with bpf.Map.create("hash", 4, 8, 16, name="x", map_flags=bpf.MapFlags.NO_PREALLOC) as made:
-        assert_type(made, bpf.Map)
+        assert_type(made, bpf.HashMap)
         assert_type(made.info.memlock, int)
         assert_type(made.key_type, bpf.BtfType | None)
-    bpf.Map.create("hash", 4, 8, 16, flags=1)  # type: ignore[call-arg]
+    bpf.Map.create("hash", 4, 8, 16, flags=1)  # type: ignore[call-overload]
     assert_type(bpf.Map.from_pin(path, read_only=True), bpf.Map)
     assert_type(bpf.Map.find_all("x"), list[bpf.Map])
     bpf.Map.from_id("x")  # type: ignore[arg-type]

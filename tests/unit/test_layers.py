@@ -39,6 +39,7 @@ ROWS = (
     {"_clang", "_map_identity", "_prog_handlers", "_type_spec", "btf_ext"},
     {"_map_create", "_map_elements"},
     {"_map_related"},
+    {"_map_creatable"},
     {"_map"},
     {"_map_no_elements", "_map_lend", "_map_numpy", "_map_queues"},
     {"_map_arena", "_map_bulk", "_map_ring"},
