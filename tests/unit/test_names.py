@@ -23,6 +23,12 @@ def test_every_public_name_is_there() -> None:
         assert name in dir(libbpf_cffi)
 
 
+def test_dir_shows_what_is_public_and_nothing_else() -> None:
+    """Neither what the module imports for itself nor what Python puts there."""
+    libbpf_cffi.MapType
+    assert dir(libbpf_cffi) == sorted([*libbpf_cffi.__all__, "__version__"])
+
+
 def test_lazy_names_are_public() -> None:
     """What is imported when first asked for is in ``__all__``."""
     assert set(libbpf_cffi._LATER) <= set(libbpf_cffi.__all__)
