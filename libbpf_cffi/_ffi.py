@@ -6,6 +6,13 @@ import os
 
 from ._arguments import boolean, c_string, path_bytes, signed, unsigned
 
+_PACKAGES = {
+    "libelf.so": "libelf1 on Debian and Ubuntu, elfutils-libelf on Fedora, RHEL and the like",
+    "libz.so": "zlib1g on Debian and Ubuntu, zlib-ng-compat on Fedora, zlib on RHEL and the like",
+    "libbpf.so": "libbpf1 on Debian and Ubuntu, libbpf on Fedora, RHEL and the like, of version 1.7 or later",
+}
+"""What has the libraries that the extension is linked with; the last only if it was built so."""
+
 try:
     from ._libbpf import ffi, lib
 except ModuleNotFoundError as error:
@@ -16,6 +23,11 @@ except ModuleNotFoundError as error:
         "folder to use the installed package, or build here with `python setup.py build_ext --inplace`",
         name=error.name,
     ) from None
+except ImportError as error:
+    for library, packages in _PACKAGES.items():
+        if library in str(error):
+            raise ImportError(f"{error}: install {packages}", name=error.name, path=error.path) from None
+    raise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -55,3 +56,28 @@ def test_lazy_names_are_not_imported_before_they_are_asked_for(name: str) -> Non
     module = f"libbpf_cffi.{ {'MapType': 'enums', 'TracePipe': 'trace_pipe', 'compile_object': 'compile'}[name] }"
     assert module not in modules("import libbpf_cffi")
     assert module in modules(f"import libbpf_cffi; libbpf_cffi.{name}")
+
+
+@pytest.mark.parametrize(
+    ("library", "packages"), [("libelf.so.1", ("libelf1", "elfutils-libelf")), ("libz.so.1", ("zlib1g", "zlib"))]
+)
+def test_a_library_that_is_missing_is_named_with_the_packages_that_have_it(library: str, packages: tuple[str]) -> None:
+    """The dynamic linker's words, and what to install."""
+    said = f"{library}: cannot open shared object file: No such file or directory"
+    code = f"""
+        import sys
+
+        class Linker:
+            def find_spec(self, name, path=None, target=None):
+                if name == "libbpf_cffi._libbpf":
+                    raise ImportError({said!r}, name=name, path="/there")
+
+        sys.meta_path.insert(0, Linker())
+        try:
+            import libbpf_cffi
+        except ImportError as error:
+            print(error.name, error.path, error)
+        """
+    out = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, capture_output=True, text=True)
+    assert out.stdout.startswith(f"libbpf_cffi._libbpf /there {said}: install ")
+    assert all(package in out.stdout for package in packages)
