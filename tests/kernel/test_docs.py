@@ -30,6 +30,7 @@ BLOCK = re.compile(
 MAY_NOT_RUN = {
     "builds the machine's environment; make test runs in it",
     "boots virtual machines",
+    "compiles a kernel",
     "needs a network",
 }
 """The reasons that count for an example that is not run."""
