@@ -199,7 +199,10 @@ def add_targets(parser: ArgumentParser) -> None:
     add("--cgroup", action="append", type=target, metavar="[PROGRAM=]PATH", help=text)
     text = "sk_lookup and flow dissector programs: a network namespace, by name, path or a process in it"
     add("--netns", action="append", type=target, metavar="[PROGRAM=]NETNS", help=text)
-    text = "a function of a program or library; with --pid in these processes only, as for the next two"
+    text = (
+        "a function of a program or library; with --pid in these processes only, as for the next two, and for user "
+        "probes whose section says where"
+    )
     add("--uprobe", action="append", type=user_function, metavar="[PROGRAM=]FILE:SYMBOL[+OFFSET]", help=text)
     text = "a USDT of a program or library"
     add("--usdt", action="append", type=user_probe, metavar="[PROGRAM=]FILE:PROVIDER:NAME", help=text)

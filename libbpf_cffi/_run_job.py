@@ -116,7 +116,7 @@ class Job:
             from ._run_once import Once
 
             self._once = Once(options, self._objects)
-        if any(getattr(options, name) for name in TARGETS) or (options.pid and iterators):
+        if options.pid or any(getattr(options, name) for name in TARGETS):
             from ._run_targets import Targets
 
             self._targets = Targets(options, self._objects)

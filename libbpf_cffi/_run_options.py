@@ -48,6 +48,8 @@ class Options:
         self.no_mount = False
         self.no_isolate = False
         self.pid: list[int] = []
+        self.pid_is_target = False
+        """Whether there are probes, samples or iterators that are for the given processes."""
         self.task: list[str] = []
         self.instance = False
         self.raw = False
@@ -82,7 +84,7 @@ class Options:
     @property
     def about_lines(self) -> list[str]:
         """The options given that speak of what comes, the trace as well as events."""
-        lines = {"--lines": self.lines is not None, "--pid": self.pid}
+        lines = {"--lines": self.lines is not None, "--pid": self.pid and not self.pid_is_target}
         return [name for name, asked in lines.items() if asked]
 
     @property
@@ -141,7 +143,8 @@ def _contradiction(options: Options) -> str | None:
         mode = alone if options.load_only else "--no-trace"
         about = options.about_trace
         if options.load_only or options.no_events:
-            about += options.about_lines
+            # What --pid is about is seen when the objects are open.
+            about += [name for name in options.about_lines if options.load_only or name != "--pid"]
             if not (options.variables or options.map or options.hist):
                 about += options.about_output
         if about:

@@ -187,7 +187,10 @@ def make_parser() -> ArgumentParser:
 
     group = parser.add_argument_group("which lines and events are shown")
     add = group.add_argument
-    text = "only those of process PID, all its threads, and what it starts from now on; repeatable"
+    text = (
+        "only those of process PID, all its threads, and what it starts from now on; user probes, perf events and "
+        "iterators of tasks are then for these processes alone; repeatable"
+    )
     add("-p", "--pid", action="append", type=given.pid, metavar="PID", help=text)
     text = "of the trace only those of tasks with this name; a pattern such as 'kworker*' names several; repeatable"
     add("-t", "--task", action="append", metavar="NAME", help=text)

@@ -27,6 +27,9 @@ ITERATORS_OF_TASKS = ("task", "task_file", "task_vma")
 IFNAMSIZ = 15
 """The bytes of the longest name that C's calls find a device by (linux/if.h)."""
 
+OF_PROCESSES = ("uprobe", "usdt", "perf_event", "pid")
+"""What is attached for the processes of --pid alone."""
+
 MODES = {"xdp": ("skb", "drv", "hw"), "sched_cls": ("ingress", "egress")}
 
 
@@ -44,6 +47,8 @@ class Targets:
                 self._choose(option, pattern, target)
         if options.pid:
             self._choose_iterators()
+            self._choose_probes()
+            options.pid_is_target = any(option in OF_PROCESSES for _, _, option, _ in self._found)
 
     def _choose(self, option: str, pattern: str | None, target: str) -> None:
         from fnmatch import fnmatchcase
@@ -119,6 +124,16 @@ class Targets:
                 if program.autoload and facts.is_iterator(program) and target in ITERATORS_OF_TASKS:
                     program.autoattach = False
                     self._found += [(path, program, "pid", str(pid)) for pid in self._pids]
+
+    def _choose_probes(self) -> None:
+        """Have user probes whose section says where probe the given processes alone, as those of the options do."""
+        for path, obj in self._objects.items():
+            for program in obj.programs.values():
+                if program.autoload and program.autoattach:
+                    option, target = facts.option_for(program), _named_target(program)
+                    if option in ("uprobe", "usdt") and target is not None:
+                        program.autoattach = False
+                        self._found.append((path, program, option, target))
 
     def attach(self, path: str) -> Iterator[tuple[str, bpf.Link | bpf.SocketProgram]]:
         """Attach those of one object; give each link with its name, that of the program and a number from 2 on."""
@@ -251,6 +266,17 @@ def _is_netkit(program: bpf.Program) -> bool:
 def _names_target(program: bpf.Program) -> bool:
     """Tell whether the section of a user probe says where; what it says of other kinds is no place."""
     return facts.type_name(program) == "kprobe" and "/" in program.section_name
+
+
+def _named_target(program: bpf.Program) -> str | None:
+    """Give what the section of a user probe says, as the options have it; ``None`` for what libbpf is to refuse."""
+    kind, _, where = program.section_name.partition("/")
+    file, *parts = where.split(":", 3 if kind.startswith("usdt") else 1)
+    if not all([file, *parts]) or len(parts) < (2 if kind.startswith("usdt") else 1):
+        return None
+    if kind.startswith("uretprobe") and ".multi" not in kind and "+" in parts[0]:
+        return None  # there is no return from the middle of a function
+    return ":".join([file, *parts[:2]])
 
 
 def _online() -> list[int]:

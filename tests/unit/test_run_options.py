@@ -320,7 +320,7 @@ def test_variables_are_listed_instead_of_attaching():
         (["--variables", "--lines", "1"], "--lines is about the trace, which --variables does not show"),
         (["--variables", "--duration", "1"], "--duration does not go with --variables, which ends at once"),
         (["--variables", "-N"], "--no-trace does not go with --variables, which attaches nothing"),
-        (["-N", "--no-events", "--map", "a", "--pid", "1"], "--pid is about the trace, which --no-trace does not show"),
+        (["-N", "--no-events", "--map", "a", "-n", "1"], "--lines is about the trace, which --no-trace does not show"),
         (["-L", "--json"], "--json is about the trace, which --load-only does not show"),
     ],
 )
