@@ -13,7 +13,7 @@ from . import _run_facts as facts
 from ._run_io import Interrupted, Output, ReaderGoneError
 from ._run_loop import Lines, drain, stream
 from ._run_options import TARGETS, UsageError, object_name
-from ._run_setup import choose_programs, compile_source, find_tracefs, resize_maps
+from ._run_setup import choose_programs, compile_source, find_tracefs, needs_tracefs, resize_maps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -207,7 +207,9 @@ class Job:
         self._stopper.check()
         if self._needs_no_trace():
             self._options.no_trace = True
-        find_tracefs(self._options, self._stopper, self._report)
+        follows = self._events is not None and self._options.filtered
+        if not self._options.no_trace or follows or needs_tracefs(self._objects.values()):
+            find_tracefs(self._options, self._stopper, self._report)
         if self._options.command:
             from ._run_child import Child
 

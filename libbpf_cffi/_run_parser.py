@@ -23,7 +23,8 @@ and what they print with bpf_printk(), until Ctrl-C.
 OBJECT is a compiled BPF object (clang -O2 -g -target bpf -c), or BPF C source
 whose name ends in ".c", which is compiled first. What is done is told on
 stderr, events and the trace go to stdout. In the end, whatever the end,
-everything is detached again, unless it was pinned."""
+everything is detached again, unless it was pinned; a file system that had to be
+mounted, tracefs or for pins one of BPF, stays mounted."""
 
 EPILOG = """\
 which events are shown:
@@ -145,7 +146,7 @@ def make_parser() -> ArgumentParser:
         "until DIR is removed; several objects are pinned in DIR/OBJECT each; DIR is made if need be"
     )
     add("--pin", metavar="DIR", help=text)
-    text = "if tracefs (or for --pin a BPF file system) is not mounted, fail rather than mount it"
+    text = "if tracefs (or for --pin a BPF file system) is needed and not mounted, fail rather than mount it"
     add("--no-mount", action=flag, help=text)
     text = "open an object here at once, not in a process of its own first, to see whether libbpf survives it"
     add("--no-isolate", action=flag, help=text)

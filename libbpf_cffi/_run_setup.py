@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
+
 import libbpf_cffi as bpf
 from libbpf_cffi import tracefs
 
+from . import _run_facts as facts
 from ._run_io import wants_colour
 from ._run_options import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ._run_io import Reporter, Stopper
     from ._run_options import Options
 
-__all__ = ["choose_programs", "compile_source", "find_tracefs", "resize_maps"]
+__all__ = ["choose_programs", "compile_source", "find_tracefs", "needs_tracefs", "resize_maps"]
 
 
 def compile_source(path: str, options: Options, stopper: Stopper, report: Reporter) -> bytes:
@@ -71,6 +74,23 @@ def resize_maps(options: Options, objects: Mapping[str, bpf.Object]) -> None:
             each.max_entries = entries
 
 
+def needs_tracefs(objects: Iterable[bpf.Object]) -> bool:
+    """Tell whether programs are attached to what only tracefs knows."""
+    return any(_is_in_tracefs(each) for obj in objects for each in obj.programs.values() if each.autoload)
+
+
+def _is_in_tracefs(program: bpf.Program) -> bool:
+    kind = facts.type_name(program)
+    if kind != "kprobe":
+        return kind == "tracepoint"
+    section = program.section_name
+    if section.startswith(("kprobe.", "kretprobe.")):
+        return True  # which functions a pattern fits
+    # Before Linux 4.17 probes of one place are made there.
+    maker = "uprobe" if section.startswith("u") else "kprobe"
+    return not os.path.exists(f"/sys/bus/event_source/devices/{maker}/type")
+
+
 def find_tracefs(options: Options, stopper: Stopper, report: Reporter) -> None:
     """Mount tracefs if it is missing and that is allowed; ``--no-trace`` may do without it."""
     try:
@@ -82,7 +102,7 @@ def find_tracefs(options: Options, stopper: Stopper, report: Reporter) -> None:
         if not options.no_mount:
             with stopper:
                 stopper.check()
-                report.fact(f"mounted tracefs at {tracefs.mount_tracefs()}")
+                report.fact(f"mounted tracefs at {tracefs.mount_tracefs()}, where it stays")
         elif not options.no_trace:
             raise
 

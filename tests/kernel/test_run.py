@@ -965,6 +965,20 @@ def test_tracefs_is_mounted_for_attaching_without_a_trace(run, printing):
         assert run(printing, "-N", "-d", "0", prefix=prefix).status == 0
 
 
+def test_tracefs_is_said_to_stay_mounted(run, printing):
+    with without("/sys/kernel/tracing", "/sys/kernel/debug") as prefix:
+        command = run(printing, "-i", "-d", "0", prefix=prefix)
+    assert "mounted tracefs at /sys/kernel/tracing, where it stays" in command.said
+
+
+def test_tracefs_is_not_mounted_where_nothing_needs_it(run, compiled):
+    with without("/sys/kernel/tracing", "/sys/kernel/debug") as prefix:
+        options = ("-P", "xdp_count", "--ifindex", "lo:skb", "--map", ".bss", "-d", "0")
+        command = run(compiled("attach_net"), *options, prefix=("unshare", "--net", *prefix))
+    assert command.status == 0
+    assert "mounted" not in command.said
+
+
 def test_a_bpf_file_system_is_mounted_for_pins_if_it_is_missing(run, printing):
     with without("/sys/fs/bpf") as prefix:
         command = run(printing, "-L", "--pin", "/sys/fs/bpf/tool", prefix=prefix)
