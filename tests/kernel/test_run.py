@@ -236,6 +236,13 @@ def test_lines_of_programs_started_meanwhile_are_shown(start, execve):
     assert command.end(signal.SIGINT) == 0
 
 
+def test_the_example_names_the_file_that_is_executed(run, execve):
+    command = run(execve, "-i", "--", "sh", "-c", "/usr/bin/env true; /no/such/file; exit 0")
+    assert command.status == 0
+    for file in ("/usr/bin/env", "/no/such/file"):
+        assert any(line.endswith(f" execve: {file}") for line in command.out), command.out
+
+
 def test_the_shared_trace_is_shown_by_default(start, printing, tracefs):
     command = start(printing)
     command.until(f"tracing ({tracefs}/trace_pipe) until Ctrl-C")
@@ -387,7 +394,14 @@ def test_a_task_name_with_escapes_does_not_reach_the_terminal(execve, tracefs):
     evil = "ctypes.CDLL(None).prctl(15, b'\\x1b]0;evil\\x07')"
     evil = f"import ctypes, subprocess; {evil}; subprocess.run(['true'])"
     text = on_terminal(execve, command=(sys.executable, "-c", evil), NO_COLOR="1")
-    assert "execve: \\x1b]0;evil\\x07" in text
+    assert "\\x1b]0;evil\\x07-" in text
+    assert "\x1b" not in text
+
+
+def test_a_message_with_escapes_does_not_reach_the_terminal(execve, tracefs):
+    evil = r"import os; os.execv('/\x1b]0;evil\x07', ['evil'])"
+    text = on_terminal(execve, command=(sys.executable, "-c", evil), NO_COLOR="1")
+    assert "execve: /\\x1b]0;evil\\x07" in text
     assert "\x1b" not in text
 
 
