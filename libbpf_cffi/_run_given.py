@@ -11,6 +11,7 @@ __all__ = [
     "columns",
     "condition",
     "count",
+    "drawn",
     "duration",
     "events",
     "level",
@@ -63,6 +64,15 @@ def shown(text: str) -> tuple[str, float | None]:
     if every < SHORTEST:
         raise _wrong(f"{text!r}: a time from {SHORTEST:g} s up is needed")
     return name, every
+
+
+def drawn(text: str) -> tuple[str, float | None, str]:
+    """Take the name of a map or variable, and perhaps how often it is drawn and what its values are in."""
+    name, seconds = shown(text)
+    name, colon, unit = name.partition(":")
+    if not name or (colon and not unit):
+        raise _wrong(f"{text!r} is not NAME, NAME:UNIT, NAME=TIME or NAME:UNIT=TIME")
+    return name, seconds, unit or "value"
 
 
 def events(text: str) -> tuple[str, str | None]:

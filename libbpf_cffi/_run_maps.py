@@ -40,10 +40,9 @@ class Shows:
         self.after: Callable[[], object] | None = None
         """What is done each time that something has been shown."""
         self._shows = [
-            _Show(each, path, name, seconds, drawn=drawn)
-            for wanted, drawn in ((options.map, False), (options.hist, True))
-            for name, seconds in wanted
-            for path, each in _find(objects, name, drawn=drawn)
+            _Show(each, path, name, seconds, unit, options.top)
+            for name, seconds, unit in (*((*wanted, None) for wanted in options.map), *options.hist)
+            for path, each in _find(objects, name, drawn=unit is not None)
         ]
 
     def start(self) -> None:
@@ -159,12 +158,16 @@ def _zero(type: bpf.BtfType | None, size: int) -> Any:
 class _Show:
     """One map that is shown."""
 
-    def __init__(self, shown: Any, path: str, name: str, seconds: float | None, *, drawn: bool) -> None:
+    def __init__(
+        self, shown: Any, path: str, name: str, seconds: float | None, unit: str | None, top: int | None
+    ) -> None:
         self._shown = shown
         self._path = path
         self._name = name
         self.seconds = seconds
-        self._drawn = drawn
+        self._unit = unit
+        """What the values of a histogram are in; ``None``: a table."""
+        self._top = top
         self.following: float | None = None
         self._percpu = "PERCPU" in getattr(getattr(shown, "type", None), "name", "")
         self._array = isinstance(shown, bpf.ArrayMap)
@@ -181,6 +184,14 @@ class _Show:
                 entries.sort(key=lambda entry: entry[0])
         return entries
 
+    def _largest(self, entries: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+        """Give those that ``--top`` asks for."""
+        if self._top is None:
+            return entries
+        return sorted(entries, key=lambda each: _weight(_sum(each[1]) if self._percpu else each[1]), reverse=True)[
+            : self._top
+        ]
+
     def json(self, several: bool) -> Iterator[str]:
         """Give a line of JSON for each entry."""
         from json import dumps
@@ -189,7 +200,7 @@ class _Show:
         common: dict[str, Any] = {"object": self._path} if several else {}
         common |= {what: self._name, "time": round(time.time(), 6)}
         section = self._array and self._shown.is_internal
-        for key, value in self._entries():
+        for key, value in self._largest(self._entries()):
             facts = {**common, "key": bpf.plain(key), "value": bpf.plain(value)}
             if section and isinstance(facts["value"], dict):
                 facts["value"] = {name: each for name, each in facts["value"].items() if not is_format(name)}
@@ -204,8 +215,8 @@ class _Show:
         entries = self._entries()
         title = f"{self._path}: {self._name}" if several else self._name
         when = f"{time.strftime('%H:%M:%S')} " if self.seconds is not None else ""
-        if self._drawn:
-            yield from _drawings(f"{when}{title}", entries, percpu=self._percpu)
+        if self._unit is not None:
+            yield from _drawings(f"{when}{title}", entries, self._unit, self._top, percpu=self._percpu)
             return
         section = self._array and self._shown.is_internal
         total = len(entries)
@@ -214,6 +225,9 @@ class _Show:
         count = f" {total} {'entry' if total == 1 else 'entries'}" if total else " empty"
         if total > len(entries):
             count += f", {len(entries) or 'none'} of them not zero"
+        if not section and self._top is not None and self._top < len(entries):
+            entries = self._largest(entries)
+            count += f"; the {self._top} largest"
         if self._percpu and entries:
             count += f"; sums of {len(entries[0][1])} CPUs"
         yield f"{when}{title}:{'' if section else count}"
@@ -251,6 +265,16 @@ def _is_zero(value: Any) -> bool:
     return all(map(_is_zero, value)) if isinstance(value, tuple) else not value
 
 
+def _weight(value: Any) -> Any:
+    """Give what values are compared by: a number itself, the sum of counts, the first such in a struct."""
+    for _, each in columns(value, ""):
+        if is_number(each):
+            return each
+        if _are_counts(each):
+            return sum(each)
+    return 0
+
+
 def _sum(values: Any) -> Any:
     """Give what the values of all CPUs are together: sums of numbers, of structs member by member."""
     first = values[0]
@@ -272,51 +296,62 @@ def _are_counts(value: Any) -> bool:
     return bool(value) and all(is_number(each) and isinstance(each, int) for each in value)
 
 
-def _each_drawn(entries: Iterable[tuple[Any, Any]], name: str = "key") -> Iterator[str]:
-    """Draw the histogram of each entry, under its key and the other members of its value."""
+def _each_drawn(entries: Iterable[tuple[Any, Any]], name: str = "key") -> Iterator[tuple[str, Sequence[int]]]:
+    """Give the counts of each entry, and what is over them: its key and the other members of its value."""
     for key, value in entries:
         slots = _counts(value) or ()
         others = [(member, each) for member, each in columns(value, "") if each is not slots and member]
-        named = [*(columns(key, name) if key != "" else ()), *others]
-        if named:
-            yield ""
-            yield ", ".join(f"{name} = {text(each)}" for name, each in named).rstrip()
-        yield from _draw(slots)
+        yield _named([*(columns(key, name) if key != "" else ()), *others]), slots
 
 
-def _draw(slots: Sequence[int]) -> list[str]:
+def _named(parts: Iterable[tuple[str, Any]]) -> str:
+    return ", ".join(f"{name} = {text(part)}" for name, part in parts).rstrip()
+
+
+def _draw(slots: Sequence[int], unit: str) -> list[str]:
     if not any(slots):
         return ["  nothing counted"]
-    return [line.rstrip() for line in log2_hist(slots).splitlines()]
+    return [line.rstrip() for line in log2_hist(slots, unit).splitlines()]
 
 
-def _drawings(title: str, entries: list[tuple[Any, Any]], *, percpu: bool) -> Iterator[str]:
-    """Draw what can be a histogram by powers of two: see the help of ``--hist``."""
+def _drawings(
+    title: str, entries: list[tuple[Any, Any]], unit: str, top: int | None, *, percpu: bool
+) -> Iterator[str]:
+    """Draw what can be a histogram by powers of two, see the help of ``--hist``; the largest of several first."""
     if percpu:
         entries = [(key, _sum(value)) for key, value in entries]
     if not entries:
         yield f"{title}: empty"
         return
-    form = _form(*entries[0])
     yield f"{title}:"
+    groups = _groups(entries)
+    if groups is None:
+        yield f"  no histogram: {NO_HISTOGRAM}"
+        return
+    groups.sort(key=lambda group: sum(group[1]), reverse=True)
+    for name, slots in groups[:top]:
+        if name:
+            yield ""
+            yield name
+        yield from _draw(slots, unit)
+
+
+def _groups(entries: list[tuple[Any, Any]]) -> list[tuple[str, Sequence[int]]] | None:
+    """Part entries into histograms: the counts of each, and what is over them; ``None`` if there is no histogram."""
+    form = _form(*entries[0])
     if form == "slot":
         groups: dict[tuple[tuple[str, Any], ...], dict[int, int]] = {}
         for each, count in entries:
             rest = tuple((name, part) for name, part in columns(each, "") if name != "slot")
             groups.setdefault(rest, {})[int(each.slot)] = count
-        for rest, counts in groups.items():
-            yield ""
-            yield ", ".join(f"{name} = {text(part)}" for name, part in rest).rstrip()
-            yield from _draw(_filled(counts))
-    elif form == "keys" and all(0 <= each < MOST for each, _ in entries):
-        yield from _draw(_filled(dict(entries)))
-    elif form == "values":
-        yield from _each_drawn(entries)
-    elif form == "list":
-        used = [(at, each) for at, each in enumerate(entries[0][1]) if not _is_zero(each)]
-        yield from _each_drawn(used, "index")
-    else:
-        yield f"  no histogram: {NO_HISTOGRAM}"
+        return [(_named(rest), _filled(counts)) for rest, counts in groups.items()]
+    if form == "keys" and all(0 <= each < MOST for each, _ in entries):
+        return [("", _filled(dict(entries)))]
+    if form == "values":
+        return list(_each_drawn(entries))
+    if form == "list":
+        return list(_each_drawn(((at, each) for at, each in enumerate(entries[0][1]) if not _is_zero(each)), "index"))
+    return None
 
 
 def _form(key: Any, value: Any) -> str | None:

@@ -31,7 +31,8 @@ class Options:
         self.set: list[tuple[str, str]] = []
         self.variables = False
         self.map: list[tuple[str, float | None]] = []
-        self.hist: list[tuple[str, float | None]] = []
+        self.hist: list[tuple[str, float | None, str]] = []
+        self.top: int | None = None
         self.events: list[tuple[str, str | None]] = []
         self.no_events = False
         self.columns: list[str] | None = None
@@ -155,6 +156,8 @@ def _contradiction(options: Options) -> str | None:
                 return f"--csv does not go with {name}: all of the output is rows of events"
         if options.about_trace:
             return f"{options.about_trace[0]} is about the trace, which --csv does not show"
+    if options.top is not None and not options.map and not options.hist:
+        return "--top is about maps: --map or --hist shows one"
     targets = [name for name in TARGETS if getattr(options, name)]
     if options.load_only and targets:
         return f"--{targets[0].replace('_', '-')} does not go with {alone}, which attaches nothing"

@@ -69,7 +69,7 @@ examples:
   bpf-run --variables prog.o                  what can be set?
   bpf-run -s target_pid=4711 prog.o           set it
   bpf-run --map counts=1 prog.o               a map, every second
-  bpf-run -d 10 --hist latency prog.o         a histogram after ten seconds
+  bpf-run -d 10 --hist latency:usecs prog.o   a histogram after ten seconds
   bpf-run --columns pid,comm tool.o           events: some of their fields
   bpf-run --filter 'comm~ssh*' --csv tool.o   some events, as CSV
   bpf-run --events rb:event --json tool.o     their type is named
@@ -182,9 +182,15 @@ def make_parser() -> ArgumentParser:
     add("-M", "--map", action="append", type=given.shown, metavar="NAME[=TIME]", help=text)
     text = (
         "the same, drawn as a histogram by powers of two: of an array of counts, of a map whose keys are slots or have "
-        "a member 'slot', of values that are counts or have a member 'slots'; NAME may be a variable, too"
+        "a member 'slot', of values that are counts or have a member 'slots'; of several that with most is first; NAME "
+        "may be a variable, too; UNIT, such as usecs, is what the values are in"
     )
-    add("-H", "--hist", action="append", type=given.shown, metavar="NAME[=TIME]", help=text)
+    add("-H", "--hist", action="append", type=given.drawn, metavar="NAME[:UNIT][=TIME]", help=text)
+    text = (
+        "only the N entries, or histograms, with the largest values (of a struct: its first number; of counts: their "
+        "sum), the largest first"
+    )
+    add("--top", type=given.count, metavar="N", help=text)
 
     group = parser.add_argument_group("which lines and events are shown")
     add = group.add_argument

@@ -273,6 +273,18 @@ def test_the_zeroes_of_an_array_are_left_out(path):
     ]
 
 
+def test_the_largest_entries_are_shown_the_largest_first(path):
+    out, _ = counts(path, "--map", "counts", "--top", "2", calls=5)
+    title, _, first, _ = out.splitlines()
+    assert title == "counts: 32 entries, 4 of them not zero; the 2 largest"
+    assert first.split() == ["0", "2"]
+
+
+def test_the_largest_entries_are_said_as_json(path):
+    out, _ = counts(path, "--map", "counts", "--top", "1", "--json", calls=5)
+    assert [(each["key"], each["value"]) for each in map(json.loads, out.splitlines())] == [(0, 2)]
+
+
 def test_the_numbers_of_the_cpus_are_added_up(path):
     out, _ = counts(path, "--map", "per_cpu")
     title, head, row = out.splitlines()
@@ -480,6 +492,11 @@ def bars(*counts: int) -> list[str]:
 def test_counts_are_drawn_of_an_array_map_and_of_a_variable(path, name):
     out, _ = counts(path, "--hist", name, calls=6)
     assert out.splitlines() == [f"{name}:", HEAD, *bars(2, 2, 1, 1)]
+
+
+def test_a_histogram_has_the_unit_that_is_given(path):
+    out, _ = counts(path, "--hist", "counts:usecs", calls=6)
+    assert out.splitlines()[1].split() == ["usecs", ":", "count", "distribution"]
 
 
 def test_a_histogram_is_drawn_for_each_element_of_a_variable_that_counted(path):

@@ -300,7 +300,22 @@ def test_a_setting_without_a_name_or_a_value_is_refused(capsys, text):
 def test_a_map_is_shown_in_the_end_or_every_so_often():
     options = parse(["--map", "a", "-M", "b=2", "-M", ".bss=500ms", "--hist", "c=1m", "a.o"])
     assert options.map == [("a", None), ("b", 2.0), (".bss", 0.5)]
-    assert options.hist == [("c", 60.0)]
+    assert options.hist == [("c", 60.0, "value")]
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [("a", ("a", None, "value")), ("a:usecs", ("a", None, "usecs")), ("a:usecs=1", ("a", 1.0, "usecs"))],
+)
+def test_a_histogram_may_have_a_unit(text, taken):
+    assert parse(["--hist", text, "a.o"]).hist == [taken]
+
+
+@pytest.mark.parametrize("text", ["", ":", "a:", ":usecs", "a:=1"])
+def test_what_is_no_histogram_is_refused(text, capsys):
+    with pytest.raises(SystemExit):
+        parse(["--hist", text, "a.o"])
+    assert "is not NAME" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["=1", "a=", "a=x", "a=0", "a=-1", "a=1us"])
@@ -321,6 +336,7 @@ def test_variables_are_listed_instead_of_attaching():
         (["--variables", "--duration", "1"], "--duration does not go with --variables, which ends at once"),
         (["--variables", "-N"], "--no-trace does not go with --variables, which attaches nothing"),
         (["-N", "--no-events", "--map", "a", "-n", "1"], "--lines is about the trace, which --no-trace does not show"),
+        (["--top", "3"], "--top is about maps: --map or --hist shows one"),
         (["-L", "--json"], "--json is about the trace, which --load-only does not show"),
     ],
 )
