@@ -233,6 +233,14 @@ class _Show:
         yield f"{when}{title}:{'' if section else count}"
         if not entries:
             return
+        if isinstance(self._shown, bpf.StackTrace):
+            from ._run_symbols import frame
+
+            for key, frames in entries:
+                yield ""
+                yield f"stack = {key}"
+                yield from (f"  {frame(each)}" for each in frames)
+            return
         summed = [(key, _sum(value)) for key, value in entries] if self._percpu else entries
         if section:
             # A variable a line.
