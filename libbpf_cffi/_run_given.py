@@ -207,7 +207,10 @@ def add_targets(parser: ArgumentParser) -> None:
     add("--ifindex", action="append", type=target, metavar="[PROGRAM=]NAME[:MODE]", help=text)
     text = "a control group; iterators walk from it down"
     add("--cgroup", action="append", type=target, metavar="[PROGRAM=]PATH", help=text)
-    text = "sk_lookup and flow dissector programs: a network namespace, by name, path or a process in it"
+    text = (
+        "a network namespace, by name, path or a process in it: for sk_lookup and flow dissector programs, and where "
+        "the interfaces of --ifindex and the hooks of --netfilter are"
+    )
     add("--netns", action="append", type=target, metavar="[PROGRAM=]NETNS", help=text)
     text = (
         "a function of a program or library; with --pid in these processes only, as for the next two, and for user "

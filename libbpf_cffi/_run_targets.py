@@ -42,6 +42,7 @@ class Targets:
         self._found: list[tuple[str, bpf.Program, str, str]] = []
         self._sockets: list[socket.socket] = []
         self._pinned = options.pin is not None
+        self._namespaces = options.netns
         for option in TARGETS:
             for pattern, target in getattr(options, option):
                 self._choose(option, pattern, target)
@@ -63,15 +64,20 @@ class Targets:
             and (fnmatchcase(program.name, pattern) if pattern else not _names_target(program))
             and self._suits(option, program, target)
         ]
+        if not chosen and option == "netns" and self._is_where(pattern):
+            return
         if not chosen:
             which = f"program {pattern!r}" if pattern else "program"
             raise UsageError(f"{shown} {target}: there is no {which} that it is for")
-        self._check(option, target)
+        if option != "ifindex" or not any(self._namespace(program) for _, program in chosen):
+            self._check(option, target)
         for path, program in chosen:
             program.autoattach = False
             mode = _parted(target)[1]
             if self._pinned and facts.type_name(program) == "socket_filter":
                 raise UsageError(f"--pin: {program.name!r} is attached to a socket, which ends with this command")
+            if option == "ifindex" and facts.type_name(program) == "socket_filter" and self._namespace(program):
+                raise UsageError(f"--netns: {program.name!r} is attached in this command's own network namespace")
             if mode in MODES["sched_cls"] or (facts.type_name(program) == "sched_cls" and not _is_netkit(program)):
                 # SEC("tc") says no direction; TCX has one.
                 egress = mode == "egress" or (not mode and program.section_name.endswith("/egress"))
@@ -79,6 +85,27 @@ class Targets:
                     bpf.AttachType.TCX_EGRESS if egress else bpf.AttachType.TCX_INGRESS
                 )
             self._found.append((path, program, option, target))
+
+    def _is_where(self, pattern: str | None) -> bool:
+        """Tell whether a namespace is that of the interface or hook of a program."""
+        from fnmatch import fnmatchcase
+
+        programs = [each for _, each, option, _ in self._found if option == "ifindex"] + [
+            each
+            for obj in self._objects.values()
+            for each in obj.programs.values()
+            if each.autoload and facts.option_for(each) == "netfilter"
+        ]
+        return any(pattern is None or fnmatchcase(each.name, pattern) for each in programs)
+
+    def _namespace(self, program: bpf.Program) -> str | None:
+        """Give the namespace that a program's interface or hook is in, if ``--netns`` says it."""
+        from fnmatch import fnmatchcase
+
+        for pattern, target in self._namespaces:
+            if pattern is None or fnmatchcase(program.name, pattern):
+                return f"/proc/{target}/ns/net" if target.isdecimal() else target
+        return None
 
     def _suits(self, option: str, program: bpf.Program, target: str) -> bool:
         """Tell whether a mode, or a direction, is one of this type's."""
@@ -158,7 +185,8 @@ class Targets:
             yield program.attach_iter(map=self._map(target))
         elif option == "netfilter":
             family, hook, *priority = target.split(":")
-            yield program.attach_netfilter(pf=family, hooknum=hook, priority=int(*priority) if priority else 0)
+            first, netns = int(*priority) if priority else 0, self._namespace(program)
+            yield program.attach_netfilter(pf=family, hooknum=hook, priority=first, netns=netns)
         elif option == "netns":
             yield program.attach_netns(pid=int(target)) if target.isdecimal() else program.attach_netns(target)
         elif option == "sockmap":
@@ -179,12 +207,12 @@ class Targets:
 
     def _to_interface(self, program: bpf.Program, target: str) -> bpf.Link | bpf.SocketProgram:
         name, mode = _parted(target)
-        interface = int(name) if name.isdecimal() else name
+        interface, netns = int(name) if name.isdecimal() else name, self._namespace(program)
         if facts.type_name(program) == "xdp":
-            return program.attach_xdp(interface, mode=mode or None)
+            return program.attach_xdp(interface, mode=mode or None, netns=netns)
         if facts.type_name(program) == "socket_filter":
             return self._to_packets(program, name)
-        return program.attach_netkit(interface) if _is_netkit(program) else program.attach_tcx(interface)
+        return (program.attach_netkit if _is_netkit(program) else program.attach_tcx)(interface, netns=netns)
 
     def _to_packets(self, program: bpf.Program, interface: str) -> bpf.SocketProgram:
         """Attach a socket filter to a packet socket that nobody reads: the filter runs all the same."""
@@ -249,8 +277,12 @@ def _event(target: str) -> str:
     name = given.lower().replace("_", "-")
     name = PERF_NAMES.get(name, name)
     if name not in SOFTWARE + HARDWARE:
-        known = ", ".join(sorted((*SOFTWARE, *HARDWARE, *PERF_NAMES)))
-        raise UsageError(f"--perf-event {target}: there is no event {given!r}; there are {known}")
+        from difflib import get_close_matches
+
+        names = sorted((*SOFTWARE, *HARDWARE, *PERF_NAMES))
+        close = get_close_matches(name, names, n=3, cutoff=0.6)
+        known = f"close names: {', '.join(close)}" if close else f"there are {', '.join(names)}"
+        raise UsageError(f"--perf-event {target}: there is no event {given!r}; {known}")
     return name
 
 

@@ -37,6 +37,34 @@ def test_an_xdp_program_runs_on_an_interface(lab, network, mode):
     assert net.attached("eth0", netns=lab.here) == []
 
 
+@pytest.mark.parametrize("form", ["name", "path", "program"])
+def test_an_interface_may_be_in_another_namespace(lab, network, form):
+    netns = {"name": lab.here, "path": f"/run/netns/{lab.here}", "program": f"xdp_c*={lab.here}"}[form]
+    options = ("-P", "xdp_count", "--netns", netns, "--ifindex", "eth0:skb", *SHOW)
+    status, out, said = run(*options, network, meanwhile=lambda: lab.exchange(3))
+    assert status == 0, said
+    assert hits(out) == 3
+
+
+def test_a_namespace_that_no_program_uses_is_a_usage_error(lab, network):
+    options = ("-P", "xdp_count", "--netns", f"other={lab.here}", "--ifindex", "lo", "-N")
+    status, _, said = run(*options, network)
+    assert status == 2
+    assert "there is no program 'other' that it is for" in said
+
+
+def test_a_socket_filter_is_not_attached_in_another_namespace(lab, network):
+    status, _, said = run("-P", "socket_none", "--netns", lab.here, "--ifindex", "eth0", "-N", network)
+    assert status == 2
+    assert "own network namespace" in said
+
+
+def test_no_such_perf_event_is_a_usage_error_with_close_names(compiled):
+    status, _, said = run("-P", "*perf*", "--perf-event", "cpu_clok", "-N", compiled("attach_kernel"))
+    assert status == 2
+    assert "--perf-event cpu_clok: there is no event 'cpu_clok'; close names: cpu-clock" in said
+
+
 def test_a_target_is_for_the_program_that_it_names(lab, network):
     options = ("-P", "xdp_other", "-P", "xdp_count", "--ifindex", "xdp_other=eth0", "-N")
     status, _, said = run(*options, network, netns=lab.here)
