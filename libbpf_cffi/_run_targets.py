@@ -42,9 +42,10 @@ class Targets:
         self._found: list[tuple[str, bpf.Program, str, str]] = []
         self._sockets: list[socket.socket] = []
         self._pinned = options.pin is not None
-        self._namespaces = options.netns
-        for option in TARGETS:
-            for pattern, target in getattr(options, option):
+        named: dict[str, list[tuple[str | None, str]]] = {option: getattr(options, option) for option in TARGETS}
+        self._namespaces = named["netns"]
+        for option, targets in named.items():
+            for pattern, target in targets:
                 self._choose(option, pattern, target)
         if options.pid:
             self._choose_iterators()
@@ -281,7 +282,8 @@ def _event(target: str) -> str:
 
         names = sorted((*SOFTWARE, *HARDWARE, *PERF_NAMES))
         close = get_close_matches(name, names, n=3, cutoff=0.6)
-        known = f"close names: {', '.join(close)}" if close else f"there are {', '.join(names)}"
+        nearest = f"close names: {', '.join(close)}; " if close else ""
+        known = f"{nearest}there are {', '.join(names)}"
         raise UsageError(f"--perf-event {target}: there is no event {given!r}; {known}")
     return name
 

@@ -59,12 +59,6 @@ def test_a_socket_filter_is_not_attached_in_another_namespace(lab, network):
     assert "own network namespace" in said
 
 
-def test_no_such_perf_event_is_a_usage_error_with_close_names(compiled):
-    status, _, said = run("-P", "*perf*", "--perf-event", "cpu_clok", "-N", compiled("attach_kernel"))
-    assert status == 2
-    assert "--perf-event cpu_clok: there is no event 'cpu_clok'; close names: cpu-clock" in said
-
-
 def test_a_target_is_for_the_program_that_it_names(lab, network):
     options = ("-P", "xdp_other", "-P", "xdp_count", "--ifindex", "xdp_other=eth0", "-N")
     status, _, said = run(*options, network, netns=lab.here)
@@ -119,7 +113,7 @@ def test_a_perf_event_that_there_is_not_comes_with_those_that_there_are(compiled
     obj = compiled("attach_kernel")
     status, _, said = run("-P", "by_plain_perf_event", "--perf-event", "cpu-clok:9", "-N", obj)
     assert status == 2
-    assert "there is no event 'cpu-clok'; there are " in said
+    assert "there is no event 'cpu-clok'; close names: cpu-clock" in said
     assert " cpu-clock, " in said
     assert " cycles, " in said
 
