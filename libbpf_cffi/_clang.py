@@ -9,6 +9,7 @@ import stat
 
 from . import _files
 from ._check import failure
+from ._elf_embedded import without_headers
 from ._ffi import path_bytes
 from .errors import Error, LibbpfError
 
@@ -155,6 +156,8 @@ class Source:
             command = [program, *debug, *arguments, place]
             show(command)
             done = _run(command, pass_fds=(fd,))
+        if done.bpf:
+            done.output = without_headers(done.output, self.data)
         done.stderr = re.sub(re.escape(place) + r"(?!\d)", lambda _: self.name, done.stderr)
         return done
 

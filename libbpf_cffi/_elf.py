@@ -35,7 +35,7 @@ class _Sections:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.order: Literal["little", "big"] = "little"
-        self._headers = range(0)
+        self.headers = range(0)
         self._names = b""
         self._named = 0
         if data[:4] != b"\x7fELF" or len(data) < 64 or data[4] != _CLASS64:
@@ -49,7 +49,7 @@ class _Sections:
             # Too many sections for 16 bits: the first header holds the numbers.
             count = count or self.number(table + 32, 8)
             names = self.number(table + 40, 4) if names == _EXTENDED_INDEX else names
-        self._headers = range(table, table + max(min(count, (len(data) - table) // entry), 0) * entry, entry)
+        self.headers = range(table, table + max(min(count, (len(data) - table) // entry), 0) * entry, entry)
         self._names = self.content(table + names * entry)
 
     # Not by `struct`, whose import takes longer than all of this.
@@ -69,13 +69,13 @@ class _Sections:
     def named(self, name: str) -> Iterator[tuple[int, int]]:
         """Give index and header of each section of that name."""
         wanted = name.encode("utf-8", "surrogateescape") + b"\0"
-        for index, header in enumerate(self._headers):
+        for index, header in enumerate(self.headers):
             if self._names.startswith(wanted, self.number(header, 4)):
                 yield index, header
 
     def of_kind(self, kind: int) -> Iterator[int]:
         """Give the header of each section of a type, if it has content."""
-        return self.apart(header for header in self._headers if self.kind(header) == kind)
+        return self.apart(header for header in self.headers if self.kind(header) == kind)
 
     def apart(self, headers: Iterable[int]) -> Iterator[int]:
         """Give headers of sections for as long as no byte is in two: thousands could be one, and take hours."""
@@ -96,7 +96,7 @@ class _Sections:
 
     def at(self, index: int) -> int | None:
         """Give the header of the section with that index."""
-        return self._headers[index] if index < len(self._headers) else None
+        return self.headers[index] if index < len(self.headers) else None
 
     def symbols(self, header: int, kind: int) -> Iterator[tuple[str, int, int, int]]:
         """Give name, section, value and size of each symbol of a type, of the table with that header."""

@@ -270,6 +270,27 @@ def test_the_source_line_of_a_file_is_in_the_btf(source):
     assert b"\treturn 4321;\0" in section(compile_object(source), ".BTF")
 
 
+def test_the_object_of_a_text_holds_the_text_and_no_headers(tmp_path):
+    """``vmlinux.h`` is 3 MB."""
+    (tmp_path / "large.h").write_text("/* nothing */\n" * 100000, encoding="utf-8")
+    text = '#include "large.h"\n' + PROGRAM
+    data = compile_object(text, include_dirs=[tmp_path])
+    lines = section(data, ".debug_line_str")
+    assert (text.encode() in lines, b"nothing" in lines, len(data) < 8192) == (True, False, True)
+
+
+def test_the_object_of_a_text_is_whole(tmp_path):
+    """All sections are as in that of a file, but for the names and the text."""
+    (tmp_path / "large.h").write_text("/* nothing */\n" * 1000, encoding="utf-8")
+    text = '#include "large.h"\n' + PROGRAM
+    (tmp_path / "tool.c").write_text(text, encoding="utf-8")
+    of_text = compile_object(text, include_dirs=[tmp_path])
+    of_file = compile_object(tmp_path / "tool.c")
+    for name in ("socket", ".BTF.ext", ".rel.BTF", ".rel.BTF.ext", ".symtab", ".debug_info", ".debug_addr"):
+        assert section(of_text, name) == section(of_file, name), name
+    assert section(of_text, ".strtab").endswith(b"\0")
+
+
 def test_no_made_up_path_is_in_the_object_of_a_text():
     text = PROGRAM + "const char file[] __attribute__((used)) = __FILE__;\n"
     data = compile_object(text, name="tool.py")
