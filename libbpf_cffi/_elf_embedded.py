@@ -1,6 +1,6 @@
 """The source texts that clang embeds in an object's debugging information (DWARF): those not wanted are taken out.
 
-``-gembed-source`` puts in every header too, and ``vmlinux.h`` has 3 MB. BTF has the lines that are wanted already. No C.
+``-gembed-source`` puts in every header too, and ``vmlinux.h`` has 3 MB. BTF has the lines that are wanted. No C.
 """
 
 from __future__ import annotations
