@@ -47,18 +47,32 @@ _HINTS = (
         "a header of the C library was included: BPF programs take their types from vmlinux.h instead",
     ),
     (
-        r"(?s)error: (?:redefinition of|typedef redefinition|redeclaration of|conflicting types).*vmlinux\.h:\d+",
+        (
+            r"(?s)/include/(?:\S+/)?\S+\.h:\d+:\d+: (?:error: (?:redefinition of|typedef redefinition|redeclaration of|"
+            r"conflicting types).*vmlinux\.h:\d+|note: previous)"
+        ),
         "vmlinux.h and another header declare the same: with vmlinux.h, include none of <linux/…> and <asm/…>",
     ),
 )
 """What clang says, and what to do about it."""
 
 
+_CLASH = re.compile(
+    r"^(?P<one>\S.*?):\d+:\d+: error: "
+    r"(?P<what>(?:redefinition of|typedef redefinition|redeclaration of|conflicting types)(?: enumerator | for | |$))"
+    r"(?:'(?P<name>\w+)')?[^\n]*\n *\d+ \|(?P<line>[^\n]*)\n"
+    r"(?:^[^\n:]*\n)*?(?P<other>\S[^\n]*?):\d+:\d+: note: previous (?:definition|declaration) is here$",
+    re.MULTILINE,
+)
+"""A name that is defined twice: where, and which."""
+
+
 class CompileError(Error):
     """Clang refused a source, or there is no clang.
 
-    `stderr` is what clang wrote, whole and unchanged; ``str()`` shows it too. `command` is how it was run and
-    `returncode` how it ended (negative: by that signal); they are ``()`` and ``None`` if it was not run.
+    `stderr` is what clang wrote, whole and unchanged; ``str()`` shows it too, but what is repeated once. `command` is
+    how it was run and `returncode` how it ended (negative: by that signal); they are ``()`` and ``None`` if it was
+    not run.
     """
 
     def __init__(
@@ -71,7 +85,20 @@ class CompileError(Error):
         self.returncode = returncode
 
     def __str__(self) -> str:
-        return f"{self.reason}\n{self.stderr.rstrip()}" if self.stderr.strip() else self.reason
+        return f"{self.reason}\n{_once(self.stderr).rstrip()}" if self.stderr.strip() else self.reason
+
+
+def _once(said: str) -> str:
+    """Leave out an error that clang repeats for the same place, as it does where the stack is too small."""
+    parts = re.split(r"(?m)^(?=\S.*?: (?:error|warning): |In file included from |\d+ (?:error|warning)s? )", said)
+    seen: dict[str, int] = {}
+    for each in parts:
+        # The notes under them say where, for those who have the whole of `stderr`.
+        key = re.sub(r"(?m)^.*: note: could not determine the original source location.*\n?", "", each)
+        seen[key] = seen.get(key, 0) + 1
+    return "".join(
+        f"{each}  (said {count} times)\n" if count > 1 and ": error: " in each else each for each, count in seen.items()
+    )
 
 
 class Result:
@@ -294,6 +321,19 @@ def attempt(source: Source, programs: Sequence[str], arguments: Sequence[str], s
     raise CompileError(reason, done.stderr, done.command, done.returncode)
 
 
+def _clashing(said: str) -> str | None:
+    """Give what a source defines that ``vmlinux.h`` has as well, with its article."""
+    clash = _CLASH.search(said)
+    if clash is None or not any(clash[place].endswith("vmlinux.h") for place in ("one", "other")):
+        return None
+    if " enumerator " in clash["what"]:
+        return f"an enumerator {clash['name']}"
+    kind = re.search(r"\b(struct|union|enum|typedef)\b", clash["line"])
+    name = clash["name"] or (re.findall(r"\w+", clash["line"]) or [""])[-1]
+    keyword = {"enum": "an enum", "typedef": "a type"}.get(kind[1], f"a {kind[1]}") if kind else "a definition of"
+    return f"{keyword} {name}"
+
+
 def refusal(action: str, done: Result) -> CompileError:
     """Make the exception for a run of clang that gave no object."""
     program = done.command[0]
@@ -304,7 +344,10 @@ def refusal(action: str, done: Result) -> CompileError:
     else:
         reason = f"{program} ended with status {done.returncode}"
     lines = [f"cannot {action}: {reason}"]
-    lines += [f"  hint: {hint}" for pattern, hint in _HINTS if re.search(pattern, done.stderr)]
+    hints = [hint for pattern, hint in _HINTS if re.search(pattern, done.stderr)]
+    if not hints and (own := _clashing(done.stderr)):
+        hints.append(f"the kernel has {own} of its own: rename yours")
+    lines += [f"  hint: {hint}" for hint in hints]
     version = _version(program)
     if 0 < version < OLDEST:
         lines.append(f"  hint: this clang is version {version}; CO-RE and vmlinux.h need {OLDEST} or later")

@@ -105,6 +105,22 @@ def test_vmlinux_h_beside_a_header_of_the_kernels_is_explained(first):
         bpf.compile_object("\n".join(includes if first == "vmlinux.h" else reversed(includes)) + "\n")
 
 
+@pytest.mark.parametrize("first", ["vmlinux.h", "own"])
+@pytest.mark.parametrize(
+    ("own", "what"),
+    [
+        ("struct key { int a; };", "struct key"),
+        ("enum bpf_cmd { A };", "enum bpf_cmd"),
+        ("typedef long pid_t;", "type "),
+    ],
+)
+def test_a_name_that_the_kernel_has_too_is_to_be_changed(first, own, what):
+    lines = ['#include "vmlinux.h"', own]
+    with pytest.raises(bpf.CompileError, match=rf"hint: the kernel has a {what}.*of its own: rename yours") as error:
+        bpf.compile_object("\n".join(lines if first == "vmlinux.h" else reversed(lines)) + "\n")
+    assert "another header" not in str(error.value)
+
+
 def test_a_header_that_the_source_includes_may_want_it(tmp_path):
     (tmp_path / "common.h").write_text('#include "vmlinux.h"\n', encoding="utf-8")
     text = CORE.replace("vmlinux.h", "common.h")
@@ -132,9 +148,7 @@ def test_another_boot_with_other_types_gets_a_header_of_its_own(tmp_path, cache)
         from libbpf_cffi._elf import section
 
         (tmp_path / "btf").write_bytes(section(file.read(), ".BTF"))
-    done = python(
-        "-m", "libbpf_cffi.compile", "--vmlinux-h", "-", shell=f"mount --bind {tmp_path}/btf {BTF}"
-    )
+    done = python("-m", "libbpf_cffi.compile", "--vmlinux-h", "-", shell=f"mount --bind {tmp_path}/btf {BTF}")
     assert ("struct of_this_test {" in done.stdout, len(list(cache.iterdir()))) == (True, 2)
 
 
@@ -164,9 +178,7 @@ def test_without_btf_a_source_that_only_speaks_of_the_header_is_compiled(tmp_pat
 def test_without_btf_a_file_serves(tmp_path):
     (tmp_path / "prog.c").write_text(CORE, encoding="utf-8")
     (tmp_path / "btf").write_bytes(Path(BTF).read_bytes())
-    done = python(
-        "-m", "libbpf_cffi.compile", "prog.c", "--btf", str(tmp_path / "btf"), shell=HIDDEN, cwd=tmp_path
-    )
+    done = python("-m", "libbpf_cffi.compile", "prog.c", "--btf", str(tmp_path / "btf"), shell=HIDDEN, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
