@@ -87,8 +87,9 @@ class TypedDecoder(Decoder):
     Up to `slack` bytes more than the type has are none of the record's: perf samples come padded.
     """
 
-    def __init__(self, codec: Codec, errors: str, slack: int = 0) -> None:
+    def __init__(self, codec: Codec, errors: str, slack: int = 0, why: str = "") -> None:
         self.codec = codec
+        self._why = f" ({why}; type= tells another, and bytes takes all)" if why else ""
         self._codec = codec
         self._errors = errors
         self._slack = slack
@@ -136,7 +137,7 @@ class TypedDecoder(Decoder):
         if self._errors == "fit":
             return codec.decode(bytes(record[:size]).ljust(size, b"\0"))
         more = f"{given} bytes, fewer" if given < size else f"{given} bytes, more"
-        raise EventError(f"an event has {more} than the {size} of its type {codec.typename}", bytes(record))
+        raise EventError(f"an event has {more} than the {size} of its type {codec.typename}{self._why}", bytes(record))
 
 
 class ChoiceDecoder(Decoder):
@@ -192,9 +193,19 @@ def of_rings(decoders: Sequence[Decoder]) -> Decoder:
 
 
 def make_decoder(
-    type: Any, discriminator: Any, errors: str, resolve: Resolve, declared: Any, what: str, slack: int = 0
+    type: Any,
+    discriminator: Any,
+    errors: str,
+    resolve: Resolve,
+    declared: Any,
+    what: str,
+    slack: int = 0,
+    why: str = "",
 ) -> Decoder:
-    """Make the decoder for a `type` as `RingBuffer` takes it; `declared` is what stands for ``None``."""
+    """Make the decoder for a `type` as `RingBuffer` takes it; `declared` is what stands for ``None``.
+
+    `why` says how that was found, if nobody has declared it.
+    """
     if errors not in ERRORS:
         raise ValueError(f"errors must be one of {', '.join(map(repr, ERRORS))}, not {errors!r}")
     if discriminator is not None and not isinstance(type, dict):
@@ -206,7 +217,7 @@ def make_decoder(
         return RawDecoder()
     if isinstance(wanted, str) or hasattr(wanted, "codec"):
         codec = resolve(wanted)
-        return RawDecoder() if codec is None else TypedDecoder(codec, errors, slack)
+        return RawDecoder() if codec is None else TypedDecoder(codec, errors, slack, "" if wanted is type else why)
     if callable(wanted):
         return _by_function(wanted, errors, resolve, slack)
     raise TypeError(f"type must be a name, a BtfType, bytes, a dict or a function, not {wanted!r}")

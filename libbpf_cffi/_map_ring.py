@@ -58,13 +58,28 @@ class EventMap(Base):
             if isinstance(type, str):
                 if self._facts is not None:
                     raise ValueError(f"{self._what} belongs to no object, whose types have names: give a BtfType")
-                found = self._owner.types[type]
+                try:
+                    found = self._owner.types[type]
+                except KeyError as missing:
+                    from ._event_find import left_out
+
+                    raise KeyError(f"{missing.args[0]}; {left_out(type)}") from None
             if not hasattr(found, "codec"):
                 raise TypeError(f"the type of an event is a name, a BtfType or bytes, not {type!r}")
             codec: Codec = found.codec(chars)
             return codec
 
         return resolve, None if self._is_raw else self._event_type
+
+    def _found_types(self, chars: str, asked: Any) -> tuple[Callable[[Any], Codec | None], BtfType | None, str]:
+        """Do as `_event_types` for a reader: unless a type is `asked` for, look for one, and say how it was found."""
+        resolve, declared = self._event_types(chars)
+        if asked is not None or declared is not None or self._is_raw or self._facts is not None:
+            return resolve, declared, ""
+        from ._event_find import find_type
+
+        found, why = find_type(self._owner, self)
+        return resolve, found, "" if why == "declared" else why
 
 
 class _Ring(EventMap, NoElements):

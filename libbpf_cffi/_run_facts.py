@@ -9,6 +9,8 @@ from __future__ import annotations
 import libbpf_cffi as bpf
 from libbpf_cffi import ffi, lib
 
+from ._helper_calls import calls
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "attached",
-    "calls",
     "found",
     "has_buffers",
     "is_iterator",
@@ -283,9 +284,6 @@ _NEEDS = {
 }
 """What a section of a type would have had to name, or what no section can."""
 
-CALL = 0x85
-"""``BPF_JMP | BPF_CALL`` (linux/bpf.h); the upper half of the next byte says what is called, 0 a helper."""
-
 PRINTK = frozenset({6, 177})
 """The helpers ``bpf_trace_printk()`` and ``bpf_trace_vprintk()`` (``enum bpf_func_id`` of linux/bpf.h)."""
 
@@ -293,20 +291,6 @@ PRINTK = frozenset({6, 177})
 def prints(objects: Iterable[bpf.Object]) -> bool:
     """Tell whether any program that is loaded calls ``bpf_printk()``."""
     return calls(objects, PRINTK)
-
-
-def calls(objects: Iterable[bpf.Object], helpers: frozenset[int]) -> bool:
-    """Tell whether any program that is loaded calls one of these helpers."""
-    import sys
-
-    for obj in objects:
-        for program in obj.programs.values():
-            insns = program.insns if program.autoload else b""
-            for at in range(0, len(insns), 8):
-                helper = insns[at] == CALL and insns[at + 1] & 0xF0 == 0
-                if helper and int.from_bytes(insns[at + 4 : at + 8], sys.byteorder) in helpers:
-                    return True
-    return False
 
 
 def has_buffers(objects: Iterable[bpf.Object]) -> bool:

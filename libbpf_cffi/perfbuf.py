@@ -176,9 +176,10 @@ class PerfBuffer(EventStream):
         what = f"perf buffer {map.name!r}"
         map._handle.check()
         map._require(f"read {what}", ObjectHandle.PREPARED, ObjectHandle.LOADED)
-        resolve, declared = map._event_types(chars)
+        # Whole perf records are of no type but one that is given.
+        resolve, declared, why = map._found_types(chars, bytes if raw and type is None else type)
         decoder = make_decoder(
-            type, discriminator, errors, resolve, None if raw else declared, what, 0 if raw else SLACK
+            type, discriminator, errors, resolve, None if raw else declared, what, 0 if raw else SLACK, why
         )
         settings = attributes(wakeup_events, watermark, ordered is not None, raw, attr)
         if integer(page_cnt, "page_cnt") < 1 or page_cnt & (page_cnt - 1):

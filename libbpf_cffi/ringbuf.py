@@ -104,7 +104,8 @@ class RingBuffer(EventStream):
     events are:
 
     - a type's name in the map's object (``"event"``, ``"struct event"``), or a `BtfType`: events are its values;
-    - ``None``: the type that the map declares, ``__type(value, struct event)``, or bytes if it declares none;
+    - ``None``: the type that the map declares, ``__type(value, struct event)``, or else the one that is found as
+      ``bpf-run`` finds it (a struct is named like the map, …), or bytes if none is;
     - ``bytes``: bytes;
     - a dict of types by the value of a field that all of them have in the same place. `discriminator` is the field's
       name, or its offset and size in bytes. Of an enumeration, its names are values too;
@@ -145,8 +146,8 @@ class RingBuffer(EventStream):
         decoders = []
         for each, kind in wanted:
             own = discriminator if isinstance(kind, dict) or len(wanted) == 1 else None
-            resolve, declared = each._event_types(chars)
-            decoders.append(make_decoder(kind, own, errors, resolve, declared, f"ring buffer {each.name!r}"))
+            resolve, declared, why = each._found_types(chars, kind)
+            decoders.append(make_decoder(kind, own, errors, resolve, declared, f"ring buffer {each.name!r}", 0, why))
         self._begin(f"the reader of {what}", of_rings(decoders), 0, several=len(wanted) > 1)
         self._maps = tuple(each for each, _ in wanted)
         rings = ffi.new("struct lbc_ring[]", len(wanted))

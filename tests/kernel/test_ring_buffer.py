@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import struct
 import time
 from typing import TYPE_CHECKING
 
@@ -240,3 +242,97 @@ def test_copies_that_found_no_room_are_counted(producer):
 def test_nothing_is_said_of_losses_that_nobody_counts(producer):
     with producer.obj.maps["plain"].ring_buffer() as reader:
         assert reader.lost is None
+
+
+# Types that nobody declares
+
+PORTED = """
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+struct {type} {{ u32 pid; u32 number; }};
+{more}
+struct {{ __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 4096); }} {name} SEC(".maps");
+SEC("syscall")
+int produce(void *ctx)
+{{
+    struct {type} *e = bpf_ringbuf_reserve(&{name}, sizeof(*e), 0);
+    if (!e)
+        return 0;
+    e->pid = 1;
+    e->number = 7;
+    bpf_ringbuf_submit(e, 0);
+    return 0;
+}}
+char LICENSE[] SEC("license") = "GPL";
+"""
+UNUSED = "const struct {} *unused __attribute__((unused));"
+
+
+@pytest.fixture
+def ported(root) -> Iterator[Callable[..., bpf.Map]]:
+    """The ring buffer of a program that was written for C, with one event."""
+    with contextlib.ExitStack() as stack:
+
+        def make(type: str = "event", name: str = "rb", more: str = "") -> bpf.Map:
+            source = PORTED.format(type=type, name=name, more=more)
+            obj = stack.enter_context(bpf.Object.open(bpf.compile_object(source), object_name="snoop"))
+            obj.load()
+            obj.programs["produce"].test_run()
+            return obj.maps[name]
+
+        yield make
+
+
+@pytest.mark.needs("program:SYSCALL")
+@pytest.mark.parametrize(
+    ("type", "name"), [("event", "rb"), ("exec_info", "exec_info"), ("exec_info", "exec_infos"), ("data_t", "rb")]
+)
+def test_a_type_that_the_map_does_not_declare_is_found_as_the_command_finds_it(ported, type, name):
+    with ported(type, name, UNUSED.format(type)).ring_buffer() as reader:
+        assert numbers(reader.consume()) == [7]
+
+
+@pytest.mark.needs("program:SYSCALL")
+def test_events_of_which_nothing_is_known_are_bytes(ported):
+    with ported().ring_buffer() as reader:
+        assert reader.consume() == [struct.pack("II", 1, 7)]
+
+
+@pytest.mark.needs("program:SYSCALL")
+def test_events_that_may_be_of_several_types_are_bytes(ported):
+    more = "struct other_data { u32 x; };" + UNUSED.format("some_data") + "const struct other_data *more;"
+    with ported("some_data", more=more).ring_buffer() as reader:
+        assert reader.consume() == [struct.pack("II", 1, 7)]
+
+
+@pytest.mark.needs("program:SYSCALL")
+def test_events_of_a_type_that_was_found_may_be_bytes_for_who_wants_them(ported):
+    ring = ported(more=UNUSED.format("event"))
+    with ring.ring_buffer(bytes) as reader:
+        assert reader.consume() == [struct.pack("II", 1, 7)]
+    with ring.raw.ring_buffer() as reader:
+        assert reader.consume() == []
+
+
+@pytest.mark.needs("program:SYSCALL")
+def test_an_event_that_is_not_of_the_type_that_was_found_says_how_it_was(ported):
+    more = "struct event { u64 a[4]; };" + UNUSED.format("event")
+    with (
+        ported("shorter", more=more).ring_buffer() as reader,
+        pytest.raises(
+            bpf.EventError,
+            match=r"8 bytes, fewer than the 32 of its type struct event \(by its name; type= tells another",
+        ),
+    ):
+        reader.consume()
+
+
+@pytest.mark.needs("program:SYSCALL")
+def test_a_type_that_clang_has_left_out_is_a_key_error_that_says_how_to_keep_it(ported):
+    with pytest.raises(KeyError) as error:
+        ported().ring_buffer("event")
+    (said,) = error.value.args
+    assert "has no type 'event'" in said
+    assert "clang leaves out types that no map, global variable or function names: " in said
+    assert "add `__type(value, struct event)` to the map" in said
+    assert "`const struct event *unused __attribute__((unused));`, which C loaders accept too" in said

@@ -289,6 +289,22 @@ def test_a_buffer_whose_events_are_of_an_unknown_type_is_told_of(made):
     assert "--events rb: nothing says of what type they are (--events rb:TYPE does" in said
 
 
+def test_types_of_the_kernels_are_no_candidates(made):
+    """They are in the BTF for CO-RE."""
+    more = RING.format(name="rb") + "volatile int sum;"
+    send = """
+    struct task_struct *task = (void *)bpf_get_current_task();
+    u32 event = 0;
+    bpf_core_read(&event, 4, &task->pid);
+    bpf_ringbuf_output(&rb, &event, 4, 0);
+    """
+    path = made("#include <bpf/bpf_core_read.h>\n" + more, send)
+    _, said = ends(0, "-d", "0", path)
+    assert "the events of rb are not shown" in said
+    assert "task_struct" not in said
+    assert "clang leaves out types that no map, global variable or function names" in said
+
+
 def test_the_type_of_the_events_can_be_told(made):
     path = made(TWO_TYPES, SEND.format(type="a", name="rb"))
     out, said = shows("--events", "rb:struct b", "--json", path, calls=1)

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent.parent / "libbpf_cffi"
 
 ROWS = (
     {"_alternative_names", "_arguments", "_command_io", "_libbpf", "errors", "_privileges", "_elf"},
-    {"_elf_embedded", "hist", "_mounts", "_close_later", "_ffi", "_named"},
+    {"_elf_embedded", "_helper_calls", "hist", "_mounts", "_close_later", "_ffi", "_named"},
     {"tracefs", "_handle", "enums", "_log", "_verifier_hints"},
     {"tracepoints", "_check", "_map_access", "_record", "infos"},
     {"_borrow", "_contexts", "_type_numbers", "insns"},
@@ -35,7 +35,7 @@ ROWS = (
     {"_btf_derive", "_perf_settings", "_stream_source", "_stream_steps"},
     {"_stream"},
     {"_map_open", "_map_settings", "_program_open", "_vmlinux", "btf", "links", "stats"},
-    {"perfbuf", "ringbuf", "trace_pipe", "user_ringbuf"},
+    {"_event_find", "perfbuf", "ringbuf", "trace_pipe", "user_ringbuf"},
     {"_clang", "_map_identity", "_prog_handlers", "_type_spec", "btf_ext"},
     {"_map_create", "_map_elements"},
     {"_map_related"},
