@@ -85,6 +85,7 @@ def _facts(by_map: bool, fd: int) -> tuple[int, str]:
 
 def _name(by_map: bool, number: int, made: Descriptors) -> str:
     """Give, in brackets, the name of what has a number; nothing if this process may not know it."""
-    fd = made.make(lib.bpf_map_get_fd_by_id if by_map else lib.bpf_prog_get_fd_by_id, number) if number else -1
+    get = lib.bpf_map_get_fd_by_id_opts if by_map else lib.bpf_prog_get_fd_by_id_opts
+    fd = made.make(get, number, ffi.NULL) if number else -1
     name = _facts(by_map, fd)[1] if fd >= 0 else ""
     return f" ({name!r})" if name else ""
