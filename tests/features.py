@@ -233,6 +233,11 @@ def _fmod_ret_test() -> bool:
     return fd >= 0
 
 
+def _charged_maps() -> bool:
+    """Tell whether a control group is charged for the memory of maps (5.11); before, RLIMIT_MEMLOCK bounds it."""
+    return any(map(_function, ("bpf_map_alloc_percpu", "bpf_map_kmalloc_node", "bpf_map_kvcalloc", "bpf_map_kzalloc")))
+
+
 def _in_btf(name: bytes) -> bool:
     """Tell whether the kernel's BTF has a name: an enumerator tells of what has no function of its own."""
     if not _btf():
@@ -331,6 +336,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     # The kernel's own types are among what has an id since BTF has a name.
     "btf_names": _btf_names,
     "dummy_ops": lambda: _function("bpf_struct_ops_test_run"),
+    "charged_maps": _charged_maps,
     "cgroup_iter": lambda: _function("bpf_iter_attach_cgroup"),
     "cgroup_order": _cgroup_order,
     "cgroup_preorder": _cgroup_preorder,

@@ -126,6 +126,7 @@ with open(f"{os.path.dirname(folder)}/cgroup.procs", "w") as file:
 """
 
 
+@pytest.mark.needs("charged_maps")
 def test_a_control_group_without_memory_is_an_error_and_loses_no_pin(python, pins):
     with memory_group(64 << 20) as folder:
         assert python(MAPS_UNTIL_FULL, folder, pins).split("\n")[:2] == ["full True", "and on"]
