@@ -152,6 +152,9 @@ class Object(Loading):
                 # As libbpf keeps it, cut to 15 bytes.
                 handle.name = f"object {text(lib.bpf_object__name(handle.pointer))!r}"
             self._look(data)
+            if what.startswith("an object") and self._programs:
+                # To whom reads an error that says more than how many bytes it has.
+                handle.name = f"object of program {next(iter(self._programs))!r}"
         except BaseException:
             handle.close()
             raise

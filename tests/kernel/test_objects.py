@@ -184,6 +184,13 @@ def test_a_content_without_a_source_has_the_same_name_every_time(root):
         assert repr(obj).startswith("<Object object of ")
 
 
+def test_errors_call_a_content_without_a_source_by_its_first_program(root):
+    text = 'char LICENSE[] __attribute__((section("license"))) = "GPL";\n'
+    text += 'int counted(void *ctx) __attribute__((section("xdp")));\nint counted(void *ctx) { return 2; }\n'
+    with bpf.Object.open(bpf.compile_object(text)) as obj, pytest.raises(KeyError, match="of program 'counted' has no"):
+        _ = obj.maps["events"]
+
+
 def test_object_name_names_the_object_and_its_data_sections(compiled):
     with bpf.Object.open(compiled("basic"), object_name="other") as obj:
         assert obj.name == "other"
