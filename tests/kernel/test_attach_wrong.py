@@ -135,11 +135,3 @@ def test_what_the_kernel_would_cut_or_not_explain_is_a_value_error(one_program, 
     _, program = one_program("attach_kernel", "by_kprobe")
     with pytest.raises(ValueError, match=why):
         getattr(program, method)(**arguments)
-
-
-@pytest.mark.needs("lsm_cgroup")
-@pytest.mark.parametrize("method", ["attach_lsm", "attach_trace"])
-def test_a_program_of_lsm_for_control_groups_is_attached_to_one(one_program, method):
-    _, program = one_program("attach_cgroup", "post_create")
-    with pytest.raises(ValueError, match=r"for the attach type LSM_CGROUP.*: use attach_cgroup\(\)"):
-        getattr(program, method)()

@@ -363,3 +363,11 @@ def test_a_program_that_has_replaced_the_function_of_load_already_is_told_so(rep
     obj.load()
     with extension.attach_freplace(), pytest.raises(bpf.LibbpfError, match="it was there already"):
         extension.attach_freplace()
+
+
+@pytest.mark.needs("lsm_cgroup")
+@pytest.mark.parametrize("method", ["attach_lsm", "attach_trace"])
+def test_a_program_of_lsm_for_control_groups_is_attached_to_one(one_program, method):
+    _, program = one_program("attach_cgroup", "post_create")
+    with pytest.raises(ValueError, match=r"for the attach type LSM_CGROUP.*: use attach_cgroup\(\)"):
+        getattr(program, method)()
