@@ -305,7 +305,8 @@ def _once(error: int) -> str | None:
 
 def _replaced(error: int) -> str | None:
     """Say why a program does not go to the target that load was told."""
-    if error in (errno.EINVAL, errno.EBUSY):
+    # ENOENT is what older kernels say (bpf_tracing_prog_attach() of kernel/bpf/syscall.c).
+    if error in (errno.EINVAL, errno.EBUSY, errno.ENOENT):
         return "it was there already, which it is once: name the program and the function that it is to replace"
     return None
 

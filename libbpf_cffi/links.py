@@ -186,7 +186,7 @@ class Link(LinkOpening, KindsOfLinks):
             from ._link_update import refusal
 
             error, hint = refusal(-result, info, field, None if old is None else (old.name, opts), borrowed)
-            raise failure(error, action, no_link or hint, messages=messages)
+            raise failure(errno.EOPNOTSUPP if no_link else error, action, no_link or hint, messages=messages)
 
     def _info_if_told(self) -> CData | None:
         try:

@@ -333,7 +333,7 @@ def test_a_scheduler_runs_and_is_gone(loaded):
 # What is refused
 
 
-@KPROBE
+@pytest.mark.needs("kprobe", "attach_cookie")
 def test_a_place_in_the_middle_of_an_instruction_is_explained(only):
     _, program = only("by_kprobe")
     with pytest.raises(bpf.LibbpfError, match="no instruction begins at that offset"):
@@ -347,7 +347,7 @@ def test_a_function_that_is_named_twice_is_explained(only):
         program.attach_kprobe_multi(syms=[GETPGID, GETPGID])
 
 
-@FENTRY
+@FENTRY_COOKIE
 def test_a_program_of_tracing_that_is_attached_already_is_told_so(only):
     _, program = only("by_fexit")
     with program.attach_trace(), pytest.raises(bpf.LibbpfError, match="is attached already, and is so once"):
