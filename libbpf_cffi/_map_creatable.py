@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from . import _map_create, _map_open
+from ._arguments import string
 from ._ffi import lib, unsigned
 from ._map_related import Related
 from ._named import Named
@@ -78,7 +79,7 @@ class Creatable(Related):
         maps = getattr(obj, "maps", None)
         if not isinstance(maps, Named):
             raise TypeError(f"obj must be an Object, not {type(obj).__name__}")
-        found = maps[name]
+        found = maps[string(name, "name")]
         if not isinstance(found, cls):
             raise TypeError(f"{found._what} is of class {type(found).__name__}, not {cls.__name__}")
         return found

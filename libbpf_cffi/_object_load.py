@@ -129,6 +129,9 @@ class Loading(Contents):
 
         for _, said in messages:
             name = said.partition("'")[2].partition("'")[0]
+            if "': failed to auto-pin at '" in said:
+                # It was created; "failed to create" follows.
+                return None
             if "': failed to create: " in said and name in self._maps:
                 number = lib.bpf_map__type(self._maps[name])
                 if lib.libbpf_probe_bpf_map_type(number, ffi.NULL) in _UNKNOWN:
