@@ -70,20 +70,12 @@ NEEDS = {
     "run a program": "program:SYSCALL", "read a ring buffer": "program:SYSCALL",
     "attach many uprobes": "uprobe_multi", "attach to an interface (TCX)": "tcx", "attach a BTF tracepoint": "tp_btf",
     "attach a uprobe": "uprobe", "attach a table of functions": "struct_ops_link",
-    "attach a kprobe": "kprobe", "attach many kprobes": "kprobe_multi", "attach to a function (fentry)": "fentry",
-    "attach to netfilter": "netfilter_link", LOAD + "netfilter": "netfilter_link",
+    **capability_matrix.ELSEWHERE, "attach to netfilter": "netfilter_link", LOAD + "netfilter": "netfilter_link",
     LOAD + "sk_lookup": "program:SK_LOOKUP", LOAD + "syscall": "program:SYSCALL",
 }  # fmt: skip
 """Features of the kernel that a step needs."""
 
-IN_VIRTUAL_MACHINES = {"kprobe", "kprobe_multi", "fentry"}
-"""What not every kernel lets anybody do: it is asked of those that are booted for the tests."""
-
-STEPS = tuple(
-    each
-    for each in capability_matrix.STEPS
-    if NEEDS.get(each) not in IN_VIRTUAL_MACHINES or os.environ.get("LIBBPF_CFFI_VM") == "1"
-)
+STEPS = capability_matrix.HERE
 
 
 def needed(step: str) -> tuple[str, ...]:

@@ -18,11 +18,13 @@ NEEDS = {
     "attach many uprobes": "uprobe_multi", "attach to an interface (TCX)": "tcx", "attach a BTF tracepoint": "tp_btf",
     "attach a uprobe": "uprobe", "attach a table of functions": "struct_ops_link", "run a program": "program:SYSCALL",
     "read a ring buffer": "program:SYSCALL", "load an object of struct_ops": "struct_ops_link",
-    "load an object of many kinds": "tp_btf", "read an iterator": "tp_btf",
+    "load an object of many kinds": "tp_btf", "read an iterator": "tp_btf", "attach to netfilter": "netfilter_link",
+    **small_limits.matrix.ELSEWHERE,
 }  # fmt: skip
 """Features of the kernel that a step needs."""
 
-OBJECTS = ("basic", "rings", "perf_one", "kinds", "attach_user", "attach_net", "network", "struct_ops", "attach_kernel")
+OBJECTS = ("basic", "rings", "perf_one", "kinds", "attach_user", "attach_net", "network", "struct_ops", "attach_kernel",
+           "attach_iter", "fentry")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -272,6 +272,13 @@ STEPS |= {
     )
 }  # fmt: skip
 
+ELSEWHERE = {
+    "attach a kprobe": "kprobe", "attach many kprobes": "kprobe_multi", "attach to a function (fentry)": "fentry",
+}  # fmt: skip
+"""What not every kernel lets anybody do, and the feature that it needs: those booted for the tests are asked."""
+
+HERE = tuple(each for each in STEPS if each not in ELSEWHERE or os.environ.get("LIBBPF_CFFI_VM") == "1")
+
 
 def answer(step: str, kept: list[int]) -> object:
     """Do a step with some capabilities, and give what it raised."""

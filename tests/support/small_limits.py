@@ -127,8 +127,10 @@ def record():
     return do
 
 
+NOT_LIMITED = ("load a pr", "pin in", "list what")
+
 STEPS = {
-    **{name: step for name, step in matrix.STEPS.items() if not name.startswith(("load a pr", "pin in", "list what"))},
+    **{name: step for name, step in matrix.STEPS.items() if name in matrix.HERE and not name.startswith(NOT_LIMITED)},
     "load types": load_types,
     "load a program": matrix.load_kind("xdp"),
     "open an object": open_an_object,
