@@ -138,13 +138,14 @@ def _advice(error: Exception) -> str:
 
 def _refusal(error: VerifierError, *, whole_log: bool) -> str:
     why = f"the verifier refused program {error.program!r}: {error.strerror} (errno {error.errno})"
-    head = f"cannot {error.action}: {why}"
-    if whole_log:
-        return head
-    said = error.summary(sys.maxsize).splitlines()
-    lines = [head, *(f"  verifier: {line}" for line in said[-LOG_LINES:])]
-    if len(said) > LOG_LINES:
-        lines.append(f"  hint: {len(said) - LOG_LINES} lines before these: --verifier-log shows all")
+    lines = [f"cannot {error.action}: {why}"]
+    if not whole_log:
+        said = error.summary(sys.maxsize).splitlines()
+        lines += [f"  verifier: {line}" for line in said[-LOG_LINES:]]
+        if len(said) > LOG_LINES:
+            lines.append(f"  hint: {len(said) - LOG_LINES} lines before these: --verifier-log shows all")
+    if error.hint:
+        lines.append(f"  hint: {error.hint}")
     return "\n".join(lines)
 
 

@@ -1020,6 +1020,7 @@ def test_a_program_that_the_verifier_refuses_is_told_of_with_the_last_lines_of_i
     assert command.status == 1
     assert "the verifier refused program 'wild_read'" in command.said
     assert command.said.count("invalid mem access 'scalar'") == 1
+    assert "hint: that is a number for the verifier" in command.said
     assert "attached" not in command.said
 
 
