@@ -170,6 +170,9 @@ class Loading(Contents):
             both = [(field, getattr(info, field), get(each)) for field, get in fields.items()]
             theirs = ", ".join(f"{field} {pinned}" for field, pinned, own in both if pinned != own)
             ours = ", ".join(f"{field} {own}" for field, pinned, own in both if pinned != own)
+            if not theirs:
+                # It is another one by now.
+                return None
             return (
                 f"the pinned map has {theirs}, {name!r} of the object {ours}: set that to the same before load, or "
                 "take the pinned one as it is by Map.reuse(), or remove the pin, with what is in it"
