@@ -35,6 +35,9 @@ SIZE_AT, DATA_AT, ROOM = 8 * len(COUNTERS), 4096, 1 << 20
 SLICE, SHORTEST = 10.0, 0.5
 """Seconds that a child works."""
 
+LAST_LINES = 12
+"""What is printed of what a child that died had said."""
+
 
 class Found(NamedTuple):
     """An input that something went wrong with."""
@@ -114,7 +117,10 @@ class Fuzzer:
         path.write_bytes(data)
         shutil.copy(said, path.with_name(f"{path.name}.txt"))
         self.found.append(Found(entry, how, path))
-        print(f"{entry}: {how} at input {number} of state {state}: {path}", flush=True)
+        print(f"{entry}: {how} at input {number} of state {state}: {path}")
+        # Where a log is all that is left of a run, with what the child said at last.
+        lines = said.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
+        print("".join(f"    {line}\n" for line in lines), end="", flush=True)
 
     def table(self) -> str:
         """Say what was done, an entry point a line."""

@@ -23,6 +23,11 @@ OBJECTS = (
 )  # fmt: skip
 """The objects of the tests that are changed: with sections, types and relocations of every kind."""
 
+FLAGS = tuple(
+    f"-ffile-prefix-map={folder}={name}" for folder, name in ((TESTS.parent, "."), (Path(bpf.__file__).parent, "bpf"))
+)
+"""Paths are in the types of an object: with the same ones everywhere a seed makes the same inputs in any folder."""
+
 LARGEST_BTF = 1 << 15
 """Bytes of good BTF: to walk over more takes too long."""
 
@@ -72,12 +77,13 @@ def make_seeds(folder: Path) -> None:
 def _objects(folder: Path) -> None:
     objects = folder / "objects"
     for name in OBJECTS:
-        _object(folder, name, bpf.compile_object(SOURCES / f"{name}.bpf.c"))
+        _object(folder, name, bpf.compile_object(SOURCES / f"{name}.bpf.c", flags=FLAGS))
     # One that the linker has made, with the sections that it makes; and those of other machines.
     both = bpf.link_objects((objects / "basic").read_bytes(), (objects / "variables_linked").read_bytes())
     (objects / "linked").write_bytes(both)
     other = "bpfeb" if sys.byteorder == "little" else "bpfel"
-    _object(folder, "other_order", bpf.compile_object(SOURCES / "typed_maps.bpf.c", flags=[f"--target={other}"]))
+    flags = [*FLAGS, f"--target={other}"]
+    _object(folder, "other_order", bpf.compile_object(SOURCES / "typed_maps.bpf.c", flags=flags))
     (objects / "class32").write_bytes(other_elf((objects / "typed_maps").read_bytes(), bits=32, order="<"))
 
 
