@@ -68,6 +68,11 @@ HINTS = (
         "compare with data_end before each access: `if (data + size > data_end) return …;`",
     ),
     (
+        ("slot poisoned by dead code",),
+        ("the verifier holds that nothing reads that variable, and keeps no value there: bpf_map_peek_elem() of a "
+        "bloom filter does, of which Linux 7.3 does not know; let it be a global variable"),
+    ),
+    (
         ("to stack R", "from stack R", "from stack off", "invalid stack ", "access to stack", "invalid indirect read"),
         ("the stack has 512 bytes: that is outside of the variable, or was never set (a struct with holes is set by "
         "`= {}` and memset()); what is larger goes into a map"),

@@ -21,6 +21,7 @@ OLD = {
     "invalid stack type R1 off=-16 access_size=600": "512 bytes",
     "invalid indirect read from stack off -16+4 size 16": "512 bytes",
     "invalid read from stack R10 off=-8 size=8": "512 bytes",
+    "reading from stack R2 off -4+0 size 4, slot poisoned by dead code elimination": "bloom filter",
     "R1 !read_ok": "no value on this path",
     "dereference of modified ctx ptr R1 off=8 disallowed": "the context",
     "kfunc 'bpf_no_such' is referenced but wasn't resolved": "kfunc",
