@@ -208,6 +208,8 @@ def _hint(error: int, kind: int, program: LoadedProgram, done: Any, room: int) -
         return "it looks for a socket of AF_INET (2) or AF_INET6 (10): ctx_in={'family': 2, 'protocol': 6, …}"
     if error == errno.EFAULT and kind == lib.BPF_PROG_TYPE_TRACING:
         return "of this type the kernel makes test runs of fentry, fexit and fmod_ret only"
+    if error == errno.ENOMEM and done.data_size_in > MOST_OF_A_PAGE:
+        return f"the packet has {done.data_size_in} bytes: this kernel takes some 64 KiB, in as many pages as it needs"
     if error != errno.EINVAL:
         return None
     if done.batch_size and not done.flags & lib.BPF_F_TEST_XDP_LIVE_FRAMES:

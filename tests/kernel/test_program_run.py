@@ -316,9 +316,10 @@ def test_only_a_syscall_program_is_called(runs):
 
 
 def test_a_packet_that_is_too_large_is_explained(runs):
-    with pytest.raises(bpf.LibbpfError, match="page with its head and tail room") as caught:
+    with pytest.raises(bpf.LibbpfError, match=r"page with its head and tail room|some 64 KiB") as caught:
         runs["mark"].test_run(bytes(100_000))
-    assert caught.value.errno == errno.EINVAL
+    # Linux 7.3 takes packets of some 64 KiB, and has no memory for larger ones.
+    assert caught.value.errno in (errno.EINVAL, errno.ENOMEM)
 
 
 LIVE = pytest.mark.needs("live_frames")

@@ -20,7 +20,8 @@ struct {
     __uint(value_size, 8 * 16);
 } stacks SEC(".maps");
 
-SEC("tp/syscalls/sys_enter_getppid") int on_call(void *ctx) { bpf_get_stackid(ctx, &stacks, 0); return 0; }
+/* Those of syscalls/ have the registers of user space in old kernels, and so no stack of the kernel. */
+SEC("tp/raw_syscalls/sys_enter") int on_call(void *ctx) { bpf_get_stackid(ctx, &stacks, 0); return 0; }
 
 char LICENSE[] SEC("license") = "GPL";
 """
