@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from ._ffi import ffi, lib
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,6 +15,7 @@ __all__ = [
     "missing_function",
     "missing_in_btf",
     "missing_raw_tracepoint",
+    "missing_section",
     "missing_symbol",
     "missing_usdt",
 ]
@@ -106,6 +109,22 @@ def missing_btf_target(messages: Iterable[str], sections: dict[str, str]) -> str
             section = sections.get(head[len("prog '") :].partition("'")[0], "")
             return missing_in_btf(rest.partition("'")[0], _PREFIXES.get(section.partition("/")[0], ""))
     return None
+
+
+def missing_section(name: str) -> str:
+    """Say that a section's name says of no type what the program is, and which that do come close."""
+    import difflib
+
+    from . import _log
+
+    _log.listen(debug=True)
+    lib.libbpf_prog_type_by_name(os.fsencode(name), ffi.new("enum bpf_prog_type *"), ffi.new("enum bpf_attach_type *"))
+    said = " ".join(text for _, text in _log.take())
+    # What it knows it says to itself: "supported section(type) names are: socket sk_reuseport/migrate kprobe+ …".
+    known = [each.rstrip("+/") for each in said.partition("names are:")[2].split()]
+    close = difflib.get_close_matches(name.partition("/")[0], known) or difflib.get_close_matches(name, known)
+    like = f"; close names: {', '.join(map(repr, close))}" if close else ""
+    return f"SEC({name!r}) says of no type what the program is{like}; or set Program.type before load"
 
 
 def missing_raw_tracepoint(name: str) -> str:

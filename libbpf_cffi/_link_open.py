@@ -199,7 +199,17 @@ class LinkOpening:
         with Descriptors() as borrowed:
             opts = options(kind, flags, target_btf_id, groups, iter_info, borrowed)
             number = target_number(target, kind, borrowed)
-            return cls._of_program(program, lib.lbc_link__create, number, kind, opts.pointer, action=action)
+
+            def hint(error: int) -> str | None:
+                if error not in (errno.EINVAL, errno.EBADF):
+                    return None
+                as_type = attach_type if isinstance(attach_type, str) else getattr(attach_type, "name", kind)
+                return (
+                    f"the kernel attaches this program to something else than a {as_type}, or to another target, or "
+                    "not by a link, or has other options for it"
+                )
+
+            return cls._of_program(program, lib.lbc_link__create, number, kind, opts.pointer, action=action, hint=hint)
 
     @classmethod
     def raw_tracepoint_open(cls, program: AttachedProgram, tp_name: str | None = None, *, cookie: int = 0) -> Self:

@@ -18,7 +18,7 @@ from ._handle import Handle, ObjectHandle
 from ._kernel_open import NAME_MAX
 from ._map_creatable import Creatable
 from ._map_open import MAPS
-from ._map_settings import kind_of, register
+from ._map_settings import kind_of, kinds, register
 from .errors import StateError
 from .links import Link
 
@@ -87,6 +87,17 @@ class Map(Creatable):
             self.close()
             raise TypeError(f"{handle.name} is of class {type(self).__name__}, not {cls.__name__}")
         return self
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Say of what other maps have which ones have it. `AnyMap` is what a type checker is told."""
+            if not name.startswith("_"):
+                others = [kind.__name__ for kind in kinds() if hasattr(kind, name)]
+                if others:
+                    what = f"{type(self).__name__!r} object has no {name}: that is of {', '.join(others)}"
+                    raise AttributeError(what, name=name, obj=self)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     @property
     def _pointer(self) -> bpf_map:

@@ -305,7 +305,8 @@ class Accessible(Identity):
 
     def _hint(self, error: int, flags: int) -> str | None:
         if error == errno.E2BIG:
-            return f"the map is full, or the key is beyond its end: its max_entries is {self.max_entries}"
+            # Of what is a sequence the index has been checked.
+            return f"the map is full: its max_entries is {self.max_entries}"
         if error == errno.EEXIST:
             return "the key is there already, and the flag NOEXIST asks for a new one"
         if error == errno.EPERM:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ._libbpf import CData, bpf_map
     from .enums import MapFlags, MapType
 
-__all__ = ["Settings", "address_of", "kind_of", "register"]
+__all__ = ["Settings", "address_of", "kind_of", "kinds", "register"]
 
 OPEN = ObjectHandle.OPEN
 
@@ -46,6 +46,11 @@ def kind_of(number: int) -> type[Any]:
             raise StateError(f"cannot import {name}: {why}; a program whose handlers use maps names bpf.{name} before")
         _KINDS[number] = kind = found
     return kind
+
+
+def kinds() -> list[type[Any]]:
+    """Give every class that maps of some type have."""
+    return sorted({kind_of(number) for number in _KINDS if number is not None}, key=lambda kind: kind.__name__)
 
 
 def address_of(pointer: CData) -> int:

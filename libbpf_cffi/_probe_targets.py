@@ -33,7 +33,8 @@ def functions(module: str | None = None) -> list[str]:
     """List the kernel's functions that kprobes, fentry and their kin can be attached to; with `module`, a module's.
 
     From tracefs (available_filter_functions), or where that is not to be had the functions of /proc/kallsyms, some of
-    which no probe is allowed on. What is of that name several times is listed once.
+    which no probe is allowed on. What is of that name several times is listed once. Raises `LibbpfError` (ENOENT) for
+    a module that is not loaded.
     """
     try:
         lines = _lines(os.path.join(find_tracefs(), "available_filter_functions"))
@@ -45,6 +46,9 @@ def functions(module: str | None = None) -> list[str]:
         name, _, of = line.partition(" ")
         if of.strip() == wanted and not name.startswith("__ftrace_invalid_address__"):
             found[name] = None
+    if not found and module is not None and not os.path.isdir(os.path.join("/sys/module", module)):
+        hint = f"the kernel has loaded no module {module!r}; those with types are in probe.modules()"
+        raise failure(errno.ENOENT, f"list the functions of module {module!r}", hint)
     return sorted(found)
 
 

@@ -286,9 +286,20 @@ def _line(what: str, each: dict[str, Any]) -> str:
     for name, value in {**each, **details}.items():
         if value in (0, "", None, (), False):
             continue
+        if name == "load_time":
+            shown.append(f"loaded {_wall_clock(value)}")
+            continue
         listed = ",".join(map(str, value)) if isinstance(value, tuple) else getattr(value, "name", value)
         shown.append(str(listed) if name in ("type", "name", "comm") else f"{name} {listed}")
     return head + "  ".join(shown) + (f"  held by {pids}" if pids else "")
+
+
+def _wall_clock(since_boot: int) -> str:
+    """Give the local time of a number of nanoseconds since boot."""
+    import time
+
+    seconds = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + since_boot / 1e9
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(seconds))
 
 
 if __name__ == "__main__":

@@ -622,3 +622,16 @@ def test_a_type_of_maps_that_the_kernel_does_not_have_is_named(opened):
     obj.maps["raw_hits"].type = 99
     with pytest.raises(bpf.LibbpfError, match="no maps of the type UNKNOWN_99: autocreate = False leaves it out"):
         obj.load()
+
+
+@pytest.mark.every_kernel
+@pytest.mark.needs("btf")
+@pytest.mark.parametrize(
+    ("section", "close"),
+    [("tracepoints/syscalls/sys_enter_nanosleep", "'tracepoint'"), ("krpobe/vfs_read", "'kprobe'"), ("no", "is; or")],
+)
+def test_a_section_that_says_of_no_type_is_told_with_what_comes_close(root, section, close):
+    content = bpf.compile_object(f'__attribute__((section("{section}"), used)) int p(void *c) {{ return 0; }}\n')
+    with bpf.Object.open(content) as obj, pytest.raises(bpf.LibbpfError, match=f"SEC\\('{section}'\\) says") as caught:
+        obj.load()
+    assert close in str(caught.value)

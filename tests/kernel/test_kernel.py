@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -240,6 +242,15 @@ def test_the_command_lists_each_kind(obj, capsys, what):
         line = next(line for line in table.splitlines() if line.startswith(f"{wanted}: "))
         assert "raw_tracepoint" in line
         assert f"({os.getpid()})" in line
+
+
+def test_the_command_says_when_a_program_was_loaded_by_the_clock(obj, capsys):
+    assert kernel.main(["prog"]) == 0
+    line = next(
+        each for each in capsys.readouterr().out.splitlines() if each.startswith(f"{obj.programs['on_raw'].id}: ")
+    )
+    loaded = time.mktime(time.strptime(re.search(r"  loaded (\S+)  ", line)[1], "%Y-%m-%dT%H:%M:%S"))
+    assert abs(time.time() - loaded) < 600
 
 
 def test_the_command_lists_pins(obj, pins, capsys):

@@ -279,6 +279,11 @@ def test_iter_info_has_three_members(load):
         bpf.Link.create(load("xdp"), None, bpf.AttachType.TRACE_ITER, iter_info={"socket": {}})
 
 
+def test_a_program_of_another_type_than_the_attach_type_is_explained(load):
+    with pytest.raises(bpf.LibbpfError, match="something else than a NETFILTER, or to another target"):
+        bpf.Link.create(load("xdp"), None, bpf.AttachType.NETFILTER)
+
+
 def test_an_attach_type_must_be_known(load):
     with pytest.raises(TypeError, match="attach_type must be given"):
         bpf.Link.create(load("xdp"), "lo")

@@ -252,6 +252,7 @@ def test_a_full_map_says_how_many_fit(maps):
     with pytest.raises(bpf.LibbpfError, match="update 16 in map 'signed_numbers'") as caught:
         found[16] = 0
     assert caught.value.errno == errno.E2BIG
+    assert "the map is full: its max_entries is" in str(caught.value)
     assert "max_entries is 16" in caught.value.hint
 
 

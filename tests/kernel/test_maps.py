@@ -292,6 +292,17 @@ def test_info_is_immutable(loaded):
         loaded("basic").maps["raw_hits"].info.id = 1
 
 
+def test_what_other_maps_have_is_told_with_their_classes(create):
+    with create("hash", "u32", "u32", 1) as table:
+        assert not hasattr(table, "push")
+        with pytest.raises(AttributeError, match=r"'HashMap' object has no push: that is of Queue, Stack$"):
+            table.push(1)
+        with pytest.raises(AttributeError, match=r"'HashMap' object has no attribute 'pusch'$"):
+            table.pusch(1)
+    # Closed, too.
+    assert not hasattr(table, "push")
+
+
 # struct_ops
 
 

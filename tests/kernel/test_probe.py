@@ -276,7 +276,12 @@ def test_functions_are_listed(root):
     found = probe.functions()
     assert {"vfs_read", "schedule"} <= set(found)
     assert found == sorted(set(found))
-    assert "vfs_read" not in probe.functions("nosuchmodule")
+
+
+def test_a_module_that_is_not_loaded_has_no_functions_and_is_named(root):
+    with pytest.raises(bpf.LibbpfError, match="no module 'nosuchmodule'") as caught:
+        probe.functions("nosuchmodule")
+    assert caught.value.errno == errno.ENOENT
 
 
 @pytest.mark.every_kernel
