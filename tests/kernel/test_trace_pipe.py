@@ -445,7 +445,8 @@ def test_an_interrupt_at_any_moment_loses_no_line(pipe: TracePipe, alarm: Alarm,
                 pass
     texts = [item.message if isinstance(item, TraceLine) else str(item).rpartition(" ")[2] for item in found]
     assert texts == numbered(4000)
-    assert alarm.raised > 5
+    # An emulated processor may be done with a turn before the next alarm.
+    assert alarm.raised > (5 if SLOWER == 1 else 0)
 
 
 @pytest.fixture
