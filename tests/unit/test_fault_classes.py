@@ -27,6 +27,11 @@ CLASSES: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
         "kernel/test_attach_hostile.py": (
             "a_file_that_was_tampered_with_is_refused",
         ),
+        "kernel/test_attach_greedy.py": (
+            "who_writes_to_the_file_once_it_was_checked_does_no_harm",
+            "a_pattern_of_several_stars_is_compared_with_a_long_name_in_no_time",
+            "thousands_of_sections_that_are_one_are_refused",
+        ),
         "kernel/test_fuzz.py": ("no_malformed_bytes_end_or_stop_the_process",),
         "kernel/test_objects.py": ("a_wild_pointer_of_libbpf_is_an_error",),
     }),
@@ -35,6 +40,10 @@ CLASSES: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
             "a_path_that_cannot_be_read_is_an_error_that_names_it", "a_fifo_is_refused_at_once",
             "an_empty_file_gives_libbpfs_format_error", "a_program_of_this_machine_is_no_bpf_object",
             "an_object_of_the_other_byte_order_says_so", "an_object_cut_anywhere_is_an_error_or_opens",
+        ),
+        "kernel/test_endless_files.py": (
+            "a_terabyte_that_nobody_has_written_is_too_large", "a_descriptor_of_a_device_without_end_is_not_read",
+            "a_file_that_has_nothing_now_is_not_waited_for", "a_file_that_there_is_no_memory_for_is_an_error_of_ours",
         ),
         "unit/test_elf.py": ("another_class_has_no_sections",),
     }),
