@@ -99,10 +99,16 @@ def test_raw_values_are_bytes_for_each_cpu(maps):
 
 
 @pytest.mark.parametrize("name", ["percpu", "percpu_array"])
-def test_a_single_cpus_value_is_not_supported_before_linux_7_0(maps, name):
-    # Where it is, this is to become the test that it works.
+def test_a_single_cpus_value_is_read_and_written_since_linux_7_0_and_not_supported_before(maps, name, kernel_has):
     found = maps[name]
     found[1] = values()
+    if kernel_has("percpu_flags"):
+        assert [found.lookup_elem(1, cpu=cpu) for cpu in range(CPUS)] == list(values())
+        found.update_elem(1, 5, cpu=1)
+        assert list(found[1]) == [5 if cpu == 1 else number for cpu, number in enumerate(values())]
+        found.update_elem(1, 6, all_cpus=True)
+        assert list(found[1]) == [6] * CPUS
+        return
     for call in (
         lambda: found.lookup_elem(1, cpu=0),
         lambda: found.update_elem(1, 5, cpu=0),
