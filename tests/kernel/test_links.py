@@ -540,7 +540,13 @@ def test_update_of_what_the_kernel_cannot_update_is_an_error(loaded, name):
     assert caught.value.errno == errno.EOPNOTSUPP
 
 
-@pytest.mark.parametrize(("name", "kind"), [("of_raw_tracepoint", "RAW_TRACEPOINT"), ("of_tracepoint", "PERF_EVENT")])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("of_raw_tracepoint", "RAW_TRACEPOINT"),
+        pytest.param("of_tracepoint", "PERF_EVENT", marks=pytest.mark.needs("perf_link")),
+    ],
+)
 def test_the_hint_names_the_type_of_what_cannot_be_updated(loaded, name, kind):
     program = loaded("kinds").programs[name]
     with program.attach() as link, pytest.raises(bpf.NotSupportedError) as caught:
