@@ -51,7 +51,20 @@ _HINTS = (
             r"(?s)/include/(?:\S+/)?\S+\.h:\d+:\d+: (?:error: (?:redefinition of|typedef redefinition|redeclaration of|"
             r"conflicting types).*vmlinux\.h:\d+|note: previous)"
         ),
-        "vmlinux.h and another header declare the same: with vmlinux.h, include none of <linux/…> and <asm/…>",
+        (
+            "vmlinux.h and another header declare the same: with vmlinux.h, include none of <linux/…> and <asm/…>, and "
+            "define what macros of theirs you use"
+        ),
+    ),
+    (
+        r"error: use of undeclared identifier '(ETH_|TC_ACT_|AF_|PF_|S_IF|O_[A-Z]|E[A-Z]+')",
+        "that is a macro of the kernel's, and vmlinux.h has types and enumerators alone: define it, as its header does",
+    ),
+    (r"error: call to undeclared function 'BPF_CORE_READ", "#include <bpf/bpf_core_read.h>"),
+    (r"error: unknown type name '(?:__)?[us](?:8|16|32|64)'", "vmlinux.h has these types, and is included first"),
+    (
+        r"(?:BPF_(?:HASH|ARRAY|PERF_OUTPUT|TABLE|HISTOGRAM|STACK_TRACE)\(|'uapi/\S+' file not found)",
+        "that is BCC's C: here maps are structs in SEC(\".maps\") and types come from vmlinux.h, see docs/guide.md",
     ),
 )
 """What clang says, and what to do about it."""

@@ -541,3 +541,23 @@ def test_nothing_stays_open(tmp_path):
         with pytest.raises(LibbpfError):
             compile_object(path)
     assert os.listdir("/proc/self/fd") == before
+
+
+HEADERS = "#include <vmlinux.h>\n#include <bpf/bpf_helpers.h>\n#include <bpf/bpf_tracing.h>\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        (HEADERS + "int x = ETH_P_IP;\n", "a macro of the kernel's"),
+        (HEADERS + "int x = TC_ACT_OK;\n", "a macro of the kernel's"),
+        (HEADERS + 'SEC("ksyscall/openat") int BPF_KSYSCALL(f, int d) { return 0; }\n', "bpf_core_read"),
+        ("u64 x;\n", r"vmlinux\.h has these types"),
+        ("BPF_HASH(x, int);\n", "that is BCC's C"),
+        ("#include <uapi/linux/ptrace.h>\n", "that is BCC's C"),
+    ],
+)
+def test_what_is_often_forgotten_is_explained(source: str, hint: str) -> None:
+    """By what clang says of it."""
+    with pytest.raises(CompileError, match=f"hint: .*{hint}"):
+        compile_object(source)
