@@ -172,6 +172,8 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
             from ._close_names import missing_raw_tracepoint
 
             return missing_raw_tracepoint(target)
+        if kind in ("kprobe.multi", "kretprobe.multi", "kprobe.session", "ksyscall", "kretsyscall"):
+            return self._no_kprobes()
         if kind in ("kprobe", "kretprobe"):
             return self._no_kprobes() or function_hint(error, target.partition("+")[0])
         return tracepoint_hint(error, target) if kind in ("tp", "tracepoint") else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
@@ -164,6 +165,25 @@ def test_a_kernel_without_kprobes_is_not_supported_and_says_so(only, monkeypatch
     for attach in (program.attach_kprobe, program.attach_kprobe_multi, program.attach_ksyscall):
         with pytest.raises(bpf.NotSupportedError, match="no kprobes"):
             attach("vfs_read")
+
+
+PROBES = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+SEC("ksyscall/getpgid") int of_syscall(void *ctx) { return 0; }
+SEC("kprobe/vfs_read") int of_function(void *ctx) { return 0; }
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.every_kernel
+@pytest.mark.parametrize("name", ["of_syscall", "of_function"])
+def test_a_kernel_without_kprobes_says_so_of_a_section_too(root, kernel_has, name):
+    without = pytest.raises(bpf.LibbpfError, match="this kernel has no kprobes")
+    with bpf.Object.open(bpf.compile_object(PROBES)) as obj:
+        obj.load()
+        with contextlib.nullcontext() if kernel_has("kprobe") else without:
+            obj.programs[name].attach().close()
 
 
 # The wrong kind
