@@ -7,7 +7,7 @@ from _collections_abc import Mapping
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Generic, TypeVar
+    from typing import Any, Generic, TypeVar
 
     Item = TypeVar("Item")
 
@@ -58,6 +58,14 @@ class Named(_Base["Item"]):
         if item is None:
             raise missing_name(name, self._names(), self._kind, self._where)
         return item
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._find(name) is not None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Give the thing of a name, or `default`."""
+        item = self._find(name)
+        return default if item is None else item
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names())

@@ -59,3 +59,13 @@ def test_repr_shows_the_names() -> None:
     """The names are seen at the prompt."""
     assert repr(named("a", "b")) == "<programs of object 'x': a, b>"
     assert repr(named()) == "<programs of object 'x': none>"
+
+
+def test_to_ask_whether_there_is_one_seeks_no_close_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes milliseconds, and imports difflib."""
+    monkeypatch.setattr("libbpf_cffi._named.missing_name", None)
+    things = named("a")
+    assert "b" not in things
+    assert 5 not in things
+    assert things.get("b", "none") == "none"
+    assert things.get("a") == "A"
