@@ -249,14 +249,21 @@ def mount_tracefs(folder: PathLike = TRACEFS) -> str:
     return find_tracefs()
 
 
-def mount_bpffs(folder: PathLike = BPFFS) -> str:
-    """Mount a BPF file system, unless one is mounted anywhere, and return its folder. For commands."""
-    folder = os.fspath(folder)
-    found = _find("bpf", (folder,))
-    if found is not None:
-        return found
-    _mount("bpf", folder, FilesystemError)
-    return find_bpffs()
+def mount_bpffs(folder: PathLike | None = None) -> str:
+    """Mount a BPF file system at `folder`, unless one is mounted there, and return where. For commands.
+
+    Without `folder` one that is mounted anywhere will do, and is else mounted at /sys/fs/bpf.
+    """
+    if folder is None:
+        found = _find("bpf", (BPFFS,))
+    else:
+        found = os.path.realpath(folder)
+        if found not in [point for point, _, _ in _mounts("bpf")]:
+            found = None
+    if found is None:
+        found = BPFFS if folder is None else os.path.realpath(folder)
+        _mount("bpf", found, FilesystemError)
+    return found
 
 
 def _mount(kind: str, folder: str, exception: type[FilesystemError]) -> None:

@@ -196,6 +196,18 @@ def test_bpffs_not_mounted_is_an_error_that_says_how_to_mount_it(bpffs: str) -> 
     ]
 
 
+def test_a_folder_that_is_named_is_what_is_mounted(bpffs: str, tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    script = f"""
+        print(*[fs.mount_bpffs(each) for each in ({str(one)!r}, {str(other)!r}, {str(one)!r})])
+        with open("/proc/mounts") as mounts:
+            print(sum({str(tmp_path)!r} in line for line in mounts))
+    """
+    assert elsewhere(script).splitlines() == [f"{one} {other} {one}", "2"]
+
+
 def test_bpffs_hidden_by_another_mount_is_not_found(bpffs: str) -> None:
     script = """
         sh("mount -t bpf x /sys/fs/bpf; mount -t tmpfs x /sys/fs/bpf")
