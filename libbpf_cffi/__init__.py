@@ -37,7 +37,7 @@ from .tracefs import TracefsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import net
+    from . import hist, kernel, net, probe, tracefs, tracepoints
     from ._batch import Batch
     from ._dump import JitedFunction, Xlated
     from ._gen_loader import LoaderProgram
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from ._map_struct_ops import StructOps
     from ._memlock import set_memlock_rlim
     from ._net_enums import AttachFlags, XdpFlags
+    from ._preload import preload
     from ._prog_handlers import ProgHandler, register_prog_handler
     from ._record import Record, UnionValue, plain
     from ._socket import SocketProgram
@@ -211,15 +212,21 @@ __all__ = [
     "compile_object",
     "enable_stats",
     "ffi",
+    "hist",
+    "kernel",
     "lib",
     "link_objects",
     "net",
     "num_possible_cpus",
     "plain",
     "pointer",
+    "preload",
+    "probe",
     "record_syscalls",
     "register_prog_handler",
     "set_memlock_rlim",
+    "tracefs",
+    "tracepoints",
     "vmlinux_h",
 ]
 
@@ -327,6 +334,7 @@ _LATER = {
     "link_objects": "linker",
     "num_possible_cpus": "_map_percpu",
     "plain": "_record",
+    "preload": "_preload",
     "record_syscalls": "syscalls",
     "register_prog_handler": "_prog_handlers",
     "set_memlock_rlim": "_memlock",
@@ -335,7 +343,7 @@ _LATER = {
 """Names whose modules cost more to import than most programs want to pay: imported when first asked for."""
 
 
-_MODULES = ("net",)
+_MODULES = ("hist", "kernel", "net", "probe", "tracefs", "tracepoints")
 """Modules that are parts of the public names as such."""
 
 

@@ -38,7 +38,7 @@ TOPICS = {
     "Errors": """
         Error LibbpfError VerifierError LibbpfPermissionError NotSupportedError StateError ClosedError EventError
         TracefsError""",
-    "Privileges and limits": "Token TokenInfo set_memlock_rlim",
+    "Privileges and limits": "Token TokenInfo preload set_memlock_rlim",
     "What libbpf asks the kernel": "Syscalls Syscall record_syscalls",
     "The way out to C": "ffi lib pointer",
 }
@@ -84,7 +84,7 @@ def page() -> str:
         rows = [f"| `{name}` | {OWN.get(name) or _said(getattr(libbpf_cffi, name))} |" for name in names.split()]
         more = f"\nUsed in [{PAGES[topic]}.md]({PAGES[topic]}.md).\n" if topic in PAGES else ""
         parts.append("\n".join([f"\n## {topic}\n{more}", "| name | what it is |", "|---|---|", *rows, ""]))
-    parts.append("\n## Modules\n\n`bpf.net` is there; others are imported: `from libbpf_cffi import kernel, probe`.\n")
+    parts.append("\n## Modules\n\nEach is `bpf.net` and so on, or `from libbpf_cffi import kernel, probe`.\n")
     for name in MODULES:
         module = importlib.import_module(f"libbpf_cffi.{name}")
         listed = ", ".join(f"`{each}`" for each in module.__all__)

@@ -16,7 +16,8 @@ RETURN_0 = bytes.fromhex("b700000000000000 9500000000000000")
 NOT_CALLED = {
     "main": "a command, which prints", "mount_tracefs": "mounts", "mount_bpffs": "mounts",
     "remove_stale_instances": "what others have left", "make_instance": "TracePipe makes and removes them",
-    "remove_instance": "there is none", "set_memlock_rlim": "once in a process", "vmlinux_h": "takes seconds",
+    "remove_instance": "there is none", "set_memlock_rlim": "once in a process", "preload": "likewise",
+    "vmlinux_h": "takes seconds",
     "close": "lives are in leaks.py", "unregister": "a life of its own",
     "detach": "takes away what others are tried on",
     "disconnect": "likewise", "unload": "likewise", "discard": "likewise", "submit": "likewise", "destroy": "likewise",

@@ -431,4 +431,5 @@ def loaders(obj: bpf.Object) -> None:
     obj.gen_loader(True)  # type: ignore[call-arg]
     with bpf.Token.create("/sys/fs/bpf") as token:
         assert_type(token.info.allowed_maps, frozenset[bpf.MapType])
+    bpf.preload()
     bpf.set_memlock_rlim("1")  # type: ignore[arg-type]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +83,40 @@ def test_a_library_that_is_missing_is_named_with_the_packages_that_have_it(libra
     out = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, capture_output=True, text=True)
     assert out.stdout.startswith(f"libbpf_cffi._libbpf /there {said}: install ")
     assert all(package in out.stdout for package in packages)
+
+
+USES = """
+import os
+for call in (lambda: bpf.Object.open(b"nothing"), lambda: bpf.Btf.from_bytes(b"nothing"), lambda: bpf.MapType.HSAH):
+    try:
+        call()
+    except (bpf.Error, AttributeError):
+        pass
+bpf.kernel, bpf.probe.possible_cpus(), bpf.hist.log2_hist([1, 2])
+[getattr(bpf, name) for name in bpf.__all__]
+"""
+"""What needs no privilege and comes from all over the package."""
+
+
+def test_after_preload_nothing_more_is_imported() -> None:
+    """So it works where no file can be read."""
+    assert modules(f"import tempfile, libbpf_cffi as bpf; bpf.preload(); before = set(sys.modules)\n{USES}") == set()
+
+
+def test_preload_has_what_the_modules_import_late() -> None:
+    """What a function imports of the standard library is imported by `preload`, or is a command's or the compiler's."""
+    from libbpf_cffi import _preload
+
+    left_out = {"argparse", "hashlib", "importlib", "importlib.metadata", "json", "numpy", "os", "pathlib", "pwd"}
+    left_out |= {"resource", "shlex", "shutil", "tempfile"}
+    late = set()
+    for path in Path(_preload.__file__).parent.glob("*.py"):
+        if path.stem.startswith(_preload.COMMANDS):
+            continue
+        functions = (each for each in ast.walk(ast.parse(path.read_text())) if isinstance(each, ast.FunctionDef))
+        for each in (each for function in functions for each in ast.walk(function)):
+            if isinstance(each, ast.Import):
+                late |= {alias.name for alias in each.names}
+            elif isinstance(each, ast.ImportFrom) and not each.level:
+                late.add(each.module or "")
+    assert late - left_out == set(_preload.STANDARD) - {"asyncio"} | late & {"asyncio"}
