@@ -112,7 +112,7 @@ def missing_btf_target(messages: Iterable[str], sections: dict[str, str]) -> str
 
 
 def missing_section(name: str) -> str:
-    """Say that a section's name says of no type what the program is, and which that do come close."""
+    """Say that a section's name names no type of program, and which that do come close."""
     import difflib
 
     from . import _log
@@ -124,7 +124,7 @@ def missing_section(name: str) -> str:
     known = [each.rstrip("+/") for each in said.partition("names are:")[2].split()]
     close = difflib.get_close_matches(name.partition("/")[0], known) or difflib.get_close_matches(name, known)
     like = f"; close names: {', '.join(map(repr, close))}" if close else ""
-    return f"SEC({name!r}) says of no type what the program is{like}; or set Program.type before load"
+    return f"SEC({name!r}) names no type of program{like}; or set Program.type before load"
 
 
 def missing_raw_tracepoint(name: str) -> str:
