@@ -104,13 +104,16 @@ HINTS = (
 )  # fmt: skip
 """The verifier's words, those of old kernels too, and the hint; the first that fits counts."""
 
+_SLEEPABLE = next(hint for words, hint in HINTS if "might sleep in a non-sleepable" in words)
+
 _TAIL = 1 << 14
 _LINES = 15
 
 
 def verifier_hint(log: str) -> str | None:
     """Say what to do about what a verifier's log ends in."""
-    lines = [line.strip() for line in _parted(log)[0][-_TAIL:].splitlines()]
+    plain, report = _parted(log)
+    lines = [line.strip() for line in plain[-_TAIL:].splitlines()]
     # Lines of the source, and instructions, may have any words.
     said = "\n".join(line for line in lines[-_LINES:] if not line.startswith(";"))
     for words, hint in HINTS:
@@ -118,7 +121,8 @@ def verifier_hint(log: str) -> str | None:
             _, found, rest = said.partition(each)
             if found:
                 return hint.replace("{helper}", _helper(rest))
-    return None
+    # Linux 7.3 and later say this in the report alone, whose other words are broken into lines in a frame.
+    return _SLEEPABLE if any("^-- error: sleepable " in part for part in report) else None
 
 
 def _helper(rest: str) -> str:

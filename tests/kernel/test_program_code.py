@@ -13,7 +13,7 @@ from libbpf_cffi.insns import disassemble
 
 pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="instructions of a little-endian machine")
 
-STEP = re.compile(r"^(\d+): (\([0-9a-f]{2}\) [^;]*?)\s*(?:;.*)?$", re.MULTILINE)
+STEP = re.compile(r"^(\d+): (\([0-9a-f]{2}\) [^;\t]*?)\s*(?:[;\t].*)?$", re.MULTILINE)
 """An instruction in the verifier's log, behind which newer kernels say what it did to the registers."""
 
 EXIT = "9500000000000000"
@@ -65,7 +65,9 @@ SNIPPETS = {
     "71a2f8ff00000000",
     "skb": "bf16000000000000 b707000001000000 2000000006000000 2800000006000000 3000000006000000 5070000006000000",
     "add": "7a0af8ff03000000 b701000003000000 db1af8ff00000000 c31af8ff00000000",
-    "jumps": "b702000003000000 b703000004000000 1502000003000000 1d32000000000000 2502000003000000 2d32000000000000 "
+    # On a number that the verifier does not know: that of Linux 7.3 folds jumps whose way is clear.
+    "jumps": "8500000007000000 bf02000000000000 bf03000000000000 1502000003000000 "
+    "1d32000000000000 2502000003000000 2d32000000000000 "
     "3502000003000000 a502000003000000 b502000003000000 4502000003000000 5502000003000000 6502000003000000 "
     "7502000003000000 c502000003000000 d502000003000000 1602000003000000 1e32000000000000 0500000000000000",
     "wide": "1801000078563412 00000000f0debc9a",

@@ -53,5 +53,10 @@ def test_the_report_of_new_kernels_is_not_looked_at():
     assert "no value on this path" in verifier_hint(log)
 
 
+def test_what_the_report_alone_says_of_sleeping_is_known():
+    report = "Verification failed: x\n\n  |   ^-- error: sleepable helper bpf_copy_from_user#148 is not allowed in\n"
+    assert "for sleepable programs" in verifier_hint(f"4: (85) call bpf_copy_from_user#148\n\n{report}")
+
+
 def test_nothing_is_said_of_words_that_are_not_known():
     assert verifier_hint("") is None
