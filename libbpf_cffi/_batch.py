@@ -9,8 +9,9 @@ memory costs more than all else.
 from __future__ import annotations
 
 from _collections_abc import Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 
+from ._alone import chained
 from ._ffi import ffi
 
 TYPE_CHECKING = False
@@ -153,7 +154,7 @@ class Batch(Base):
 
     def __iter__(self) -> Iterator[Any]:
         # Within a chunk there is no Python between the events and the caller.
-        return chain.from_iterable(self._chunks())
+        return chained(self._chunks())
 
     def _chunks(self) -> Iterator[Sequence[Any]]:
         start = self._start

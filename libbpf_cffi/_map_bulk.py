@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import gc
-from itertools import chain, islice
+from itertools import islice
 
+from ._alone import chained
 from ._ffi import ffi, lib, unsigned
 from ._map import Map
 from ._map_access import STEP, Chunk, Cursor, Elements, progress
@@ -86,7 +87,7 @@ class WalkableMap(Map):
         if self._elements is None:
             self._open_elements()
         # In C: a generator would cost as much as reading and decoding together.
-        return chain.from_iterable(lists)
+        return chained(lists)
 
     def keys(self, *, delete: bool = False) -> Iterable[Any]:
         """Give the keys, read in batches; with `delete` an iterator that takes the entries out of the map.

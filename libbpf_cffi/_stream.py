@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import os
 from _thread import get_ident
-from itertools import chain
 from time import monotonic
 
+from ._alone import chained
 from ._arguments import check_limit, deadline_of
 from ._batch import Batch, Block
 from ._stream_source import Cursor, EventSource
@@ -54,7 +54,7 @@ class EventStream(EventSource):
     def __iter__(self) -> Iterator[Any]:
         self._check()
         # Within a chunk there is no Python between the list and the caller.
-        return chain.from_iterable(self._chunks())
+        return chained(self._chunks())
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self.records().__aiter__()
@@ -170,7 +170,7 @@ class EventStream(EventSource):
 
     def _iterate(self, deadline: float | None) -> Iterator[Any]:
         if deadline is None:
-            return chain.from_iterable(self._chunks())
+            return chained(self._chunks())
         return self._iterate_until(deadline)
 
     def _iterate_until(self, deadline: float) -> Iterator[Any]:
