@@ -46,18 +46,30 @@ class UserSample:
     discarded.
     """
 
-    __slots__ = ("__weakref__", "_buffer", "_handle", "data")
+    __slots__ = ("__weakref__", "_buffer", "_bytes", "_data", "_handle")
 
     _handle: Handle[lbc_user_sample]
-    data: memoryview
-    """The bytes to send, zeroes at first: memory of Python's, copied when they are submitted."""
 
     def __init__(self, buffer: UserRingBuffer, size: int) -> None:
         self._buffer = buffer
-        self.data = memoryview(bytearray(size))
+        self._bytes = bytearray(size)
+        self._data = memoryview(self._bytes)
         self._handle = Handle(lib.lbc_user_sample__free, buffer._handle, name=f"a sample of {buffer._name}")
         self._handle.gone = "has been submitted or discarded"
         self._handle.close_with(self, quietly=True)
+
+    @property
+    def data(self) -> memoryview:
+        """The bytes to send, zeroes at first: memory of Python's, copied when they are submitted.
+
+        It is filled, as in ``sample.data[:5] = b"hello"``, and cannot be another.
+        """
+        return self._data
+
+    @data.setter
+    def data(self, value: object) -> None:
+        kind = type(value).__name__
+        raise AttributeError(f"data is filled, as in sample.data[:5] = b'hello', and not replaced by another {kind}")
 
     def submit(self) -> None:
         """Send the bytes. *Wraps* ``user_ring_buffer__submit()``.
@@ -69,7 +81,7 @@ class UserSample:
             self._buffer._handle.check()
             if self._handle.closed:
                 raise StateError(f"{self._handle.name} has been submitted or discarded already")
-            result = lib.lbc_user_sample__submit(self._handle.pointer, ffi.from_buffer(self.data))
+            result = lib.lbc_user_sample__submit(self._handle.pointer, ffi.from_buffer(self._bytes))
             check(result, f"submit {self._handle.name}")
             check(self._handle._close(), f"submit {self._handle.name}")
 

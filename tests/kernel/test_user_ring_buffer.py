@@ -106,6 +106,16 @@ def test_a_sample_is_submitted_at_the_end_of_its_block(taker, plain):
     assert taker.sum == 77
 
 
+def test_the_bytes_of_a_sample_are_filled_and_not_replaced(taker, plain):
+    with plain.reserve(8) as sample:
+        with pytest.raises(AttributeError, match=r"sample\.data\[:5\] ="):
+            sample.data = b"hello"
+        sample.data[:] = struct.pack("=Q", 3)
+        sample.data.release()
+    assert taker("drain_plain") == 1
+    assert taker.sum == 3
+
+
 def test_a_sample_of_the_type_has_its_size(commands):
     sample = commands.reserve()
     assert len(sample) == 24
