@@ -19,7 +19,7 @@ from .errors import ClosedError, StateError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
+    from typing import Any, NoReturn
 
     from ._btf_type import BtfType
     from ._codec import Codec
@@ -48,19 +48,28 @@ class Variable:
     """What one variable is: not its value, which `Variables` gives.
 
     `section` is its section, `offset` where it is in there and `size` how large it is, both in bytes; `linkage` is
-    ``static``, ``global`` or ``extern``.
+    ``static``, ``global`` or ``extern``; `type` is its type, a `BtfType`. It cannot be changed.
     """
 
     __slots__ = ("linkage", "name", "offset", "section", "size", "type")
 
+    if TYPE_CHECKING:
+        linkage: str
+        name: str
+        offset: int
+        section: str
+        size: int
+        type: BtfType
+
     def __init__(self, name: str, section: str, offset: int, size: int, linkage: str, type: BtfType) -> None:
-        self.name = name
-        self.section = section
-        self.offset = offset
-        self.size = size
-        self.linkage = linkage
-        self.type = type
-        """Its type, a `BtfType`."""
+        for field, value in zip(self.__slots__, (linkage, name, offset, section, size, type), strict=True):
+            object.__setattr__(self, field, value)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{name!r} cannot be set: a Variable says what is there; a value is set by Variables")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{name!r} cannot be deleted")
 
     @property
     def is_constant(self) -> bool:
@@ -359,7 +368,7 @@ def _by_name(variables: list[Variable]) -> dict[str, Variable]:
         same = named[variable.name]
         if len(same) > 1 and variable.linkage == "static":
             statics = [each for each in same if each.linkage == "static"]
-            variable.name = f"{variable.name}#{statics.index(variable) + 1}"
+            object.__setattr__(variable, "name", f"{variable.name}#{statics.index(variable) + 1}")
         table.setdefault(variable.name, variable)
     return table
 

@@ -108,6 +108,17 @@ def test_a_variable_is_described(before):
     assert "(__u32[4]) in .bss" in repr(before.variables.describe("slots"))
     assert not before.variables.describe("hits").is_constant
     assert before.variables.describe("own_constant").is_constant
+
+
+@pytest.mark.parametrize("field", ["name", "offset", "size", "section", "type", "new"])
+def test_what_describes_a_variable_cannot_be_changed(before, field):
+    # By its offset memory is read and written.
+    variable = before.variables.describe("hits")
+    with pytest.raises(AttributeError, match="cannot be set"):
+        setattr(variable, field, 1 << 40)
+    with pytest.raises(AttributeError, match="cannot be deleted"):
+        del variable.offset
+    assert before.variables["hits"] == 0
     assert before.variables.describe("CONFIG_HZ").is_constant
     assert before.variables.describe("CONFIG_HZ").linkage == "extern"
     assert before.variables.describe("of_file").linkage == "static"
