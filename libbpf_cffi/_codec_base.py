@@ -102,8 +102,11 @@ def no_member(what: str, name: object, known: Iterable[str]) -> str:
 
 def as_bytes(value: Any) -> bytes | None:
     """Give the bytes of what is made of bytes, such as a bytearray; ``None`` of anything else."""
-    if isinstance(value, bytes):
+    if type(value) is bytes:
         return value
+    if isinstance(value, bytes):
+        # C takes as many bytes as len() says, which a class may make up.
+        return bytes.__getitem__(value, slice(None))
     if in_numpy(value):
         # Its numbers have bytes too, but are none.
         made_of_bytes = value.dtype.kind in "SV" or (value.ndim > 0 and value.itemsize == 1)

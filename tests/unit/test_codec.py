@@ -435,3 +435,17 @@ def test_arrays_of_arrays_are_named_as_in_c():
     number = btf.add_int("int", 4)
     rows = btf.add_array(number, number, 3)
     assert btf.add_array(number, rows, 2).codec().typename == "int[2][3]"
+
+
+class Longer(bytes):
+    """Says that it has more bytes than there are."""
+
+    def __len__(self):
+        return 1 << 22
+
+
+def test_bytes_are_as_many_as_there_are_whatever_they_say():
+    # C would read behind the end of them.
+    assert type(bytes_codec(4).encode(Longer(b"abcd"))) is bytes
+    with pytest.raises(ValueError, match="not 4"):
+        bytes_codec(1 << 22).encode(Longer(b"abcd"))
