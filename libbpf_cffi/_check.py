@@ -162,7 +162,8 @@ def _locked_helper(log: str) -> str | None:
     if "cannot use helper bpf_probe_" not in log and "unknown func bpf_probe_" not in log:
         return None
     level = _privileges.lockdown()
-    if not level:
+    # Without CAP_PERFMON the kernel does not even come to the lockdown.
+    if not level or _privileges.missing("CAP_PERFMON"):
         return None
     return (
         f"the kernel is locked down (lockdown={level}), which takes bpf_probe_write_user() from programs, and with "

@@ -205,8 +205,10 @@ def needed_capabilities(type: ProgType | str | int) -> list[str]:
     """List the capabilities that loading a program of a type needs, by the kernel's rule since 5.8.
 
     Before Linux 6.5 LIRC_MODE2 needed CAP_NET_ADMIN. Without CAP_BPF the kernel takes socket filters and CGROUP_SKB
-    programs where `unprivileged_bpf_disabled` is 0. To attach may need more: CAP_SYS_ADMIN for BPF by id,
-    CAP_NET_ADMIN for control groups and interfaces.
+    programs where `unprivileged_bpf_disabled` is 0. What a program does may need more: of any type, CAP_PERFMON is what
+    lets it take the difference of pointers, compare and store them, read uninitialised stack, and call helpers such as
+    ``bpf_trace_printk`` (``bpf_printk()``) and ``bpf_get_current_task``. To attach may need more: CAP_SYS_ADMIN for
+    BPF by id, CAP_NET_ADMIN for control groups and interfaces.
     """
     kind = ProgType(prog_type_number(type))
     unprivileged = kind in (ProgType.SOCKET_FILTER, ProgType.CGROUP_SKB) and unprivileged_bpf_disabled() == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from . import _log
+from . import _log, _privileges
 from ._check import MOMENTARY, check, failure
 from ._ffi import ffi, lib, unsigned
 from ._head_room import check_head_room
@@ -65,16 +65,27 @@ def map_type(type: MapType | str | int) -> bool:
 def helper(prog_type: ProgType | str | int, helper: str | int) -> bool:
     """Tell whether programs of a type may call a helper: its name, such as ``"bpf_get_stackid"``, or its number.
 
-    *Wraps* ``libbpf_probe_bpf_helper()``. ``False`` as well if the kernel lacks that type of programs. Some helpers are
-    only for a process that has CAP_PERFMON. Raises as `prog_type` does, and `NotSupportedError` for the types TRACING,
-    LSM, EXT and STRUCT_OPS, whose helpers depend on what they are attached to.
+    *Wraps* ``libbpf_probe_bpf_helper()``. ``False`` as well if the kernel lacks that type of programs. Raises as
+    `prog_type` does, and `NotSupportedError` for the types TRACING, LSM, EXT and STRUCT_OPS, whose helpers depend on
+    what they are attached to. Some helpers, such as ``bpf_trace_printk``, the kernel gives only to a process that has
+    CAP_PERFMON (before Linux 5.8: CAP_SYS_ADMIN), and to others as if it had none: in place of a no, these get
+    `LibbpfPermissionError`.
     """
     kind, number = prog_type_number(prog_type), helper_number(helper)
     action = f"probe for helper {helper} in programs of type {ProgType(kind).name}"
     # libbpf takes any failure but one for a yes.
     if not ask(action, lib.libbpf_probe_bpf_prog_type, kind):
         return False
-    return ask(action, lib.libbpf_probe_bpf_helper, kind, number)
+    if ask(action, lib.libbpf_probe_bpf_helper, kind, number):
+        return True
+    lacking = _privileges.missing("CAP_BPF", "CAP_PERFMON")
+    if lacking:
+        hint = (
+            f"this process lacks {' and '.join(lacking)} (before Linux 5.8: CAP_SYS_ADMIN), without which the kernel "
+            "hides some helpers from programs of every type"
+        )
+        raise failure(errno.EPERM, action, hint)
+    return False
 
 
 def helper_number(helper: str | int) -> int:
@@ -111,7 +122,10 @@ def map_types() -> dict[MapType, bool | None]:
 
 
 def helpers(type: ProgType | str | int) -> list[str]:
-    """List the helpers that programs of a type may call. Raises as `helper` does; takes some 20 ms."""
+    """List the helpers that programs of a type may call. Takes some 20 ms.
+
+    Raises as `helper` does: `LibbpfPermissionError` in a process without CAP_PERFMON, to which not all are known.
+    """
     kind = prog_type_number(type)
     return [f"bpf_{name}" for name, number in _helpers().items() if helper(kind, number)]
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from . import _privileges
 from ._ffi import lib
 from .errors import _parted
 
 __all__ = ["HINTS", "verifier_hint"]
 
 HINTS = (
+    (
+        (
+            "pointer -= pointer prohibited", "pointer comparison prohibited", "leaks addr ", "partial copy of pointer",
+            "prohibited for !root", "attempt to corrupt spilled pointer", "allowed only to CAP_PERFMON",
+        ),
+        ("this process lacks CAP_PERFMON (before Linux 5.8: CAP_SYS_ADMIN), without which the kernel allows programs "
+        "of any type no difference of pointers, no comparison of them but with data_end or NULL, no pointer in a map "
+        "or a result, no uninitialised stack, and no helpers such as bpf_trace_printk() (bpf_printk) and "
+        "bpf_get_current_task()"),
+    ),
     (
         ("non-GPL compatible program", "GPL only function from proprietary program"),
         'the program must declare a licence that is compatible: char LICENSE[] SEC("license") = "GPL";',
@@ -106,6 +117,15 @@ HINTS = (
 
 _SLEEPABLE = next(hint for words, hint in HINTS if "might sleep in a non-sleepable" in words)
 
+_WITHOUT_PERFMON = HINTS[0][1]
+"""What those words mean whoever sees them; to a process without CAP_PERFMON others mean it too."""
+
+_FOR_PERFMON = ("trace_printk", "trace_vprintk", "get_current_task", "probe_read_", "snprintf", "task_pt_regs")
+"""How the helpers begin that programs of all types may call, with CAP_PERFMON (bpf_base_func_proto()).
+
+Not all: newer kernels have more that were for programs of some types before.
+"""
+
 _TAIL = 1 << 14
 _LINES = 15
 
@@ -120,9 +140,21 @@ def verifier_hint(log: str) -> str | None:
         for each in words:
             _, found, rest = said.partition(each)
             if found:
-                return hint.replace("{helper}", _helper(rest))
+                return _with_perfmon(said, hint.replace("{helper}", _helper(rest)))
     # Linux 7.3 and later say this in the report alone, whose other words are broken into lines in a frame.
     return _SLEEPABLE if any("^-- error: sleepable " in part for part in report) else None
+
+
+def _with_perfmon(said: str, hint: str) -> str:
+    """Say as well, or instead, that the process lacks CAP_PERFMON, where that may be why."""
+    helper = said.partition("cannot use helper bpf_")[2] or said.partition("unknown func bpf_")[2]
+    read = said.partition("read from stack ")[2].partition("\n")[0]
+    # "R3 off -16+0" was never set, nor was "R3 off=-16" for newer kernels; beyond 512 bytes nobody may read.
+    offset = read.partition(" off=")[2].partition(" ")[0]
+    unset = read and (not offset or offset in map(str, range(-512, 0)))
+    if not (helper or unset) or not _privileges.missing("CAP_PERFMON"):
+        return hint
+    return _WITHOUT_PERFMON if helper.startswith(_FOR_PERFMON) else f"{_WITHOUT_PERFMON}; or {hint}"
 
 
 def _helper(rest: str) -> str:

@@ -43,7 +43,7 @@ from ._probe_targets import (
     syscalls,
 )
 from ._probe_types import helper, helpers, map_type, map_types, prog_type, prog_types
-from .errors import Error
+from .errors import Error, LibbpfPermissionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Features(NamedTuple):
     """All that `features` has found out; ``None`` stands for what could not be.
 
     The fields are named after the functions of this module that give them; `helpers` are the names by the type of
-    program, empty if they were not asked for.
+    program, empty if they were not asked for; ``None`` of a type in a process that lacks CAP_PERFMON (see `helper`).
     """
 
     release: str
@@ -114,7 +114,7 @@ class Features(NamedTuple):
     prog_types: dict[ProgType, bool | None]
     map_types: dict[MapType, bool | None]
     attach_types: dict[AttachType, bool | None]
-    helpers: dict[ProgType, tuple[str, ...]]
+    helpers: dict[ProgType, tuple[str, ...] | None]
 
     def plain(self) -> dict[str, Any]:
         """Give it as JSON can have it: names for enumerations."""
@@ -133,11 +133,14 @@ def features(*, helpers: bool = False) -> Features:
     """
     system = os.uname()
     kinds = prog_types()
-    found: dict[ProgType, tuple[str, ...]] = {}
+    found: dict[ProgType, tuple[str, ...] | None] = {}
     if helpers:
         for kind, there in kinds.items():
             if there and kind.name not in _NO_HELPERS:
-                found[kind] = tuple(_helpers(kind))
+                try:
+                    found[kind] = tuple(_helpers(kind))
+                except LibbpfPermissionError:
+                    found[kind] = None
     return Features(
         system.release,
         system.machine,

@@ -127,6 +127,12 @@ def _snprintf() -> bool:
     return _answer(lib.libbpf_probe_bpf_helper(kind, helper, ffi.NULL), "helper snprintf")
 
 
+def _tc_comm() -> bool:
+    """Tell whether programs of tc may ask for the name of the current process."""
+    kind, helper = lib.BPF_PROG_TYPE_SCHED_CLS, lib.BPF_FUNC_get_current_comm
+    return _answer(lib.libbpf_probe_bpf_helper(kind, helper, ffi.NULL), "helper get_current_comm")
+
+
 def _code(*insns: str) -> bool:
     """Tell whether the kernel takes instructions, written in hexadecimal for a little-endian machine."""
     code = ffi.from_buffer(bytes.fromhex(" ".join((*insns, "b700000000000000 9500000000000000"))))
@@ -372,6 +378,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "sockmap_link": lambda: _function("sock_map_link_create"),
     "struct_ops_link": lambda: _function("bpf_struct_ops_link_create"),
     "snprintf": _snprintf,
+    "tc_comm": _tc_comm,
     # To ask for programs of the type TRACING, libbpf loads one for the entry of a function, which is more.
     "tp_btf": lambda: _btf() and _program_type("RAW_TRACEPOINT"),
     "prog_streams": lambda: _function("bpf_prog_stream_read"),
@@ -385,6 +392,7 @@ PROBES: dict[str, Callable[[], bool]] = {
     "use_without_privilege": _use_without_privilege,
     "user_namespace": _user_namespace,
     "token_info": _token_info,
+    "unset_stack": lambda: _code("79a0f8ff00000000"),  # r0 = *(u64 *)(r10 - 8)
     "uprobe": lambda: os.path.exists(f"{PMU}/uprobe/type"),
     "uprobe_multi": lambda: _function("bpf_uprobe_multi_link_attach"),
     "uprobe_session": lambda: _in_btf(b"BPF_TRACE_UPROBE_SESSION"),

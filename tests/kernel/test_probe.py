@@ -100,6 +100,45 @@ for function, *arguments in asked:
     assert said.splitlines() == ["refused True"] * 5 + (["1", "Limits"] if allowed else ["refused True"] * 2)
 
 
+HELPERS = (
+    DROP
+    + """
+from libbpf_cffi import LibbpfPermissionError, probe
+keep(*map(int, sys.argv[2:]))
+try:
+    print(eval(sys.argv[1], {"probe": probe}))
+except LibbpfPermissionError as error:
+    print("refused:", error.hint)
+"""
+)
+BPF_AND_NET_ADMIN = (39, 12)
+NOT_FOUND_OUT = "refused: this process lacks CAP_PERFMON (before Linux 5.8: CAP_SYS_ADMIN), without which "
+
+
+def test_without_perfmon_no_helper_is_said_not_to_be_there(root, python):
+    said = python(HELPERS, 'probe.helper("xdp", "bpf_trace_printk")', *BPF_AND_NET_ADMIN)
+    assert said.startswith(NOT_FOUND_OUT)
+
+
+def test_without_perfmon_a_helper_that_is_there_is_said_to_be(root, python):
+    assert python(HELPERS, 'probe.helper("xdp", "bpf_xdp_adjust_head")', *BPF_AND_NET_ADMIN) == "True\n"
+
+
+def test_without_perfmon_the_helpers_cannot_be_listed(root, python):
+    assert python(HELPERS, 'probe.helpers("xdp")', *BPF_AND_NET_ADMIN).startswith(NOT_FOUND_OUT)
+
+
+def test_without_perfmon_the_record_of_all_features_has_no_helpers(root, python):
+    said = python(HELPERS, "probe.features(helpers=True).helpers[6]", *BPF_AND_NET_ADMIN)
+    assert said == "None\n"
+
+
+@pytest.mark.parametrize("stand_in", [38, 21], ids=["CAP_PERFMON", "CAP_SYS_ADMIN"])
+def test_with_perfmon_a_helper_is_there_or_not(root, python, stand_in):
+    asked = '[probe.helper("xdp", each) for each in ("bpf_trace_printk", "bpf_skb_load_bytes")]'
+    assert python(HELPERS, asked, *BPF_AND_NET_ADMIN, stand_in) == "[True, False]\n"
+
+
 def test_without_descriptors_a_probe_raises_and_spoils_nothing(python):
     python(
         """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 import libbpf_cffi as bpf
@@ -66,3 +68,61 @@ def test_a_refusal_of_instructions_says_what_to_do(root, insns, license, hint):
     with pytest.raises(bpf.VerifierError) as caught:
         bpf.KernelProgram.load("raw_tracepoint", insns, license=license)
     assert hint in caught.value.hint
+
+
+# Without CAP_PERFMON
+
+LACKS, MAY_NOT, STACK = "this process lacks CAP_PERFMON", "programs of this type may not", "the stack has 512 bytes"
+
+PERFMON = {
+    "difference": {LACKS},
+    "comparison": {LACKS},
+    "stored_pointer": {LACKS},
+    "unset_stack": {LACKS, STACK},
+    "unset_argument": {LACKS, STACK},
+    "prints": {LACKS},
+    "current_task": {LACKS},
+    # Older kernels have it for other types alone, whatever the capabilities.
+    "current_comm": {LACKS, MAY_NOT},
+}
+"""What the hints say of the programs of perfmon.bpf.c."""
+
+ALLOWED = {"unset_stack": "unset_stack", "unset_argument": "unset_stack", "current_comm": "tc_comm"}
+"""Which of them not all kernels allow to anybody."""
+
+LOAD = """
+import sys
+import libbpf_cffi as bpf
+with bpf.Object.open(sys.argv[1]) as obj:
+    for program in obj.programs.values():
+        program.autoload = program.name == sys.argv[2]
+    try:
+        obj.load()
+        print("loaded")
+    except bpf.VerifierError as error:
+        print(error.hint)
+"""
+
+
+def keeping(*capabilities):
+    """Give the command that runs another with some capabilities alone."""
+    if not shutil.which("setpriv"):
+        pytest.skip("needs setpriv (util-linux)")
+    return ("setpriv", "--inh-caps=-all", f"--bounding-set=-all{''.join(f',+{each}' for each in capabilities)}")
+
+
+def test_all_programs_that_want_perfmon_are_known(opened):
+    assert set(opened("perfmon").programs) == set(PERFMON)
+
+
+@pytest.mark.parametrize("name", PERFMON)
+def test_a_refusal_for_want_of_perfmon_says_so(root, python, compiled, name):
+    hint = python(LOAD, compiled("perfmon"), name, before=keeping("bpf", "net_admin"))
+    assert {each for each in (LACKS, MAY_NOT, STACK) if each in hint} == PERFMON[name], hint
+
+
+@pytest.mark.parametrize("name", PERFMON)
+def test_with_perfmon_nothing_of_that_is_refused(root, python, compiled, requires, name):
+    if name in ALLOWED:
+        requires(ALLOWED[name])
+    assert python(LOAD, compiled("perfmon"), name, before=keeping("bpf", "net_admin", "perfmon")) == "loaded\n"

@@ -414,6 +414,7 @@ def probing(path: Path) -> None:
     assert_type(probe.usdt_probes(path), list[probe.UsdtProbe])
     assert_type(probe.symbols(path)[0].offset, int | None)
     assert_type(probe.features(helpers=True).prog_types, dict[bpf.ProgType, bool | None])
+    assert_type(probe.features(helpers=True).helpers, dict[bpf.ProgType, tuple[str, ...] | None])
     assert_type(bpf.ProgType.of_section("xdp"), tuple[bpf.ProgType, bpf.AttachType])
 
 

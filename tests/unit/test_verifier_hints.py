@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from libbpf_cffi import _check, _privileges
 from libbpf_cffi._verifier_hints import HINTS, verifier_hint
 
+LACKS = "this process lacks CAP_PERFMON"
 OLD = {
     "cannot call GPL only function from proprietary program": "LICENSE",
     "R0 invalid mem access 'ringbuf_mem_or_null'": "may be NULL",
@@ -25,7 +27,38 @@ OLD = {
     "R1 !read_ok": "no value on this path",
     "dereference of modified ctx ptr R1 off=8 disallowed": "the context",
     "kfunc 'bpf_no_such' is referenced but wasn't resolved": "kfunc",
+    "R1 variable stack access prohibited for !root, var_off=(0x0; 0x7)": LACKS,
+    "R3 partial copy of pointer": LACKS,
+    "'struct sock' access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN": LACKS,
 }
+
+MORE_WITHOUT_PERFMON = (
+    "invalid read from stack off -16+0 size 8",
+    "invalid read from stack R3 off -16+0 size 8",
+    "invalid indirect read from stack R2 off -16+4 size 16",
+    "invalid indirect read from stack R2 var_off (0x0; 0x7)+1 size 16",
+    "invalid read from stack R1 off=-32 size=8",
+    "invalid variable-offset read from stack R1 var_off=(0x0; 0x7) off=-512 size=8",
+    "unknown func bpf_redirect#23",
+    "program of this type cannot use helper bpf_get_current_comm#16",
+)
+"""What may be said for want of CAP_PERFMON, and without it."""
+
+ALL_THE_SAME = (
+    "invalid read from stack R10 off=-513 size=8",
+    "invalid read from stack R10 off=0 size=8",
+    "invalid func unknown#174",
+    "R1 !read_ok",
+)
+"""What is said for want of something else."""
+
+
+@pytest.fixture(autouse=True)
+def capabilities(monkeypatch):
+    """Have all capabilities, but those that the test takes from the list that this is."""
+    lacking = []
+    monkeypatch.setattr(_privileges, "missing", lambda *names: [each for each in names if each in lacking])
+    return lacking
 
 
 @pytest.mark.parametrize("words", OLD)
@@ -60,3 +93,40 @@ def test_what_the_report_alone_says_of_sleeping_is_known():
 
 def test_nothing_is_said_of_words_that_are_not_known():
     assert verifier_hint("") is None
+
+
+@pytest.mark.parametrize("words", [*MORE_WITHOUT_PERFMON, *ALL_THE_SAME])
+def test_with_perfmon_a_hint_does_not_speak_of_it(words):
+    assert LACKS not in verifier_hint(words)
+
+
+@pytest.mark.parametrize("words", MORE_WITHOUT_PERFMON)
+def test_without_perfmon_a_hint_says_so_before_what_else_it_may_be(capabilities, words):
+    usual = verifier_hint(words)
+    capabilities.append("CAP_PERFMON")
+    hint = verifier_hint(words)
+    assert (hint.startswith(LACKS), hint.endswith(f"; or {usual}")) == (True, True)
+
+
+@pytest.mark.parametrize("words", ALL_THE_SAME)
+def test_without_perfmon_what_no_capability_allows_has_its_usual_hint(capabilities, words):
+    usual = verifier_hint(words)
+    capabilities.append("CAP_PERFMON")
+    assert verifier_hint(words) == usual
+
+
+@pytest.mark.parametrize("helper", ["trace_printk#6", "get_current_task_btf#158", "probe_read_kernel#113"])
+@pytest.mark.parametrize("words", ["program of this type cannot use helper bpf_", "unknown func bpf_"])
+def test_without_perfmon_nothing_else_is_said_of_a_helper_that_it_gives_to_all(capabilities, words, helper):
+    capabilities.append("CAP_PERFMON")
+    hint = verifier_hint(f"{words}{helper}")
+    assert (hint.startswith(LACKS), "programs of this type" in hint) == (True, False)
+
+
+@pytest.mark.parametrize("lacking", [True, False])
+def test_a_locked_kernel_is_named_where_perfmon_is_not_what_keeps_a_helper_back(monkeypatch, capabilities, lacking):
+    monkeypatch.setattr(_privileges, "lockdown", lambda: "confidentiality")
+    capabilities += ["CAP_PERFMON"] * lacking
+    log = "unknown func bpf_probe_read_kernel#113\n"
+    error = _check.failure(22, "load it", user_log=log, messages=[], program="x")
+    assert ("locked down" in error.hint, LACKS in error.hint) == (not lacking, lacking)
