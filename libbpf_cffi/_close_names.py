@@ -116,9 +116,12 @@ def missing_section(name: str) -> str:
     import difflib
 
     from . import _log
+    from .enums import ProgType
 
     _log.listen(debug=True)
-    lib.libbpf_prog_type_by_name(os.fsencode(name), ffi.new("enum bpf_prog_type *"), ffi.new("enum bpf_attach_type *"))
+    types = ffi.new("enum bpf_prog_type *"), ffi.new("enum bpf_attach_type *")
+    if lib.libbpf_prog_type_by_name(os.fsencode(name), *types) == 0:
+        return f"Program.type has been set to UNSPEC, though SEC({name!r}) names {ProgType(types[0][0]).name}"
     said = " ".join(text for _, text in _log.take())
     # What it knows it says to itself: "supported section(type) names are: socket sk_reuseport/migrate kprobe+ …".
     known = [each.rstrip("+/") for each in said.partition("names are:")[2].split()]

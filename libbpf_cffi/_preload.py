@@ -23,6 +23,9 @@ def preload() -> None:
     ``import libbpf_cffi`` itself imports little; the rest comes with the first use of it, which fails after a chroot,
     without a descriptor left, or as a user who may not read the interpreter's folders. What only commands and the
     compiler need stays out, and so does numpy. Some 0.1 seconds.
+
+    It is for programs that fork while they have threads, too: a child that is forked while another thread imports a
+    module waits for ever when it comes to need that one (importlib's locks stay taken).
     """
     for name in STANDARD:
         import_module(name)

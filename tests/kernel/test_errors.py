@@ -635,3 +635,11 @@ def test_a_section_that_says_of_no_type_is_told_with_what_comes_close(root, sect
     with bpf.Object.open(content) as obj, pytest.raises(bpf.LibbpfError, match=f"SEC.'{section}'. names no") as caught:
         obj.load()
     assert close in str(caught.value)
+
+
+@pytest.mark.every_kernel
+def test_a_type_that_was_taken_away_is_told_with_the_sections(opened):
+    obj = opened("basic")
+    obj.programs["on_tracepoint"].type = bpf.ProgType.UNSPEC
+    with pytest.raises(bpf.LibbpfError, match=r"has been set to UNSPEC, though SEC.'tracepoint/.* names TRACEPOINT"):
+        obj.load()
