@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Events"]
 
+MANY = 8192
+"""So many events are not asked for at once: a reader gives as many unasked, and more at a time keep others waiting."""
+
 
 class Events:
     """All buffers that are shown: `sources` are they, and what else has to be waited for."""
@@ -198,8 +201,9 @@ class _Buffer:
     def show(self) -> bool:
         """Write those events that are there and wanted; tell whether there were any."""
         limit = self.lines.left
-        # Where every event is shown, no more are taken than that.
-        events = self.reader.read(limit if self._takes_all else None, timeout=0)
+        # Where every event is shown, no more are taken than that; of many only some at a time: others have their turn.
+        few = limit if self._takes_all and limit is not None and limit < MANY else None
+        events = self.reader.read(few, timeout=0)
         if not events:
             return False
         self.received += len(events)

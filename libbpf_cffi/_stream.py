@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import os
 from _thread import get_ident
+from sys import maxsize
 from time import monotonic
 
 from ._alone import chained
 from ._arguments import check_limit, deadline_of
 from ._batch import Batch, Block
-from ._stream_source import Cursor, EventSource
+from ._stream_source import SLOTS, Cursor, EventSource
 from ._stream_steps import NOW, Batches, Records
 from .errors import StateError
 
@@ -67,8 +68,9 @@ class EventStream(EventSource):
     def read(self, max: int | None = None, timeout: float | None = None) -> list[Any]:
         """Wait up to `timeout` seconds, or for ever, for an event; return those there are, at most `max`.
 
-        Nothing is waited for once there is an event, and without `max` some thousand are enough: a flood does not keep
-        it from returning. An empty list means that the time is over.
+        Nothing is waited for once there is an event, and a flood does not keep it from returning: with `max` it gives
+        what there is by then, however many that are; without it, which is for loops, at most 8192, and it may be fewer
+        than there are. An empty list means that the time is over.
         """
         check_limit(max)
         deadline = deadline_of(timeout)
@@ -85,7 +87,12 @@ class EventStream(EventSource):
                 self._refuse_another()
                 self._reader = me
                 cursor = self._cursor
-                if (cursor is None or self._cursor_is_done(cursor)) and not self._exported:
+                memory = self._memory
+                if (
+                    (cursor is None or self._cursor_is_done(cursor))
+                    and not self._exported
+                    and (max is None or memory is None or not memory.c.count)
+                ):
                     # The short way, since somebody may have waited for this event: no block is made.
                     self._cursor = cursor = None
                     memory = self._await(deadline, None)
@@ -93,12 +100,14 @@ class EventStream(EventSource):
                 else:
                     memory = found = None
                 if found is None:
-                    if not self._fill_alone(deadline, decode=False):
+                    if not (
+                        self._fill_alone(deadline, decode=False) if max is None else self._fill_up(deadline, max)
+                    ):
                         self._check()
                         return []
                     cursor = self._cursor
                     assert cursor is not None
-                    peeked, following = self._peek(cursor, max)
+                    peeked, following = self._peek(cursor, SLOTS if max is None else max)
                     if self._exported:
                         self._settle(following)
             # From here to the caller there is no place for an interrupt: not in a function of its own.
@@ -123,13 +132,17 @@ class EventStream(EventSource):
         return self.read(max, 0)
 
     def consume(self, n: int | None = None) -> list[Any]:
-        """Return the events that there are now, at most `n`, without waiting."""
-        return self.read(n, 0)
+        """Return the events that there are now, all or at most `n`, without waiting.
+
+        Those that come meanwhile may be among them, but a flood does not keep it from returning. All that a large
+        buffer holds can be much memory: `n` limits that.
+        """
+        return self.read(maxsize if n is None else n, 0)
 
     def batches(self, max: int | None = None, timeout: float | None = None) -> Stream[Batch]:
         """Iterate over `Batch`es of at most `max` events, for at most `timeout` seconds from now, or for ever.
 
-        A batch is what there is when it is asked for: it is waited for until there is one event.
+        A batch is what there is when it is asked for, without `max` at most 8192; it is waited for until there is one.
         """
         check_limit(max)
         self._check()
@@ -143,6 +156,8 @@ class EventStream(EventSource):
         """
         self._check()
         deadline = deadline_of(timeout)
+        if timeout is not None and not timeout:
+            self._fill_whole()
         called = 0
         while self._fill(deadline):
             cursor = self._cursor
@@ -203,7 +218,7 @@ class EventStream(EventSource):
                 start = cursor.position()
                 stop = cursor.block.count if limit is None else min(cursor.block.count, start + limit)
                 batch = Batch(cursor.block, self._decoder, start, stop)
-                following = Cursor(cursor.block, stop, [])
+                following = Cursor(cursor.block, stop, [], cursor.next)
                 if self._exported:
                     self._settle(following)
             self._cursor = following
@@ -214,30 +229,53 @@ class EventStream(EventSource):
                 self._reader = None
 
     def _whole(self, c: Any, memory: Memory, limit: int | None) -> list[Any] | None:
-        """Give all events of a memory if they are no more than the limit and nothing is wrong with them."""
-        if limit is not None and c.count > limit:
+        """Give all events of a memory if no others belong to them and nothing is wrong with them."""
+        count = c.count
+        if count > (SLOTS if limit is None else limit):
             return None
-        found, error = self._decoder.many(Block(memory), 0, c.count)
+        if limit is not None and count < limit and (c.full or count == c.limit):
+            return None
+        found, error = self._decoder.many(Block(memory), 0, count)
         return found if error is None else None
 
-    def _peek(self, cursor: Cursor, limit: int | None) -> tuple[list[Any], Cursor]:
-        """Give the next events, and where a reader is behind them; nothing changes by that."""
-        block = cursor.block
-        start = cursor.position() if cursor.items else cursor.at
-        stop = block.count if limit is None else min(block.count, start + limit)
-        at = start
+    def _peek(self, cursor: Cursor, limit: int) -> tuple[list[Any], Cursor]:
+        """Give the next events of what has been taken, and where a reader is behind them; nothing changes by that."""
         found: list[Any] = []
-        if cursor.items:
-            # Those that are decoded already.
-            found = cursor.items[start - cursor.at : stop - cursor.at]
-            at += len(found)
-        if at < stop:
-            more, error = self._decoder.many(block, at, stop)
-            found = found + more if found else more
-            if not found:
-                assert error is not None
-                self._refuse(block, at, error)
-        return found, Cursor(block, start + len(found), [])
+        while True:
+            block = cursor.block
+            at = cursor.position()
+            stop = min(block.count, at + limit - len(found))
+            if cursor.items:
+                # Those that are decoded already.
+                found += cursor.items[at - cursor.at : stop - cursor.at]
+                at += len(found)  # only the first block has any
+            if at < stop:
+                more, error = self._decoder.many(block, at, stop)
+                at += len(more)
+                if found:
+                    found += more
+                else:
+                    found = more
+                if error is not None:
+                    if not found:
+                        self._refuse(cursor, at, error)
+                    return found, Cursor(block, at, [], cursor.next)
+            if cursor.next is None or len(found) >= limit:
+                return found, Cursor(block, at, [], cursor.next)
+            cursor = cursor.next
+
+    def _fill_whole(self) -> None:
+        """Take all that there is now."""
+        self._refuse_another()
+        me = get_ident()
+        try:
+            with self._lock:
+                self._refuse_another()
+                self._reader = me
+                self._fill_up(NOW, maxsize)
+        finally:
+            if self._reader == me:
+                self._reader = None
 
     # Reading in an event loop
 

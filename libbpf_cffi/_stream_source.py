@@ -1,7 +1,8 @@
 """Taking events from the kernel, and where their reader is: what the ways to read are made of.
 
 What C has moved stays in a `Memory` until one assignment makes a block of it the current one; where a reader is in that
-block is a `Cursor`, and to hand out events is to replace it.
+block is a `Cursor`, and to hand out events is to replace it. Who wants more than one block holds has the others behind
+it: each cursor knows the next.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
     from ._handle import Handle
     from ._libbpf import lbc_ring_batch
 
-__all__ = ["Cursor", "EventSource"]
+__all__ = ["SLOTS", "Cursor", "EventSource"]
 
 ROOM = 1 << 19
 """Bytes of a `Memory`: half a million, or what all rings can hold, stay in the cache of a CPU."""
 
 SLOTS = 8192
-"""Records of a `Memory`."""
+"""Records of a `Memory`, and of what is read without saying how many."""
 
 LARGEST = 1 << 26
 """Bytes of the largest memory that is made for a batch of as many records as a user asks for."""
@@ -46,14 +47,18 @@ _LONGEST_WAIT = 3600.0
 
 
 class Cursor:
-    """Where a reader is in a block: `items` begin with number `at` of it; `rest` has those not handed out."""
+    """Where a reader is in a block: `items` begin with number `at` of it; `rest` has those not handed out.
 
-    __slots__ = ("at", "block", "items", "rest")
+    `next` is the beginning of the block that comes after this one, if that has been taken.
+    """
 
-    def __init__(self, block: Block, at: int, items: Any) -> None:
+    __slots__ = ("at", "block", "items", "next", "rest")
+
+    def __init__(self, block: Block, at: int, items: Any, next: Cursor | None = None) -> None:
         self.block = block
         self.at = at
         self.items = items
+        self.next = next
         self.rest: Iterator[Any] = iter(items)
 
     def waiting(self) -> int:
@@ -113,6 +118,10 @@ class EventSource:
 
     def _move(self, batch: lbc_ring_batch, milliseconds: int) -> int:
         """Wait, and move records into the batch: as ``lbc_ring_read()`` does, and by it."""
+        raise NotImplementedError
+
+    def _places(self) -> dict[int, tuple[int, int]]:
+        """Give for each ring that is read up to where it has been read and written, or nothing when it is closed."""
         raise NotImplementedError
 
     def _signal(self, on: bool, more: bool) -> None:
@@ -182,12 +191,12 @@ class EventSource:
 
     @staticmethod
     def _cursor_is_done(cursor: Cursor) -> bool:
-        return cursor.position() >= cursor.block.count
+        return cursor.position() >= cursor.block.count and cursor.next is None
 
-    def _refuse(self, block: Block, at: int, error: Exception) -> NoReturn:
+    def _refuse(self, cursor: Cursor, at: int, error: Exception) -> NoReturn:
         if isinstance(error, EventError):
             # It is handed out as that. What a function of the user's raises, it raises again.
-            self._cursor = Cursor(block, at + 1, [])
+            self._cursor = Cursor(cursor.block, at + 1, [], cursor.next)
         raise error
 
     def _refuse_another(self) -> None:
@@ -228,13 +237,15 @@ class EventSource:
                         return True
                     items, error = self._decoder.some(cursor.block, at, min(at + self._decoder.chunk, count))
                     if items:
-                        self._cursor = Cursor(cursor.block, at, items)
+                        self._cursor = Cursor(cursor.block, at, items, cursor.next)
                         return True
                     assert error is not None
-                    self._refuse(cursor.block, at, error)
-                self._cursor = None
+                    self._refuse(cursor, at, error)
+                following = self._cursor = cursor.next
                 # Not to be held while waiting: its memory can be used again.
                 del cursor
+                if following is not None:
+                    continue
             if not self._take(deadline, limit):
                 return False
             if not decode:
@@ -250,8 +261,54 @@ class EventSource:
         self._cursor, self._memory = Cursor(block, 0, []), None
         return True
 
-    def _await(self, deadline: float | None, limit: int | None) -> Memory | None:
-        """Give the memory with what there is; wait for it until the deadline or the end: then give none."""
+    def _fill_up(self, deadline: float | None, limit: int) -> bool:
+        """Have records at the cursor, and behind it those that there are now, until there are `limit`.
+
+        Tell whether there are any by the deadline or its end.
+        """
+        held = self._has_taken()
+        if not self._fill_alone(deadline, decode=False):
+            return False
+        last = self._cursor
+        assert last is not None
+        waiting = last.block.count - last.position()
+        while last.next is not None:
+            last = last.next
+            waiting += last.block.count
+        if waiting >= limit or not (held or last.block.full):
+            return True
+        # Only up to where programs are now: a flood must not keep it from ending.
+        places = self._places()
+        ends = {index: end for index, (at, end) in places.items() if at < end}
+        idle = 0
+        # Of many rings not each has its turn in a batch. One that never moves has a record that is being written.
+        while ends and waiting < limit and idle <= len(places):
+            memory = self._await(0.0, None, quietly=True)
+            if memory is None:
+                break
+            block = Block(memory)
+            memory.block = ref(block)
+            following = Cursor(block, 0, [])
+            last.next, self._memory = following, None
+            last = following
+            waiting += block.count
+            before, places = places, self._places()
+            ends = {index: end for index, end in ends.items() if index in places}
+            idle = idle + 1 if all(places[index][0] == before[index][0] for index in ends) else 0
+            ends = {index: end for index, end in ends.items() if places[index][0] < end}
+        return True
+
+    def _has_taken(self) -> bool:
+        """Whether something was taken from the kernel and has not been handed out."""
+        cursor, memory = self._cursor, self._memory
+        c: Any = None if memory is None else memory.c
+        return (c is not None and c.count > 0) or (cursor is not None and not self._cursor_is_done(cursor))
+
+    def _await(self, deadline: float | None, limit: int | None, *, quietly: bool = False) -> Memory | None:
+        """Give the memory with what there is; wait for it until the deadline or the end: then give none.
+
+        And none when it goes wrong, `quietly`: that comes out where nothing is waiting to be handed out before.
+        """
         late = False
         while True:
             memory = self._memory
@@ -259,7 +316,7 @@ class EventSource:
                 memory = self._memory = self._choose(limit)
             c: Any = memory.c
             if not c.count:
-                c.limit = memory.slots if limit is None else min(memory.slots, limit)
+                c.limit = min(memory.slots, SLOTS if limit is None else limit)
             left = _LONGEST_WAIT if deadline is None else deadline - monotonic()
             late = late or left <= 0
             moved = self._move(c, 0 if late else int(min(left, _LONGEST_WAIT) * 1000) + 1)
@@ -276,9 +333,11 @@ class EventSource:
             elif moved == -errno.EAGAIN:
                 if late:
                     return None
-            elif moved == -errno.EBUSY:
-                raise StateError(f"another reader is reading {self._name} already: a ring buffer has one at a time")
             elif moved != -errno.EINTR:
+                if quietly:
+                    return None
+                if moved == -errno.EBUSY:
+                    raise StateError(f"another reader is reading {self._name} already: a ring buffer has one at a time")
                 raise self._failure(-moved)
 
     def _choose(self, limit: int | None) -> Memory:

@@ -100,7 +100,7 @@ class CpuBuffer:
         return int(self._state().lost)
 
     def consume(self, n: int | None = None) -> list[Any]:
-        """Return the events that there are now in this buffer, at most `n`, without waiting.
+        """Return the events that there are now in this buffer, all or at most `n`, without waiting.
 
         What the reader has taken before and not handed out comes first, of whatever CPU it is. *Wraps*
         ``perf_buffer__consume_buffer()``.
@@ -238,9 +238,24 @@ class PerfBuffer(EventStream):
         return ffi.addressof(self._c, "gate")
 
     def _move(self, batch: lbc_ring_batch, milliseconds: int) -> int:
+        index = self._only_one()
+        return lib.lbc_perf_read(self._c, batch, milliseconds, -1 if index is None else index)
+
+    def _only_one(self) -> int | None:
+        """Give the one buffer that this thread is reading."""
         only = self._only
-        index = only[1] if only is not None and only[0] == get_ident() else -1
-        return lib.lbc_perf_read(self._c, batch, milliseconds, index)
+        return only[1] if only is not None and only[0] == get_ident() else None
+
+    def _places(self) -> dict[int, tuple[int, int]]:
+        places: dict[int, tuple[int, int]] = {}
+        state: Any = ffi.new("struct lbc_perf_state *")
+        only = self._only_one()
+        for index in range(len(self._rings_c)) if only is None else (only,):
+            # Another failure is of the number of lost events alone.
+            if lib.lbc_perf_reader__state(self._c, index, state) == CLOSED:
+                return {}
+            places[index] = state.data_tail, state.data_head
+        return places
 
     def _signal(self, on: bool, more: bool) -> None:  # noqa: ARG002 - C looks into the buffers for that
         result = lib.lbc_ring_reader__signal(self._gate, on)
@@ -279,7 +294,7 @@ class PerfBuffer(EventStream):
         # With the thread, so that what another one reads meanwhile is not narrowed.
         self._only = get_ident(), index
         try:
-            return self.read(n, 0)
+            return self.consume(n)
         finally:
             self._only = None
 

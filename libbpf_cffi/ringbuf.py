@@ -208,6 +208,15 @@ class RingBuffer(EventStream):
     def _move(self, batch: lbc_ring_batch, milliseconds: int) -> int:
         return lib.lbc_ring_read(self._c, batch, milliseconds)
 
+    def _places(self) -> dict[int, tuple[int, int]]:
+        places: dict[int, tuple[int, int]] = {}
+        state: Any = ffi.new("struct lbc_ring_state *")
+        for index in range(len(self._maps)):
+            if lib.lbc_ring_reader__state(self._c, index, state) == CLOSED:
+                return {}
+            places[index] = state.consumer_pos, state.producer_pos
+        return places
+
     def _signal(self, on: bool, more: bool) -> None:
         result = lib.lbc_ring_reader__signal(self._c, on)
         if more and result != CLOSED:

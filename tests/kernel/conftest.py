@@ -266,6 +266,7 @@ class PerfProducer(Producer):
     """Runs the programs of perf.bpf.c, each of which fills a perf buffer: that of one CPU, wherever this thread is."""
 
     ROOMY: ClassVar[dict[str, int]] = {"page_cnt": 128}
+    LARGE: ClassVar[dict[str, int]] = {"page_cnt": 512}
 
     def reader(self, event_map: Any = None, *arguments: Any, **keywords: Any) -> Any:
         """Open a reader of the events, or of another map of them."""

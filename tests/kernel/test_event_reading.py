@@ -31,6 +31,13 @@ def plain(source) -> bpf.Map:
     return source.obj.maps["plain"]
 
 
+@pytest.fixture
+def many(source) -> Iterator[bpf.RingBuffer | bpf.PerfBuffer]:
+    """A reader of a buffer that holds more events than C moves at a time."""
+    with source.reader(**source.LARGE) as reader:
+        yield reader
+
+
 def numbers(some) -> list[int]:
     return [event.number for event in some]
 
@@ -174,6 +181,123 @@ def test_the_ways_to_read_can_be_mixed_and_hand_out_each_event_once_in_order(sou
     while rest := events.consume():
         found += rest
     assert numbers(found) == list(range(6000))
+
+
+# More than C moves at a time
+
+
+def test_to_consume_gives_all_that_there_are(source, many):
+    source(14000)
+    assert numbers(many.consume()) == list(range(14000))
+    assert many.consume() == []
+
+
+def test_to_consume_so_many_gives_them_if_there_are_as_many(source, many):
+    source(14000)
+    assert [numbers(many.consume(13000)), numbers(many.consume(13000))] == [[*range(13000)], [*range(13000, 14000)]]
+
+
+def test_to_read_so_many_gives_them_if_there_are_as_many(source, many):
+    source(14000)
+    assert [len(many.read(13000, SOON)), len(many.read(13000, SOON))] == [13000, 1000]
+
+
+def test_to_read_without_a_number_gives_so_many_at_a_time(source, many):
+    source(14000)
+    assert [len(many.read()), len(many.read())] == [8192, 14000 - 8192]
+
+
+def test_a_function_is_called_with_all_that_there_are(source, many):
+    source(14000)
+    seen: list[object] = []
+    assert many.call(seen.append, 0) == 14000
+    assert numbers(seen) == list(range(14000))
+
+
+def test_what_came_after_an_event_that_was_left_is_consumed_with_it(source, many):
+    source(100)
+    assert numbers(many.read(3)) == [0, 1, 2]
+    source(10000)
+    assert numbers(many.consume()) == list(range(3, 10100))
+
+
+def test_a_descriptor_that_is_watched_changes_nothing_of_that(source, many):
+    many.fileno()
+    source(14000)
+    assert [len(many.consume(9000)), len(many.consume())] == [9000, 5000]
+
+
+def test_the_other_ways_to_read_go_on_behind_a_large_list(source, many):
+    source(14000)
+    # The first has taken all of them.
+    with pytest.raises(ZeroDivisionError):
+        many.call(lambda event: 1 // (event.number - 5), 0)
+    found = numbers(itertools.islice(many.records(SOON), 1000))
+    found += numbers(next(iter(many.batches(2000))))
+    found += numbers(many.read(2000))
+    found += numbers(many.read())
+    found += numbers(itertools.islice(many.records(SOON), 14000 - 6 - len(found)))
+    assert found == list(range(6, 14000))
+
+
+def test_what_cannot_be_decoded_comes_out_behind_all_before_it(source):
+    wrong = 5000
+
+    def choose(data: bytes) -> str:
+        if int.from_bytes(data[:8], "little") == wrong:
+            raise ZeroDivisionError
+        return "event"
+
+    with source.reader(None, choose, **source.LARGE) as reader:
+        source(14000)
+        assert numbers(reader.consume()) == list(range(5000))
+        with pytest.raises(ZeroDivisionError):
+            reader.consume()
+        wrong = -1
+        assert numbers(reader.consume()) == list(range(5000, 14000))
+
+
+@pytest.mark.parametrize("way", ["consume", "read", "call"])
+def test_events_that_come_meanwhile_do_not_keep_a_large_list_from_ending(source, many, monkeypatch, way: str):
+    kind = type(many)
+    move = kind._move
+    moved: list[int] = []
+
+    def move_and_send(self, batch, milliseconds) -> int:
+        moved.append(move(self, batch, milliseconds))
+        source(8192)
+        assert len(moved) < 20
+        return moved[-1]
+
+    source(14000)
+    monkeypatch.setattr(kind, "_move", move_and_send)
+    seen: list[object] = []
+    if way == "call":
+        many.call(seen.append, 0)
+    else:
+        seen += many.consume() if way == "consume" else many.read(10**9)
+    assert numbers(seen)[:14000] == list(range(14000))
+
+
+def test_to_consume_ends_under_a_flood(source, many):
+    with source.flood(step=50_000, threads=3):
+        for _ in range(3):
+            # As many as the buffer holds at once, and two times what C moves.
+            assert len(many.consume()) < 45_000
+
+
+def test_to_close_in_the_middle_of_a_large_list_hands_out_what_was_taken(source, many, monkeypatch):
+    kind = type(many)
+    move = kind._move
+
+    def move_and_close(self, batch, milliseconds) -> int:
+        moved = move(self, batch, milliseconds)
+        self.close()
+        return moved
+
+    source(14000)
+    monkeypatch.setattr(kind, "_move", move_and_close)
+    assert numbers(many.consume()) == list(range(8192))
 
 
 # Waiting

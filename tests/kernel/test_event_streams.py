@@ -184,12 +184,16 @@ class Alarm:
 
     def __init__(self) -> None:
         self.armed = 0
+        self.patience = 0
+        """So many signals pass first."""
         self.raised = 0
         """How often it has."""
 
     def __call__(self, *_: object) -> None:
         """Handle a signal."""
-        if self.armed:
+        if self.armed and self.patience:
+            self.patience -= 1
+        elif self.armed:
             self.armed -= 1
             self.raised += 1
             raise Interrupted
@@ -247,6 +251,27 @@ def test_an_interrupt_at_any_moment_loses_no_event(source, events, alarm, way: s
             found.clear()
             assert time.monotonic() < late, f"events were lost: {len(came)} of {end} came"
     assert came == list(range(20000))
+    assert alarm.raised > 3
+
+
+def test_an_interrupt_in_the_middle_of_a_large_list_loses_no_event(source, alarm):
+    found: list[object] = []
+    with source.reader(**source.LARGE) as reader:
+        for end in range(14000, 5 * 14000 + 1, 14000):
+            source(14000)
+            # Later each time, until it is over before.
+            moments = (int(1.3**number) for number in itertools.count())
+            late = time.monotonic() + SOON
+            while len(found) < end:
+                with contextlib.suppress(Interrupted):
+                    try:
+                        alarm.patience = next(moments)
+                        alarm.armed = 3 if sys.version_info >= (3, 11) else 1
+                        found.extend(itertools.chain.from_iterable(map(reader.read, [20000], [0])))
+                    finally:
+                        alarm.armed = 0
+                assert time.monotonic() < late, f"events were lost: {len(found)} of {end} came"
+    assert numbers(found) == list(range(5 * 14000))
     assert alarm.raised > 3
 
 

@@ -135,6 +135,22 @@ def test_a_record_longer_than_the_memory_of_a_batch_comes_whole(perf):
         assert [len(record) for record in records] == [84, 980, 1884]
 
 
+def test_losses_and_events_are_consumed_together(perf):
+    with perf.obj.maps["events"].perf_buffer(page_cnt=1, losses=True) as reader:
+        perf(100)
+        assert len(reader.consume()) == 100 - perf.lost
+        perf(2)
+        assert [getattr(each, "number", None) for each in reader.consume()] == [None, 100, 101]
+
+
+def test_the_buffer_of_one_cpu_is_emptied_and_the_others_are_left(perf):
+    with perf.obj.maps["events"].perf_buffer(page_cnt=512) as reader:
+        mine, other = reader.buffers
+        perf(14000, cpu=0)
+        perf(10, cpu=1)
+        assert (len(mine.consume()), other.avail_data_size) == (14000, 800)
+
+
 def test_a_small_batch_leaves_the_rest_in_the_buffer(perf):
     with perf.obj.maps["events"].perf_buffer() as reader:
         perf(10)

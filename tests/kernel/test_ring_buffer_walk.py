@@ -114,6 +114,34 @@ def test_a_reader_stops_at_a_busy_record_and_goes_on_when_it_is_committed(produc
             assert position == 0
 
 
+def test_a_ring_that_does_not_move_does_not_keep_the_list_of_all_that_there_are_from_ending(producer, monkeypatch):
+    maps = producer.obj.maps
+    with bpf.RingBuffer({maps["events"]: bytes, maps["plain"]: bytes}) as reader:
+        moved: list[int] = []
+        move, places = bpf.RingBuffer._move, bpf.RingBuffer._places
+
+        def move_and_send(self, batch, milliseconds) -> int:
+            moved.append(move(self, batch, milliseconds))
+            producer(1, "produce_plain")
+            assert len(moved) < 20
+            return moved[-1]
+
+        # As with a record that is being written for long.
+        monkeypatch.setattr(bpf.RingBuffer, "_places", lambda self: {**places(self), 0: (0, 144)})
+        monkeypatch.setattr(bpf.RingBuffer, "_move", move_and_send)
+        producer(2, "produce_plain")
+        reader.read(1)
+        assert 1 < len(reader.consume()) < 20
+
+
+def test_all_rings_of_a_reader_are_emptied(producer):
+    maps = producer.obj.maps
+    with bpf.RingBuffer({maps["events"]: bytes, maps["plain"]: bytes}) as reader:
+        producer(12000)
+        producer(2500, "produce_plain")
+        assert sorted(map(len, reader.consume())) == [16] * 2500 + [64] * 12000
+
+
 def test_a_reader_that_waits_at_a_busy_record_does_not_spin(producer, until):
     with producer.obj.maps["events"].ring_buffer() as reader:
         thread = busy_producer(producer, 1 << 23)

@@ -24,6 +24,8 @@ class Producer:
 
     ROOMY: ClassVar[dict[str, int]] = {}
     """With what a reader's buffer has room for 6,000 events."""
+    LARGE: ClassVar[dict[str, int]] = {}
+    """And for 14,000."""
 
     def __init__(self, obj: bpf.Object) -> None:
         self.obj = obj
