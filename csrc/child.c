@@ -88,6 +88,9 @@ static void limit(int resource, rlim_t value)
 	if (getrlimit(resource, &old) == 0) {
 		new.rlim_max = new.rlim_max < old.rlim_max ? new.rlim_max : old.rlim_max;
 		new.rlim_cur = new.rlim_cur < old.rlim_cur ? new.rlim_cur : old.rlim_cur;
+		/* `ulimit -t` sets both. */
+		if (resource == RLIMIT_CPU && new.rlim_cur == new.rlim_max && new.rlim_cur > 1)
+			new.rlim_cur--;
 	}
 	setrlimit(resource, &new);
 }

@@ -28,6 +28,9 @@ SECONDS = 10
 MEMORY = 2 << 30
 """Bytes of memory that it may take."""
 
+OUTPUT = 1 << 24
+"""Bytes that it may write (csrc/isolate.c)."""
+
 
 def check_object(data: bytes, action: str, *, linking: bool = False) -> None:
     """Raise when libbpf would trust what it should not: bounds, sizes, names, types (csrc/elf_check.c)."""
@@ -51,9 +54,53 @@ def open_in_child(data: bytes, options: Any, action: str) -> None:
         f"{action} in a process of its own",
     )
     if result == -errno.ENOMEM:
-        raise failure(errno.ENOMEM, action, f"the file is malformed: libbpf took {MEMORY >> 20} MiB of memory for it")
+        malformed = f"the file is malformed: libbpf took {MEMORY >> 20} MiB of memory for it"
+        raise failure(errno.ENOMEM, action, _own_memory(MEMORY) or malformed)
     if result is None:
-        raise not_survived(status, action, "the file is malformed")
+        raise not_survived(status, action, "the file is malformed", SECONDS, OUTPUT)
+
+
+def _own_memory(most: int) -> str | None:
+    """Say which limit of this process's own leaves a child less memory than `most`, if one does."""
+    import resource
+
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            pages = [int(each) for each in file.read().split()]
+    except (OSError, MemoryError):
+        pages = [0] * 7
+    page = os.sysconf("SC_PAGESIZE")
+    left = []
+    for name, used, option in (("RLIMIT_AS", pages[0] * page, "v"), ("RLIMIT_DATA", pages[5] * page, "d")):
+        limit = resource.getrlimit(getattr(resource, name))[0]
+        if limit != resource.RLIM_INFINITY:
+            left.append((max(limit - used, 0), name, limit, option))
+    least, name, limit, option = min(left, default=(most, "", 0, ""))
+    if least >= most:
+        return None
+    return (
+        f"this process's own limit, {name} of {limit} bytes, leaves {least >> 20} MiB of memory for it, which was too "
+        f"little: raise it (`ulimit -{option}`)"
+    )
+
+
+def _own_limit(number: int, signal_name: str, seconds: int, output: int) -> str | None:
+    """Say which limit of this process's own a child was ended by, if it is lower than what a child may take anyhow."""
+    import resource
+
+    name, most, unit, option = {
+        int(signal.SIGXCPU): ("RLIMIT_CPU", seconds, "seconds", "t"),
+        int(signal.SIGXFSZ): ("RLIMIT_FSIZE", output, "bytes", "f"),
+    }.get(number, ("", 0, "", ""))
+    if not name:
+        return None
+    limit = resource.getrlimit(getattr(resource, name))[0]
+    if limit == resource.RLIM_INFINITY or limit >= most:
+        return None
+    return (
+        f"this process's own limit, {name} of {limit} {unit}, ended the process that this is done in ({signal_name}): "
+        f"raise it (`ulimit -{option}`)"
+    )
 
 
 _OWN_FAULTS = frozenset(
@@ -62,20 +109,25 @@ _OWN_FAULTS = frozenset(
 """Signals that come of what a process does; the others are sent."""
 
 
-def not_survived(status: int, action: str, malformed: str, messages: list[tuple[int, str]] | None = None) -> Exception:
-    """Give the exception for a child that gave no result."""
+def not_survived(
+    status: int, action: str, malformed: str, seconds: int, output: int, messages: list[tuple[int, str]] | None = None
+) -> Exception:
+    """Give the exception for a child that gave no result; it could take so many seconds, and write so many bytes."""
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     own = f"{malformed}: {{}}, in a process of its own"
     if not number:
         return failure(errno.EINVAL, action, own.format("libbpf did not survive it"), messages=messages)
-    if number in (signal.SIGXCPU, signal.SIGALRM):
-        return failure(errno.EINVAL, action, own.format("libbpf came to no end with it"), messages=messages)
     try:
         from signal import Signals
 
         name = Signals(number).name
     except ValueError:
         name = f"signal {number}"
+    limited = _own_limit(number, name, seconds, output)
+    if limited is not None:
+        return failure(errno.ECANCELED, action, limited, messages=messages)
+    if number in (signal.SIGXCPU, signal.SIGALRM):
+        return failure(errno.EINVAL, action, own.format("libbpf came to no end with it"), messages=messages)
     if number in _OWN_FAULTS:
         return failure(errno.EINVAL, action, own.format(f"it crashed libbpf ({name})"), messages=messages)
     hint = f"the process that this is done in was killed from outside ({name}), perhaps for want of memory: try again"
@@ -134,7 +186,8 @@ def _wait(pid: int) -> int:
 def _read_report(fd: int) -> tuple[list[tuple[str, str]], int | None]:
     """Take a report apart: kinds and texts, and the result if there is one."""
     data, result = b"", None
-    while part := os.pread(fd, 1 << 20, len(data)):
+    # A piece as small as this is had where memory is short, too.
+    while part := os.pread(fd, 1 << 16, len(data)):
         data += part
     said = [(entry[:1].decode("latin-1"), entry[1:].decode("utf-8", "replace")) for entry in data.split(b"\0")[:-1]]
     for kind, number in said:

@@ -34,6 +34,9 @@ __all__ = ["link_objects", "main"]
 
 _MALFORMED = "the input is malformed"
 
+SECONDS, OUTPUT = 60, 1 << 30
+"""How long linking may take, of a CPU's time, and how many bytes it may write (csrc/linker.c)."""
+
 
 def link_objects(*inputs: Input, output: str | os.PathLike[str] | int | None = None) -> bytes:
     """Link compiled BPF objects into one, and return its content, ready for `Object.open`.
@@ -125,7 +128,7 @@ def _link(names: list[str], contents: list[bytes]) -> bytes:
         if at and at[-1] >= 0:
             action = f"link {names[at[-1]]}"
         if result is None:
-            raise not_survived(status, action, _MALFORMED, messages)
+            raise not_survived(status, action, _MALFORMED, SECONDS, OUTPUT, messages)
         if result < 0:
             raise failure(-result, action, messages=messages)
         return _read_descriptor(output[0], action)

@@ -85,7 +85,7 @@ def test_an_object_that_takes_for_ever_is_an_exception(unchecked, monkeypatch):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_child_that_is_killed_from_outside_says_nothing_of_the_object(good, number):
-    error = _isolate.not_survived(int(number), "open object 'it'", "the file is malformed")
+    error = _isolate.not_survived(int(number), "open object 'it'", "the file is malformed", 10, 1 << 24)
     assert error.errno == errno.ECANCELED
     assert f"was killed from outside ({number.name})" in error.hint
     assert "malformed" not in str(error)
@@ -129,6 +129,79 @@ def test_types_that_there_is_no_memory_for_are_an_exception(opened_with_little):
     types = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, 0, 0, size) + bytes(size)
     data = built(Section("socket", PROGBITS, EXIT, EXEC), Section(".BTF", PROGBITS, types), symbols(function(1, 0, 8)))
     assert "libbpf took 24 MiB of memory for it" in opened_with_little(data, 24)
+
+
+def test_what_stops_at_a_limit_of_memory_of_the_processs_own_names_that(python, tmp_path):
+    data = built(Section("socket", PROGBITS, EXIT * 10000, EXEC), symbols(*[function(1, 0, 80000)] * 2000))
+    (tmp_path / "greedy.bpf.o").write_bytes(data)
+    said = python(
+        """
+import resource, sys
+import libbpf_cffi as bpf
+from libbpf_cffi import objects
+objects.check_object = lambda *_, **__: None
+with open("/proc/self/statm") as file:
+    pages = int(file.read().split()[0])
+limit = pages * resource.getpagesize() + (50 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+try:
+    bpf.Object.open(sys.argv[1], isolate=True)
+except bpf.LibbpfError as error:
+    print(error.errno, limit, error.hint)
+""",
+        tmp_path / "greedy.bpf.o",
+    )
+    number, limit, hint = said.split(maxsplit=2)
+    assert int(number) == errno.ENOMEM
+    assert f"this process's own limit, RLIMIT_AS of {limit} bytes, leaves " in hint
+    assert "malformed" not in hint
+    assert 20 < int(hint.partition(" leaves ")[2].split()[0]) <= 50
+
+
+def test_what_ends_at_a_limit_of_a_files_size_of_the_processs_own_names_that(python, compiled):
+    said = python(
+        """
+import resource, sys
+import libbpf_cffi as bpf
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+for call in (lambda: bpf.Object.open(sys.argv[1], isolate=True), lambda: bpf.link_objects(sys.argv[1])):
+    try:
+        call()
+    except bpf.LibbpfError as error:
+        found = (error.errno, error.hint)
+    # Else nothing can be written to the report of the test either.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    print(*found)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+""",
+        compiled("basic"),
+    )
+    hint = "this process's own limit, RLIMIT_FSIZE of 0 bytes, ended the process that this is done in (SIGXFSZ): raise"
+    assert said.count(f"{errno.ECANCELED} {hint}") == 2
+
+
+def test_what_ends_at_a_limit_of_time_of_the_processs_own_names_that(python, tmp_path):
+    many = [Section("socket", PROGBITS, EXIT, EXEC)] * 60000
+    (tmp_path / "long.bpf.o").write_bytes(built(*many, symbols(*[function(0, 0, 0)] * 500000)))
+    said = python(
+        """
+import resource, sys, time
+import libbpf_cffi as bpf
+from libbpf_cffi import objects
+objects.check_object = lambda *_, **__: None
+limit = int(time.process_time()) + 2
+# Both, as `ulimit -t` does.
+resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+try:
+    bpf.Object.open(sys.argv[1], isolate=True)
+except bpf.LibbpfError as error:
+    print(limit, error.errno, error.hint)
+""",
+        tmp_path / "long.bpf.o",
+    )
+    limit, number, hint = said.split(maxsplit=2)
+    assert int(number) == errno.ECANCELED
+    assert f"own limit, RLIMIT_CPU of {limit} seconds, ended the process that this is done in (SIGXCPU)" in hint
 
 
 def test_a_child_that_somebody_stops_goes_on():
