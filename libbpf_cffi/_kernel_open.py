@@ -9,7 +9,7 @@ from . import _log
 from ._check import by_id_hint, check, device_hint, failure, not_null
 from ._ffi import c_string, ffi, path_bytes, text, unsigned
 from ._handle import Handle
-from ._pins import check_pin, opening_hint
+from ._pins import absolute_path, check_pin, opening_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,7 +136,8 @@ class Kind:
 
     def from_pin(self, path: str | os.PathLike[str], *flags: int) -> tuple[tuple[Handle[Any], CData], str]:
         """Open the one that is pinned at a path; give the absolute path too."""
-        absolute = os.path.abspath(os.fsdecode(path_bytes(path)))
+        given = os.fsdecode(path_bytes(path))
+        absolute = absolute_path(given, f"open the {self.what} pinned at {given!r}")
         name = f"the {self.what} pinned at {absolute!r}"
         action = f"open {name}"
         check_pin(absolute, action)

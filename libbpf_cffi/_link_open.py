@@ -11,7 +11,7 @@ from ._check import by_id_hint, check, not_null
 from ._ffi import ffi, lib, path_bytes, unsigned
 from ._handle import Handle, program_title, uncopied
 from ._kernel_open import ids
-from ._pins import check_pin, opening_hint
+from ._pins import absolute_path, check_pin, opening_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ class LinkOpening:
         else than a link. A pin of another user's is refused (EPERM), as for programs and maps. Closing it leaves the
         pin, and so the attachment, in place. Linux 5.7.
         """
-        absolute = os.path.abspath(path_name(path))
+        given = path_name(path)
+        absolute = absolute_path(given, f"open the link pinned at {given!r}")
         name = f"the link pinned at {absolute!r}"
         action = f"open {name}"
         check_pin(absolute, action)

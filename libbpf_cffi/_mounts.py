@@ -254,14 +254,19 @@ def mount_bpffs(folder: PathLike | None = None) -> str:
 
     Without `folder` one that is mounted anywhere will do, and is else mounted at /sys/fs/bpf.
     """
+    wanted = BPFFS
     if folder is None:
         found = _find("bpf", (BPFFS,))
     else:
-        found = os.path.realpath(folder)
+        try:
+            found = wanted = os.path.realpath(folder)
+        except OSError as error:
+            text, hint = os.strerror(error.errno or 0), "the current folder has been removed: give an absolute path"
+            raise FilesystemError(error.errno or errno.ENOENT, text, f"mount bpf at {folder!r}", None, hint) from None
         if found not in [point for point, _, _ in _mounts("bpf")]:
             found = None
     if found is None:
-        found = BPFFS if folder is None else os.path.realpath(folder)
+        found = wanted
         _mount("bpf", found, FilesystemError)
     return found
 

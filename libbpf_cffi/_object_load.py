@@ -13,7 +13,7 @@ from ._head_room import check_head_room
 from ._map_access import close_elements
 from ._map_settings import address_of
 from ._object_contents import Contents
-from ._pins import Folders, check_pin
+from ._pins import Folders, absolute_path, check_pin
 from .errors import LibbpfError
 
 TYPE_CHECKING = False
@@ -185,7 +185,7 @@ class Loading(Contents):
     def _pin_by_name(self, action: str) -> Folders:
         """Check the way to where load pins maps, or takes pinned ones from."""
         pointers = (lib.bpf_map__pin_path(each) for each in self._maps.values())
-        paths = {os.path.abspath(text(pointer)) for pointer in pointers if pointer}
+        paths = {absolute_path(text(pointer), action) for pointer in pointers if pointer}
         for path in paths:
             check_pin(path, action)
         return Folders(action, *sorted({os.path.dirname(path) for path in paths}))

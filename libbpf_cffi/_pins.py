@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Folders", "check_pin", "opening_hint", "pin_path", "pinning_hint", "remove_pin"]
+__all__ = ["Folders", "absolute_path", "check_pin", "opening_hint", "pin_path", "pinning_hint", "remove_pin"]
 
 MAX_SYMLINKS = 40
 """As many as the kernel follows (MAXSYMLINKS, include/linux/namei.h)."""
@@ -192,9 +192,21 @@ def pinning_hint(error: int, path: str) -> str | None:
     return f"something is at {path!r} already: unpin or remove that first, or pin elsewhere"
 
 
+def absolute_path(path: str, action: str) -> str:
+    """Give the absolute path of a path; `LibbpfError` if it is relative to a folder that is gone."""
+    try:
+        return os.path.abspath(path)
+    except OSError as error:
+        raise failure(error.errno or errno.ENOENT, action, _current_folder_hint) from None
+
+
+def _current_folder_hint(error: int) -> str | None:
+    return "the current folder has been removed: give an absolute path" if error == errno.ENOENT else None
+
+
 def pin_path(path: str | os.PathLike[str], action: str) -> tuple[str, bytes]:
     """Give the absolute path of a pin, as text and as C's bytes; `ValueError` if no pin can have that name."""
-    absolute = os.path.abspath(os.fsdecode(path_bytes(path)))
+    absolute = absolute_path(os.fsdecode(path_bytes(path)), action)
     _refuse_dot(absolute, action)
     return absolute, path_bytes(absolute)
 

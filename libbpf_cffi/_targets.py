@@ -206,8 +206,9 @@ def cgroup_hint(value: Any) -> str:
 
 def _file_system(path: str) -> str | None:
     """Give the type of the file system that a path is in, as /proc/self/mountinfo has it."""
-    real, best, kind = os.path.realpath(path), -1, None
+    best, kind = -1, None
     try:
+        real = os.path.realpath(path)
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
             for line in file:
                 where, _, rest = line.split(" ", 4)[4].partition(" ")

@@ -93,7 +93,8 @@ def folder(btf: str | os.PathLike[str] | None = None) -> Iterator[str]:
         key = _name(_sha256([data]))
         make = lambda: _dump_bytes(data, action)  # noqa: E731 - there are two of it
     else:
-        path = os.path.abspath(os.fsdecode(path_bytes(btf, "btf")))
+        given = os.fsdecode(path_bytes(btf, "btf"))
+        path = _pins.absolute_path(given, f"make vmlinux.h from {given!r}")
         action = f"make vmlinux.h from {path!r}"
         key = _file_name(path, action)
         make = lambda: _dump_file(path, key, action)  # noqa: E731

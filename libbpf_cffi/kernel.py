@@ -28,7 +28,7 @@ from ._ffi import ffi, lib, text, unsigned
 from ._kernel_holders import GONE, Holder, PerfEvent, Pin, holders, perf_events, pinned, pins
 from ._kernel_open import NAME_MAX, ids
 from ._map_open import MAPS, fdinfo
-from ._pins import opening_hint
+from ._pins import absolute_path, opening_hint
 from ._program_open import PROGRAMS
 from .errors import Error
 from .infos import link_info, map_info, program_info
@@ -235,7 +235,8 @@ def _number(kind: Kind, id: int | None, pin: str | os.PathLike[str] | None) -> i
     path = path_name(pin, "pin")
     found = pinned(path)
     if isinstance(found, int):
-        raise failure(found, f"open what is pinned at {path!r}", opening_hint(found, os.path.abspath(path)))
+        action = f"open what is pinned at {path!r}"
+        raise failure(found, action, opening_hint(found, absolute_path(path, action)))
     if found is None or found[0] != kind:
         return 0
     return found[1] if number in (None, found[1]) else 0

@@ -13,7 +13,7 @@ from ._files import read_file
 from ._handle import ObjectHandle
 from ._isolate import check_object
 from ._object_load import Loading
-from ._pins import Folders
+from ._pins import Folders, absolute_path
 from .errors import NotSupportedError
 
 TYPE_CHECKING = False
@@ -257,7 +257,7 @@ class Object(Loading):
             else:
                 folder = path_name(path)
                 action += f" in {folder!r}"
-                folder = os.path.abspath(folder)
+                folder = absolute_path(folder, action)
                 folders, encoded = Folders(action, folder), path_bytes(folder)
             _log.listen()
             with folders:

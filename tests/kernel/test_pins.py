@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import libbpf_cffi as bpf
-from libbpf_cffi import kernel
+from libbpf_cffi import kernel, tracefs
 
 NOBODY = 65534
 
@@ -256,6 +257,64 @@ def test_what_another_user_has_put_in_place_of_a_pin_is_not_opened(things, pins,
     os.chown(pins / "planted", NOBODY, NOBODY, follow_symlinks=False)
     with pytest.raises(bpf.LibbpfPermissionError, match="belongs to user 65534"):
         open_pin(pins / "planted")
+
+
+@pytest.fixture
+def nowhere(tmp_path, monkeypatch):
+    """Be in a folder that is gone."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+
+@contextlib.contextmanager
+def refused_there(action):
+    with pytest.raises(bpf.LibbpfError, match=f"^cannot {action}: No such file or directory") as caught:
+        yield
+    assert caught.value.errno == errno.ENOENT
+    assert caught.value.hint == "the current folder has been removed: give an absolute path"
+
+
+@KINDS
+def test_in_a_folder_that_is_gone_no_relative_path_is_pinned_at(things, nowhere, kind):
+    with refused_there(f"pin (the )?{kind} .* at 'pin'"):
+        things[kind].pin("pin")
+
+
+@OPEN
+def test_in_a_folder_that_is_gone_no_relative_path_is_opened(nowhere, open_pin):
+    with refused_there("open the (program|map|link) pinned at 'pin'"):
+        open_pin("pin")
+
+
+def test_in_a_folder_that_is_gone_no_relative_path_is_set_for_a_map(opened, nowhere):
+    obj = opened("basic")
+    with refused_there("set pin_path of map 'events'"):
+        obj.maps["events"].pin_path = "pin"
+
+
+def test_in_a_folder_that_is_gone_all_programs_have_no_relative_folder(loaded, nowhere):
+    obj = loaded("basic")
+    with refused_there("pin the programs of object 'basic' in 'pins'"):
+        obj.pin_programs("pins")
+
+
+def test_in_a_folder_that_is_gone_load_pins_nothing_below_a_relative_folder(opened, nowhere):
+    obj = opened("options", pin_root_path="pins")
+    with refused_there("load object 'options'"):
+        obj.load()
+
+
+def test_in_a_folder_that_is_gone_the_folder_itself_is_no_control_group(one_program, nowhere):
+    _, program = one_program("attach_cgroup", "create_a")
+    with pytest.raises(bpf.LibbpfError) as caught:
+        program.attach_cgroup(".")
+    assert caught.value.errno == errno.EBADF
+
+
+def test_in_a_folder_that_is_gone_nothing_is_mounted_at_a_relative_path(nowhere):
+    with pytest.raises(tracefs.FilesystemError, match=r"^cannot mount bpf at 'here': .*\n.*folder has been removed"):
+        tracefs.mount_bpffs("here")
 
 
 @OPEN
