@@ -43,10 +43,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-__all__ = ["Codec", "bytes_codec", "make_codec", "part", "steps"]
+__all__ = ["Codec", "bytes_codec", "is_deep", "make_codec", "part", "steps"]
 
 MAX_FIELDS = 1 << 17
 """More members than any struct has, those of its anonymous structs included: BTF allows 65,535 a type."""
+
+DEEP = 200
+"""Frames of Python's stack: more than 32 types within each other take, which is as many as the kernel follows."""
 
 
 def bytes_codec(size: int) -> BytesCodec:
@@ -60,11 +63,23 @@ def make_codec(type: Any, chars: str = "str") -> Codec:
         raise ValueError(f"chars must be 'str' or 'bytes', not {chars!r}")
     try:
         return _Builder(type, chars).make()
-    except RecursionError:
+    except RecursionError as error:
+        # A type in which this one is asks again, with more frames.
+        if not is_deep(error):
+            raise
         reason = "it is nested too deeply"
     except LibbpfError as wrong:
         reason = str(wrong)
     raise ValueError(f"the BTF of type {type.id} ({type.name!r}) is malformed: {reason}")
+
+
+def is_deep(error: RecursionError) -> bool:
+    """Tell whether it is types within types that have filled the stack, and not the caller of who asks."""
+    traceback, frames = error.__traceback__, 0
+    while traceback is not None and frames <= DEEP:
+        traceback = traceback.tb_next
+        frames += 1
+    return frames > DEEP
 
 
 class _Builder:

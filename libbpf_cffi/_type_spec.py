@@ -83,7 +83,11 @@ class TypeSpecs:
             return 0, spec.__index__()
         try:
             made = self._type(spec, what, name)
-        except RecursionError:
+        except RecursionError as error:
+            from ._codec import is_deep
+
+            if not is_deep(error):
+                raise
             raise ValueError(f"{what}: the type is nested too deeply, or within itself") from None
         size = made.size
         if size is None:

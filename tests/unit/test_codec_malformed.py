@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
 from made_btf import Made
 from sanitized import SLOWER
+
+from libbpf_cffi._type_spec import TypeSpecs
 
 SOON = 30.0 * SLOWER
 """Seconds; the slowest of these takes one. What doubles with each level would take minutes, what hangs for ever."""
@@ -98,6 +101,39 @@ def test_anonymous_structs_nested_without_end_are_refused(made):
     for _ in range(5000):
         inner = made.struct("", 4, ("", inner, 0))
     refused(made[inner], "nested too deeply")
+
+
+def at_every_depth(function) -> set[type[BaseException]]:
+    """Call a function where the stack is nearly full, with less and less left; give the exceptions."""
+
+    def deep(levels: int) -> None:
+        if levels:
+            deep(levels - 1)
+        else:
+            function()
+
+    depth, frame = 0, sys._getframe()
+    while frame := frame.f_back:
+        depth += 1
+    found = set()
+    for left in range(1, 80):
+        try:
+            deep(sys.getrecursionlimit() - depth - left)
+        except (RecursionError, ValueError) as error:
+            found.add(type(error))
+    return found
+
+
+def test_a_good_type_is_not_called_malformed_where_the_stack_is_full_already():
+    def decode() -> None:
+        made = Made()
+        made[made.struct("s", 8, ("a", made.struct("t", 4, ("b", made.int(), 0)), 0))].codec()
+
+    assert at_every_depth(decode) == {RecursionError}
+
+
+def test_nor_is_one_that_is_said_in_python():
+    assert at_every_depth(lambda: TypeSpecs({"a": {"b": "u32"}}, "u64", "m")) == {RecursionError}
 
 
 @pytest.mark.parametrize("bit", [32, 33, 56, 1 << 23])
