@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from _collections_abc import Mapping
 
+from .errors import Error
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,4 +76,7 @@ class Named(_Base["Item"]):
         return len(self._names())
 
     def __repr__(self) -> str:
-        return f"<{self._kind}s of {self._where}: {', '.join(self._names()) or 'none'}>"
+        try:
+            return f"<{self._kind}s of {self._where}: {', '.join(self._names()) or 'none'}>"
+        except Error:
+            return f"<{self._kind}s of {self._where} (closed)>"

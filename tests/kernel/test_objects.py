@@ -864,6 +864,13 @@ def test_repr_of_what_is_closed_says_so(loaded, kind):
     assert "closed" in repr(closed_things(loaded)[kind])
 
 
+def test_repr_of_the_types_of_what_is_closed_says_so(opened):
+    obj = opened("basic")
+    types = obj.types
+    obj.close()
+    assert repr(types) == "<types of object 'basic' (closed)>"
+
+
 @pytest.mark.parametrize("kind", [bpf.Object, bpf.Program, bpf.Map, bpf.Link])
 def test_no_pointer_is_lent_of_what_is_closed(loaded, kind):
     with pytest.raises(bpf.ClosedError), bpf.pointer(closed_things(loaded)[kind]):
