@@ -13,7 +13,7 @@ from ._map_access import STEP, Chunk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ._libbpf import CData
 
@@ -28,7 +28,11 @@ class _Column:
 
     def __init__(self, size: int, capacity: int) -> None:
         self.size = size
-        self.array = np.empty(capacity * size, np.uint8)
+        self.reserve(capacity)
+
+    def reserve(self, capacity: int) -> None:
+        """Take memory without touching it."""
+        self.array = np.empty(capacity * self.size, np.uint8)
 
     def grow(self, capacity: int) -> None:
         self.array.resize(capacity * self.size, refcheck=False)
@@ -93,6 +97,19 @@ def _read_into(map: Any, delete: bool, out: Any) -> tuple[np.ndarray[Any, Any], 
     return keys[:filled], values[:filled]
 
 
+def _as_many(make: Callable[[int], None], wanted: int, least: int) -> int:
+    """Make room for as many entries as are wanted, or for fewer where addresses are limited (RLIMIT_AS)."""
+    while True:
+        try:
+            make(wanted)
+        except MemoryError:
+            if wanted == least:
+                raise
+            wanted = least + (wanted - least) // 4
+        else:
+            return wanted
+
+
 def read(map: Any, delete: bool, out: Any = None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Read a map into two arrays."""
     if out is not None:
@@ -102,14 +119,22 @@ def read(map: Any, delete: bool, out: Any = None) -> tuple[np.ndarray[Any, Any],
     entry = max(elements.key_size + elements.value_size, 1)
     # One more: where the kernel goes from key to key it says of the last one only afterwards that it was that.
     capacity = max(step, min(elements.max_entries, RESERVE // entry)) + 1
-    keys, values = _Column(elements.key_size, capacity), _Column(elements.value_size, capacity)
+    keys, values = _Column(elements.key_size, 0), _Column(elements.value_size, 0)
+
+    def reserve(count: int) -> None:
+        keys.reserve(count)
+        values.reserve(count)
+
+    def grow(count: int) -> None:
+        keys.grow(count)
+        values.grow(count)
+
+    capacity = _as_many(reserve, capacity, step + 1)
     filled = needed = 0
     while not cursor.c.done:
         if capacity - filled <= needed:
             # A moved array costs its pages a second time: not before it is full.
-            capacity = max(capacity * 2, filled + step)
-            keys.grow(capacity)
-            values.grow(capacity)
+            capacity = _as_many(grow, max(capacity * 2, filled + step), max(capacity + 1, filled + step))
         room = min(step, capacity - filled)
         count = map._read(cursor, keys.at(filled), values.at(filled), room)
         filled += count

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import libbpf_cffi as bpf
-from libbpf_cffi import _map_bulk, lib
+from libbpf_cffi import _map_bulk, _map_numpy, lib
 
 MANY = {key: key * 3 for key in range(3000)}
 
@@ -111,6 +111,41 @@ def test_numpy_arrays_grow_when_more_entries_come_than_were_expected(numbers, mo
     monkeypatch.setattr("libbpf_cffi._map_access.STEP", 16)
     keys, values = numbers.to_numpy()
     assert dict(zip(keys.tolist(), values.tolist(), strict=True)) == MANY
+
+
+def test_numpy_arrays_grow_by_less_where_there_is_no_memory_for_twice_as_much(numbers, monkeypatch):
+    grow = _map_numpy._Column.grow
+
+    def limited(self, capacity):
+        if capacity > 3200:
+            raise MemoryError
+        grow(self, capacity)
+
+    monkeypatch.setattr(_map_numpy._Column, "grow", limited)
+    monkeypatch.setattr(_map_numpy, "RESERVE", 1)
+    monkeypatch.setattr("libbpf_cffi._map_access.STEP", 16)
+    keys, values = numbers.to_numpy()
+    assert dict(zip(keys.tolist(), values.tolist(), strict=True)) == MANY
+
+
+def test_numpy_arrays_need_no_more_addresses_than_the_entries_that_there_are(root, python):
+    said = python(
+        """
+import resource
+import numpy
+import libbpf_cffi as bpf
+flags = bpf.MapFlags.NO_PREALLOC
+with bpf.Map.create("hash", key=8, value=64 << 10, max_entries=200_000, map_flags=flags) as found:
+    found[bytes(8)] = bytes([7]) * (64 << 10)
+    found.to_dict()
+    with open("/proc/self/statm") as file:
+        limit = int(file.read().split()[0]) * resource.getpagesize() + (50 << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    keys, values = found.to_numpy()
+    print(len(keys), bytes(values[0]) == bytes([7]) * (64 << 10))
+"""
+    )
+    assert said.split() == ["1", "True"]
 
 
 def test_records_are_read_in_bulk(loaded):
