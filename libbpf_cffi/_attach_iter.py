@@ -12,6 +12,7 @@ from ._check import check, not_null
 from ._ffi import Options, c_string, ffi, lib, path_bytes, unsigned
 from ._handle import Handle
 from ._program import UNLOADED, ProgramBase
+from ._type_numbers import cgroup_iter_order_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class IterAttach(ProgramBase):
         map: Map | int | None = None,
         cgroup: str | os.PathLike[str] | int | None = None,
         cgroup_id: int = 0,
-        order: CgroupIterOrder | int = 0,
+        order: CgroupIterOrder | str | int = 0,
         tid: int = 0,
         pid: int = 0,
         pid_fd: int = 0,
@@ -93,12 +94,13 @@ class IterAttach(ProgramBase):
         """Attach an iterator (``iter/…``): `Link.read` then gives its text.
 
         *Wraps* ``bpf_program__attach_iter()``. What it walks: the elements of a `map` (or its descriptor); a `cgroup`
-        (path, descriptor or `cgroup_id`) and its relatives in an `order` (Linux 6.1); the tasks of one thread `tid`,
-        or process `pid` or `pid_fd` (Linux 6.1). Without: all that there is. Linux 5.8.
+        (path, descriptor or `cgroup_id`) and its relatives in an `order`, or its name (Linux 6.1); the tasks of one
+        thread `tid`, or process `pid` or `pid_fd` (Linux 6.1). Without: all that there is. Linux 5.8.
         """
         self._require_kind("attach_iter", lib.BPF_PROG_TYPE_TRACING)
         info = ffi.new("union bpf_iter_link_info *")
-        arguments = {"cgroup_id": cgroup_id, "order": order, "tid": tid, "pid": pid, "pid_fd": pid_fd}
+        walk = cgroup_iter_order_number(order)
+        arguments = {"cgroup_id": cgroup_id, "order": walk, "tid": tid, "pid": pid, "pid_fd": pid_fd}
         told = [name for name, there in (("map", map is not None), ("cgroup", cgroup is not None)) if there]
         told += [name for name, value in arguments.items() if value]
         given = [what for what, of in _KINDS.items() if any(name in of for name in told)]
@@ -120,7 +122,7 @@ class IterAttach(ProgramBase):
             if "cgroup" in given:
                 info.cgroup.cgroup_id = unsigned(cgroup_id, 64, "cgroup_id")
                 # 0 is no order, and refused: the kernel's default would be a guess.
-                info.cgroup.order = unsigned(order, 31, "order") or lib.BPF_CGROUP_ITER_SELF_ONLY
+                info.cgroup.order = walk or lib.BPF_CGROUP_ITER_SELF_ONLY
             if "tasks" in given:
                 info.task.tid = unsigned(tid, 32, "tid")
                 info.task.pid = unsigned(pid, 32, "pid")

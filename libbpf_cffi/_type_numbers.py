@@ -8,9 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from enum import IntEnum
 
-    from .enums import AttachType, MapType, ProgType
+    from .enums import AttachType, CgroupIterOrder, MapType, ProgType
 
-__all__ = ["attach_type_number", "map_type_number", "prog_type_number"]
+__all__ = ["attach_type_number", "cgroup_iter_order_number", "map_type_number", "prog_type_number"]
 
 
 def prog_type_number(value: ProgType | str | int, what: str = "type") -> int:
@@ -40,11 +40,24 @@ def attach_type_number(value: AttachType | str | int, what: str = "attach_type")
     return _named(value, AttachType, "BPF_", "attach type")
 
 
+def cgroup_iter_order_number(value: CgroupIterOrder | str | int, what: str = "order") -> int:
+    """Give the number of an order: of a `CgroupIterOrder`, a number, or a name such as ``"descendants_pre"``."""
+    if not isinstance(value, str):
+        return unsigned(value, 31, what)
+    from .enums import CgroupIterOrder
+
+    return _named(value, CgroupIterOrder, "BPF_CGROUP_ITER_", "order of control groups")
+
+
 def _named(name: str, kind: type[IntEnum], prefix: str, words: str) -> int:
     found = kind.__members__.get(name.upper().removeprefix(prefix))
     if found is None:
         import difflib
 
-        close = difflib.get_close_matches(name.lower(), [each.lower() for each in kind.__members__], n=3, cutoff=0.5)
-        raise ValueError(f"no {words} {name!r}" + (f"; close names: {', '.join(close)}" if close else ""))
+        names = [each.lower() for each in kind.__members__]
+        close = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+        known = f"; close names: {', '.join(close)}" if close else ""
+        if len(names) < 10:
+            known = f"; there are: {', '.join(names)}"
+        raise ValueError(f"no {words} {name!r}{known}")
     return int(found)

@@ -110,6 +110,7 @@ def test_an_iterator_walks_over_a_control_group_and_its_relatives(only, cgroup):
         assert walk(cgroup=cgroup, order=order.DESCENDANTS_PRE) == [own, inner]
         assert walk(cgroup=cgroup, order=order.DESCENDANTS_POST) == [inner, own]
         assert walk(cgroup_id=own, order=order.SELF_ONLY) == [own]
+        assert walk(cgroup=cgroup, order="descendants_pre") == [own, inner]
         assert walk(cgroup=child, order=order.ANCESTORS_UP)[:3] == [inner, own, outer]
         fd = os.open(cgroup, os.O_RDONLY)
         try:
@@ -118,6 +119,13 @@ def test_an_iterator_walks_over_a_control_group_and_its_relatives(only, cgroup):
             os.close(fd)
     finally:
         os.rmdir(child)
+
+
+def test_the_name_of_no_order_is_answered_with_those_that_there_are(only, cgroup):
+    _, program = only("tasks")
+    said = r"^no order of control groups 'up'; there are: self_only, descendants_pre, .*, ancestors_up"
+    with pytest.raises(ValueError, match=said):
+        program.attach_iter(cgroup=cgroup, order="up")
 
 
 def test_a_folder_that_is_no_control_group_is_refused(only, tmp_path):

@@ -120,6 +120,7 @@ def attaching(program: bpf.Program, path: Path, event: bpf.PerfEvent, each: bpf.
     assert_type(program.attach_usdt(path, "a", "b", usdt_cookie=1), bpf.Link)
     link = program.attach_iter(map=each)
     program.attach_iter(cgroup=path, order=bpf.CgroupIterOrder.SELF_ONLY)
+    program.attach_iter(cgroup=path, order="descendants_pre")
     assert_type(link.read(), str)
     assert_type(link.iter_create().readall(), bytes)
     link.update_map(each)
