@@ -18,7 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _weakref import ref
     from collections.abc import Iterator
-    from typing import Any, overload
+    from typing import Any, NoReturn, overload
+
+    from typing_extensions import Self
 
     from ._event_types import Decoder
     from ._libbpf import lbc_ring_batch
@@ -187,6 +189,15 @@ class Batch(Base):
             return [self._records(at, at + 1)[0] for at in some]
         at = range(self._start, self._stop)[index]
         return self._records(at, at + 1)[0]
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    def __reduce_ex__(self, _: object) -> NoReturn:
+        raise TypeError(f"{self!r} cannot be sent to another process: what its to_list() or raw gives can")
 
     def to_list(self) -> list[Any]:
         """Give the events as a list."""

@@ -8,7 +8,7 @@ from . import _log
 from ._borrow import Descriptors
 from ._check import check, not_null
 from ._ffi import lib, unsigned
-from ._handle import Handle
+from ._handle import Handle, uncopied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class Stats:
     """Statistics that are collected until this is closed: by `close`, or at the end of a ``with`` block."""
 
     __slots__ = ("__weakref__", "_handle")
+    __reduce_ex__ = uncopied
 
     _handle: Handle[lbc_prog]
 

@@ -18,11 +18,12 @@ from threading import RLock
 from . import _syscall_attrs, _syscall_text
 from ._check import check
 from ._ffi import ffi, lib, unsigned
+from ._handle import uncopied
 from .enums import BpfCmd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any, overload
 
     from typing_extensions import Self
@@ -159,6 +160,11 @@ class Syscalls:
                 finally:
                     _recording.remove(self)
 
+    def __reduce_ex__(self, protocol: object) -> tuple[Callable[..., Syscalls], tuple[object, ...]]:
+        if self._on:
+            uncopied(self, protocol)
+        return _ended, (self._limit, list(self._calls), self._held, self.dropped)
+
     def _seen(self) -> list[Syscall]:
         if self._on:
             with _lock:
@@ -206,6 +212,13 @@ class Syscalls:
 
     def __repr__(self) -> str:
         return f"<Syscalls: {len(self)}{', recording' if self._on else ''}>"
+
+
+def _ended(limit: int, calls: list[Syscall], held: int, dropped: int) -> Syscalls:
+    """Make a copy of what has been recorded."""
+    made = Syscalls(limit)
+    made._calls, made._held, made.dropped = calls, held, dropped
+    return made
 
 
 def _take() -> None:

@@ -12,6 +12,7 @@ from _thread import get_ident
 
 from . import tracefs as _tracefs
 from ._arguments import check_limit, deadline_of, path_name
+from ._handle import uncopied
 from ._trace_async import AsyncReader, Steps
 from ._trace_instance import configure, drop_backlog, silencers, tracing_on
 from ._trace_lines import LostEvents, TraceLine, parse_trace
@@ -73,6 +74,8 @@ class TracePipe(AsyncReader):
     raises `ClosedError`, an iteration hands out what had been read, and ends. In a forked child the pipe is
     closed.
     """
+
+    __reduce_ex__ = uncopied
 
     def __init__(
         self,

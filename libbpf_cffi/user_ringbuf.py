@@ -16,7 +16,7 @@ from . import _log
 from ._arguments import deadline_of
 from ._check import check, not_null
 from ._ffi import ffi, lib, unsigned
-from ._handle import Handle
+from ._handle import Handle, uncopied
 from ._map_access import CLOSED
 from .errors import StateError
 
@@ -47,6 +47,7 @@ class UserSample:
     """
 
     __slots__ = ("__weakref__", "_buffer", "_bytes", "_data", "_handle")
+    __reduce_ex__ = uncopied
 
     _handle: Handle[lbc_user_sample]
 
@@ -121,6 +122,7 @@ class UserRingBuffer:
     """
 
     __slots__ = ("__weakref__", "_c", "_codec", "_handle", "_map", "_name", "_size")
+    __reduce_ex__ = uncopied
 
     _handle: Handle[lbc_user_ring]
 

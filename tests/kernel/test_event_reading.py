@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -112,6 +114,21 @@ def test_batches_are_sequences(source, events):
     assert numbers(batch[::1000]) == [0, 1000, 2000]
     assert batch.raw[3][:1] == b"\3"
     assert len(bytes(batch)) == 2500 * 64
+
+
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy])
+def test_a_copy_of_a_batch_is_the_batch(source, events, way):
+    source(3)
+    batch = next(iter(events.batches(timeout=SOON)))
+    assert way(batch) is batch
+
+
+def test_a_batch_that_is_to_be_sent_to_another_process_says_what_can_be(source, events):
+    source(3)
+    batch = next(iter(events.batches(timeout=SOON)))
+    with pytest.raises(TypeError, match=r"^<Batch of 3 events> cannot be sent .*: what its to_list\(\) or raw"):
+        pickle.dumps(batch)
+    assert pickle.loads(pickle.dumps(batch.raw)) == batch.raw
 
 
 def test_a_batch_is_an_array_with_columns_by_name(source, events):

@@ -368,6 +368,35 @@ def test_no_handle_of_ours_can_be_copied_or_sent_to_another_process(loaded, way)
             way(thing)
 
 
+@pytest.mark.parametrize("way", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_nor_can_a_pipe_or_what_counts_and_records(tracefs, way):
+    with bpf.TracePipe(instance=True) as pipe, bpf.enable_stats() as stats, bpf.record_syscalls() as calls:
+        for thing in (pipe, stats, calls):
+            with pytest.raises(TypeError, match=f"^{re.escape(repr(thing))} cannot be copied"):
+                way(thing)
+
+
+@pytest.mark.needs("map:USER_RINGBUF")
+@pytest.mark.parametrize("way", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_nor_can_a_writer_and_its_samples(create, way):
+    with create("user_ringbuf", max_entries=4096).user_ring_buffer() as writer, writer.reserve(8) as sample:
+        for thing in (writer, sample):
+            with pytest.raises(TypeError, match=f"^{re.escape(repr(thing))} cannot be copied"):
+                way(thing)
+
+
+@pytest.mark.parametrize("way", [lambda calls: pickle.loads(pickle.dumps(calls)), copy.copy, copy.deepcopy])
+def test_calls_that_have_been_recorded_can_and_are_its_own(create, way):
+    with bpf.record_syscalls() as calls:
+        create("array", "u32", "u64", 1)
+    again = way(calls)
+    said = str(calls)
+    with calls:
+        create("array", "u32", "u64", 1)
+    assert len(str(calls)) > len(said) > 0
+    assert str(again) == said
+
+
 def test_descriptors_are_not_inherited_by_programs_that_are_started(loaded):
     obj = loaded("basic")
     links = obj.attach()
