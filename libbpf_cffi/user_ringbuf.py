@@ -70,7 +70,7 @@ class UserSample:
     @data.setter
     def data(self, value: object) -> None:
         kind = type(value).__name__
-        raise AttributeError(f"data is filled, as in sample.data[:5] = b'hello', and not replaced by another {kind}")
+        raise TypeError(f"data is filled, as in sample.data[:5] = b'hello', and not replaced by another {kind}")
 
     def submit(self) -> None:
         """Send the bytes. *Wraps* ``user_ring_buffer__submit()``.

@@ -108,7 +108,7 @@ def test_a_sample_is_submitted_at_the_end_of_its_block(taker, plain):
 
 def test_the_bytes_of_a_sample_are_filled_and_not_replaced(taker, plain):
     with plain.reserve(8) as sample:
-        with pytest.raises(AttributeError, match=r"sample\.data\[:5\] ="):
+        with pytest.raises(TypeError, match=r"sample\.data\[:5\] ="):
             sample.data = b"hello"
         sample.data[:] = struct.pack("=Q", 3)
         sample.data.release()
