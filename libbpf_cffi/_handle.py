@@ -185,6 +185,9 @@ class Handle(_Base["P"]):
             return self._close()
 
     def _close(self) -> int:
+        if self._made and wild(self._made[0]):
+            # Of a call that failed, before a Ctrl-C ended `make`.
+            self._made.clear()
         if not self._made:
             self._leave_parent()
             return 0
