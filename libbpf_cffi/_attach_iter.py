@@ -8,7 +8,8 @@ import os
 from . import _log
 from ._attach_methods import method_of
 from ._attach_options import duplicate, flag
-from ._check import check, not_null
+from ._borrow import Descriptors
+from ._check import check, failure, not_null
 from ._ffi import Options, c_string, ffi, lib, path_bytes, unsigned
 from ._handle import Handle
 from ._program import UNLOADED, ProgramBase
@@ -111,14 +112,12 @@ class IterAttach(ProgramBase):
         if (tid != 0) + (pid != 0) + (pid_fd != 0) > 1:
             raise TypeError("tid, pid and pid_fd each name the tasks of an iterator: give one of them")
         action = f"attach program {self.name!r}"
-        opened: list[int] = []
-        try:
+        with Descriptors() as held:
             if map is not None:
-                opened.append(map._dup(action) if hasattr(map, "_dup") else duplicate(unsigned(map, 31, "map"), action))
-                info.map.map_fd = opened[-1]
+                fd = map._dup(held, action) if hasattr(map, "_dup") else held.dup(unsigned(map, 31, "map"), action)
+                info.map.map_fd = fd
             if cgroup is not None:
-                _open_cgroup(cgroup, opened, action)
-                info.cgroup.cgroup_fd = opened[-1]
+                info.cgroup.cgroup_fd = _open_cgroup(held, cgroup, action)
             if "cgroup" in given:
                 info.cgroup.cgroup_id = unsigned(cgroup_id, 64, "cgroup_id")
                 # 0 is no order, and refused: the kernel's default would be a guess.
@@ -138,9 +137,6 @@ class IterAttach(ProgramBase):
                 to=f"iterator {target!r}",
                 hint=lambda error: _iter_hint(error, target, told, cgroup),
             )
-        finally:
-            while opened:
-                os.close(opened.pop())
         return _heeded(link, told, action)
 
     def set_attach_target(
@@ -160,8 +156,8 @@ class IterAttach(ProgramBase):
         )
         what = f"function {attach_func_name!r}" if attach_func_name is not None else "a program"
         action = f"set the attach target of program {self.name!r} to {what}"
-        fd = 0 if target is None else duplicate(target, action)
-        try:
+        with Descriptors() as held:
+            fd = 0 if target is None else duplicate(held, target, action)
             with self._handle.lock:
                 pointer = self._pointer
                 self._handle.require(action, *UNLOADED)
@@ -182,9 +178,6 @@ class IterAttach(ProgramBase):
                     if kept is not None:
                         kept._close()
                     raise
-        finally:
-            if fd:
-                os.close(fd)
 
     def _target_hint(self, error: int, name: str | None, *, in_program: bool) -> str | None:
         if error not in (errno.ENOENT, errno.ESRCH) or name is None:
@@ -216,15 +209,14 @@ def _for_others(method: str, attach_type: int) -> bool:
     return method == "attach_trace" and attach_type in (lib.BPF_TRACE_ITER, lib.BPF_LSM_CGROUP)
 
 
-def _open_cgroup(cgroup: str | os.PathLike[str] | int, opened: list[int], action: str) -> None:
+def _open_cgroup(held: Descriptors, cgroup: str | os.PathLike[str] | int, action: str) -> int:
     try:
         if isinstance(cgroup, int):
-            opened.append(os.dup(unsigned(cgroup, 31, "cgroup")))
-        else:
-            path = path_bytes(cgroup, "cgroup")
-            opened.extend(map(os.open, (path,), (os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC,)))
+            return held.make(os.dup, unsigned(cgroup, 31, "cgroup"))
+        return held.make(os.open, path_bytes(cgroup, "cgroup"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        check(-(error.errno or errno.EIO), action, "a cgroup is a folder of the control groups' file system")
+        hint = "a cgroup is a folder of the control groups' file system"
+        raise failure(error.errno or errno.EIO, action, hint) from None
 
 
 def _heeded(link: Link, told: list[str], action: str) -> Link:
@@ -234,8 +226,13 @@ def _heeded(link: Link, told: list[str], action: str) -> Link:
     what the program walks over, whatever its section says (`set_attach_target`).
     """
     if told:
-        target = link.info.details["target_name"]
-        if target and (why := _untold(target, told)) is not None:
+        try:
+            target = link.info.details["target_name"]
+            why = _untold(target, told) if target else None
+        except BaseException:
+            link.close()
+            raise
+        if why is not None:
             link.close()
             raise ValueError(f"cannot {action} to iterator {target!r}: {why}")
     return link

@@ -178,7 +178,7 @@ class NetAttach(CgroupAttach):
             return sockmap_hint(error, map_type)
 
         with Descriptors() as held:
-            fd = held.make(map._dup, f"attach program {self.name!r} to {to}")
+            fd = map._dup(held, f"attach program {self.name!r} to {to}")
             return self._link(lib.bpf_program__attach_sockmap, fd, to=to, hint=hint)
 
     def attach_netfilter(

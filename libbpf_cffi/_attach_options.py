@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ._arguments import iterable
-from ._borrow import duplicate as _duplicate
 from ._ffi import boolean, c_string, ffi, lib, unsigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ._borrow import Descriptors
     from ._ffi import Options
     from ._libbpf import CData
     from ._program import LoadedProgram
@@ -69,9 +69,9 @@ def words(
     return array
 
 
-def duplicate(thing: LoadedProgram | PerfEvent | int, action: str) -> int:
-    """Duplicate a descriptor, or that of a program or perf event."""
+def duplicate(held: Descriptors, thing: LoadedProgram | PerfEvent | int, action: str) -> int:
+    """Duplicate a descriptor, or that of a program or perf event, for the block."""
     if not isinstance(thing, int) and hasattr(thing, "_loaded"):
         with thing._handle.lock:
-            return _duplicate(thing._loaded(action), action)
-    return _duplicate(unsigned(thing, 31, "a descriptor"), action)  # type: ignore[arg-type]
+            return held.dup(thing._loaded(action), action)
+    return held.dup(unsigned(thing, 31, "a descriptor"), action)  # type: ignore[arg-type]

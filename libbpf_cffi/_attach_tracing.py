@@ -8,6 +8,7 @@ import os
 from ._arguments import iterable
 from ._attach_iter import IterAttach
 from ._attach_options import duplicate, mode, names, strings, words
+from ._borrow import Descriptors
 from ._check import check
 from ._ffi import Options, boolean, c_string, ffi, lib, unsigned
 
@@ -250,8 +251,8 @@ class TracingAttach(IterAttach):
             return self._link(lib.bpf_program__attach_freplace, 0, ffi.NULL, hint=_replaced)
         name = c_string(attach_func_name, "attach_func_name")
         what = f"function {attach_func_name!r} of {_called(target)}"
-        fd = duplicate(target, f"attach program {self.name!r} to {what}")
-        try:
+        with Descriptors() as held:
+            fd = duplicate(held, target, f"attach program {self.name!r} to {what}")
             return self._link(
                 lib.bpf_program__attach_freplace,
                 fd,
@@ -259,8 +260,6 @@ class TracingAttach(IterAttach):
                 to=what,
                 hint=lambda error: _not_in_program(error, attach_func_name),
             )
-        finally:
-            os.close(fd)
 
     # Perf events
 
@@ -289,13 +288,11 @@ class TracingAttach(IterAttach):
         )
         what = "a perf event" if isinstance(perf_event, int) else str(perf_event)
         # The lock of the event is not held while the one of the program is.
-        fd = duplicate(perf_event, f"attach program {self.name!r} to {what}")
-        try:
+        with Descriptors() as held:
+            fd = duplicate(held, perf_event, f"attach program {self.name!r} to {what}")
             return self._link(
                 lib.lbc_program__attach_perf_event, fd, options.pointer, to=what, hint=_perf_event_hint
             )
-        finally:
-            os.close(fd)
 
 
 def _once(error: int) -> str | None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
 from itertools import starmap
 
 from ._check import failure
-from ._ffi import unsigned
+from ._ffi import ffi, lib, unsigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,20 +16,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["LEAST", "Descriptors", "duplicate"]
+    from ._libbpf import CData
+
+__all__ = ["LEAST", "Descriptors"]
 
 LEAST = 3
 """No duplicate takes the place of a standard stream."""
-
-
-def duplicate(fd: int, action: str) -> int:
-    """Duplicate a descriptor for an action, or raise `LibbpfError`: there may be no more of them."""
-    try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, LEAST)
-    except OSError as error:
-        # A limit that is below `LEAST` is EINVAL.
-        number = errno.EMFILE if error.errno == errno.EINVAL else error.errno
-        raise failure(number or errno.EBADF, action or "duplicate a descriptor") from None
 
 
 class Descriptors:
@@ -42,31 +33,41 @@ class Descriptors:
     __slots__ = ("_made",)
 
     def __init__(self) -> None:
-        self._made: list[int] = []
+        self._made: list[CData] = []
+        """Numbers that close their descriptors when they go: also those of a block whose end a Ctrl-C has kept out."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        # One step of Python's each, between whose taking and closing no Ctrl-C comes.
-        any(map(os.close, map(self._made.pop, [-1] * len(self._made))))
+        self._made.clear()
 
     def make(self, function: Callable[..., int], *arguments: object) -> int:
-        """Call what makes a descriptor, and keep that for the block."""
-        self._made.extend(starmap(function, (arguments,)))
-        if self._made[-1] < 0:
-            return self._made.pop()
-        return self._made[-1]
+        """Call the C function that makes a descriptor, and keep that for the block; give it, or a negative errno.
 
-    def dup(self, fd: int) -> int:
-        """Duplicate a descriptor."""
-        return self.make(duplicate, fd, "")
+        One step of Python's, in which no Ctrl-C comes, as it could in a function that is written in Python.
+        """
+        made = map(ffi.cast, ("int",), starmap(function, (arguments,)))
+        self._made.extend(map(ffi.gc, made, (lib.lbc_descriptor__close,)))
+        fd = int(self._made[-1])
+        if fd < 0:
+            self._made.pop()
+        return fd
+
+    def dup(self, fd: int, action: str = "") -> int:
+        """Duplicate a descriptor for an action, or raise `LibbpfError`: there may be no more of them."""
+        try:
+            return self.make(fcntl.fcntl, fd, fcntl.F_DUPFD_CLOEXEC, LEAST)
+        except OSError as error:
+            # A limit that is below `LEAST` is EINVAL.
+            number = errno.EMFILE if error.errno == errno.EINVAL else error.errno
+            raise failure(number or errno.EBADF, action or "duplicate a descriptor") from None
 
     def of(self, thing: Any, action: str = "") -> int:
         """Duplicate the descriptor of a program, a map, a link or BTF; a program says what could not be done."""
         with thing._handle.lock:
             fd = thing._loaded(action) if action and hasattr(thing, "_loaded") else thing.fd
-            return self.make(duplicate, fd, action)
+            return self.dup(fd, action)
 
     def any(self, value: Any, what: str, wanted: str) -> int:
         """Give the descriptor that a thing has, or that a number is: that one stays the caller's."""

@@ -6,10 +6,9 @@ Of a type that is known where the code is read, ``"hash"`` or ``MapType.HASH``, 
 
 from __future__ import annotations
 
-import os
-
 from . import _map_create, _map_open
 from ._arguments import string
+from ._borrow import Descriptors
 from ._ffi import lib, unsigned
 from ._map_related import Related
 from ._named import Named
@@ -361,14 +360,10 @@ class Creatable(Related):
         kind = map_type_number(type)
         if not (inner is None or isinstance(inner, Related)):
             raise TypeError(f"inner must be a Map, not {inner.__class__.__name__}")
-        inner_fd = -1 if inner is None else inner._dup(_map_open.creation(name))
-        try:
-            if inner_fd >= 0:
-                fields["inner_map_fd"] = inner_fd
+        with Descriptors() as held:
+            if inner is not None:
+                fields["inner_map_fd"] = inner._dup(held, _map_open.creation(name))
             made, types = _map_create.create(kind, key, value, max_entries, name, fields)
-        finally:
-            if inner_fd >= 0:
-                os.close(inner_fd)
         self = cls._stand_alone(made)
         self._btf = types
         self._numa_node = numa_node or 0

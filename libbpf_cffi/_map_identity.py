@@ -6,7 +6,6 @@ import os
 
 from . import _log, _map_open
 from ._arguments import path_name
-from ._borrow import duplicate
 from ._check import check, device_hint
 from ._ffi import ffi, lib, text
 from ._handle import ObjectHandle
@@ -17,6 +16,7 @@ from .errors import StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._borrow import Descriptors
     from ._libbpf import CData
     from .infos import MapInfo
 
@@ -49,11 +49,11 @@ class Identity(Settings):
                 raise StateError(f"{self._what} was not created: its autocreate is False")
             return check(fd, f"get the descriptor of {self._what}")
 
-    def _dup(self, action: str) -> int:
-        """Duplicate the descriptor, for a call on something with another lock."""
+    def _dup(self, held: Descriptors, action: str) -> int:
+        """Duplicate the descriptor for the block, for a call on something with another lock."""
         with self._handle.lock:
             self._require(action, *CREATED)
-            return duplicate(self.fd, action)
+            return held.dup(self.fd, action)
 
     @property
     def id(self) -> int:

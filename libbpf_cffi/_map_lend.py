@@ -9,7 +9,7 @@ import errno
 import os
 
 from ._arguments import iterable
-from ._borrow import Descriptors, duplicate
+from ._borrow import Descriptors
 from ._check import by_id_hint, check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._map import Map
@@ -47,11 +47,20 @@ class Borrowed(Descriptors):
         if isinstance(value, Map):
             raise TypeError(f"a value of {self._what} must be a Program, not a {type(value).__name__}")
         if isinstance(value, ProgramId):
-            return self.make(_open_program, int(value), self._what)
+            return self._program_of(int(value))
         if not hasattr(value, "section_name"):
             return self.file(value, "a Program")
         with value._handle.lock:
-            return self.make(duplicate, value.fd, f"put program {value.name!r} into {self._what}")
+            return self.dup(value.fd, f"put program {value.name!r} into {self._what}")
+
+    def _program_of(self, number: int) -> int:
+        def hint(error: int) -> str | None:
+            if error == errno.ENOENT:
+                return f"no program has the id {number} any more"
+            return by_id_hint(error)
+
+        fd = self.make(lib.bpf_prog_get_fd_by_id, number)
+        return check(fd, f"open program {number} for {self._what}", hint)
 
     def map(self, value: Any) -> int:
         """Give a descriptor of a `Map`, or what `file` takes."""
@@ -59,7 +68,7 @@ class Borrowed(Descriptors):
             if hasattr(value, "section_name"):
                 raise TypeError(f"a value of {self._what} must be a Map, not a {type(value).__name__}")
             return self.file(value, "a Map")
-        return self.make(value._dup, f"put {value._what} into {self._what}")
+        return value._dup(self, f"put {value._what} into {self._what}")
 
     def file(self, value: Any, wanted: str) -> int:
         """Give the descriptor that `value` is, or that its ``fileno()`` is: it stays the caller's."""
@@ -82,17 +91,6 @@ class Borrowed(Descriptors):
             return self.make(os.open, path_bytes(value), flags | os.O_CLOEXEC)
         except OSError as error:
             raise failure(error.errno or errno.EIO, f"open {os.fsdecode(value)!r} for {self._what}") from None
-
-
-def _open_program(number: int, what: str) -> int:
-    """Give a descriptor of the program with that id."""
-
-    def hint(error: int) -> str | None:
-        if error == errno.ENOENT:
-            return f"no program has the id {number} any more"
-        return by_id_hint(error)
-
-    return check(lib.bpf_prog_get_fd_by_id(number), f"open program {number} for {what}", hint)
 
 
 class Stand(int):

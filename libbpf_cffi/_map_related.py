@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from . import _log
+from ._borrow import Descriptors
 from ._check import check, not_null
 from ._ffi import lib, text
 from ._handle import Handle, ObjectHandle
@@ -37,8 +36,8 @@ class Related(Accessible):
             raise TypeError(f"other must be a Map, not {type(other).__name__}")
         action = f"reuse {other._what} as {self._what}"
         # One lock after the other: two maps may be reused crosswise.
-        fd = other._dup(action)
-        try:
+        with Descriptors() as held:
+            fd = other._dup(held, action)
             with other._handle.lock:
                 theirs = other._raw_info()
             with self._handle.lock:
@@ -52,8 +51,6 @@ class Related(Accessible):
                         raise ValueError(f"cannot {action}: its {field} is {its}, not {mine}")
                 _log.listen()
                 check(lib.bpf_map__reuse_fd(self._pointer, fd), action)
-        finally:
-            os.close(fd)
 
     @property
     def inner_map(self) -> Map | None:
@@ -79,8 +76,8 @@ class Related(Accessible):
         if not isinstance(value, Related):
             raise TypeError(f"inner_map must be a Map, not {type(value).__name__}")
         action = f"set inner_map of {self._what}"
-        fd = value._dup(action)
-        try:
+        with Descriptors() as held:
+            fd = value._dup(held, action)
             with self._handle.lock:
                 self._settable("inner_map")
                 # libbpf does not duplicate it, and does not close it either: it is kept until the object is closed.
@@ -92,8 +89,6 @@ class Related(Accessible):
                 except BaseException:
                     kept._close()
                     raise
-        finally:
-            os.close(fd)
 
     @property
     def exclusive_program(self) -> Program | None:

@@ -72,7 +72,7 @@ class Hook:
             return self._opened.__enter__()
         if self.attach_type in INTERFACE_TYPES:
             return interface_number(self._target)
-        return self._held.make(self._target._dup, f"use {self.name}")
+        return self._target._dup(self._held, f"use {self.name}")  # type: ignore[no-any-return]
 
     def __exit__(self, *exc: object) -> None:
         if self._opened is not None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from itertools import starmap
 
 from ._alternative_names import LONGEST, by_alternative_name
+from ._borrow import Descriptors
 from ._check import check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._handle import Handle
@@ -120,7 +120,7 @@ class Opened:
         *,
         paths: bool = True,
     ) -> None:
-        self._made: list[int] = []
+        self._made = Descriptors()
         self._flags = flags | os.O_CLOEXEC
         self._hint = hint
         self._path: bytes | None = None
@@ -144,16 +144,18 @@ class Opened:
         if self._path is None:
             return self._fd
         try:
-            # One step of Python's opens and stores: no Ctrl-C loses the descriptor.
-            self._made.extend(starmap(os.open, ((self._path, self._flags),)))
+            return self._made.make(os.open, self._path, self._flags)
         except OSError as error:
             number = error.errno or errno.EIO
             hint = self._hint and self._hint(os.fsdecode(self._path), number)
             raise failure(number, f"open {self.name}", hint) from None
-        return self._made[0]
+        except BaseException:
+            # A Ctrl-C: of a block that was not entered nobody ends it.
+            self.__exit__()
+            raise
 
     def __exit__(self, *exc: object) -> None:
-        any(map(os.close, map(self._made.pop, [-1] * len(self._made))))
+        self._made.__exit__()
 
 
 def inode(fd: int) -> int:

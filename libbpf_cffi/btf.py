@@ -15,6 +15,7 @@ import os
 
 from . import _elf, _log
 from ._arguments import buffer
+from ._borrow import Descriptors
 from ._btf_build import kernel_info
 from ._btf_derive import Deriving
 from ._btf_find import Finding
@@ -226,11 +227,9 @@ class Btf(Deriving, Finding, Writing):
         what = f"BTF {number}"
         action = f"get {what} from the kernel"
         _log.listen()
-        fd = check(lib.bpf_btf_get_fd_by_id(number), action, by_id_hint)
-        try:
+        with Descriptors() as made:
+            fd = check(made.make(lib.bpf_btf_get_fd_by_id, number), action, by_id_hint)
             _, name, of_kernel = kernel_info(fd, action)
-        finally:
-            os.close(fd)
         if base is None and of_kernel and name not in ("", "vmlinux"):
             base = Btf.kernel()
         if base is None:

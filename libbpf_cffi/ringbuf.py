@@ -11,9 +11,9 @@ The C half is csrc/ringbuf.c and ringbuf_open.c; the ways to read are `EventStre
 from __future__ import annotations
 
 import errno
-import os
 
 from . import _log
+from ._borrow import Descriptors
 from ._check import check, failure, not_null
 from ._event_types import make_decoder, of_rings
 from ._ffi import ffi, lib
@@ -162,10 +162,8 @@ class RingBuffer(EventStream):
 
     def _open(self, action: str, names: list[str]) -> None:
         self._ties: list[_Tie] = []
-        fds: list[int] = []
-        try:
-            fds.extend(each._dup(action) for each in self._maps)
-            numbers = ffi.new("int[]", fds)
+        with Descriptors() as held:
+            numbers = ffi.new("int[]", [each._dup(held, action) for each in self._maps])
             try:
                 for each in self._maps:
                     parent = each._handle
@@ -176,9 +174,6 @@ class RingBuffer(EventStream):
                 for handle in self._handles:
                     handle.close()
                 raise
-        finally:
-            for fd in fds:
-                os.close(fd)
 
     def _open_under(self, parent: Handle[Any], numbers: Any, action: str, names: list[str]) -> None:
         first = not self._handles

@@ -67,14 +67,18 @@ def enable_stats(type: int = lib.BPF_STATS_RUN_TIME) -> Stats:
     self = object.__new__(Stats)
     self._handle = handle = Handle(lib.lbc_prog__close, name="statistics of programs", fds=_descriptors)
     handle.close_with(self)
-    with Descriptors() as borrowed:
-        _log.listen()
-        fd = check(
-            borrowed.make(lib.bpf_enable_stats, number) if number == lib.BPF_STATS_RUN_TIME else -errno.EINVAL,
-            action,
-            lambda error: f"there are no statistics {number}" if error == errno.EINVAL else None,
-        )
-        not_null(handle.make(lib.lbc_prog__from_fd, fd), action, None, handle.errno)
+    try:
+        with Descriptors() as borrowed:
+            _log.listen()
+            fd = check(
+                borrowed.make(lib.bpf_enable_stats, number) if number == lib.BPF_STATS_RUN_TIME else -errno.EINVAL,
+                action,
+                lambda error: f"there are no statistics {number}" if error == errno.EINVAL else None,
+            )
+            not_null(handle.make(lib.lbc_prog__from_fd, fd), action, None, handle.errno)
+    except BaseException:
+        handle._close()
+        raise
     return self
 
 

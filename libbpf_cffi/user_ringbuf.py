@@ -9,11 +9,11 @@
 from __future__ import annotations
 
 import errno
-import os
 from time import monotonic
 
 from . import _log
 from ._arguments import deadline_of
+from ._borrow import Descriptors
 from ._check import check, not_null
 from ._ffi import ffi, lib, unsigned
 from ._handle import Handle, uncopied
@@ -145,8 +145,8 @@ class UserRingBuffer:
         # When the writer is collected, it is closed after its own memory is gone.
         self._handle.kept.append(ring)
         self._handle.close_with(self, quietly=True)
-        fd = map._dup(action)
-        try:
+        with Descriptors() as held:
+            fd = map._dup(held, action)
             with parent.lock:
                 parent.check()
                 _log.listen()
@@ -156,8 +156,6 @@ class UserRingBuffer:
                 except BaseException:
                     self._handle._close()
                     raise
-        finally:
-            os.close(fd)
 
     @property
     def map(self) -> UserRingBufferMap:

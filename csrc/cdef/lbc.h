@@ -119,6 +119,9 @@ struct lbc_prog *lbc_prog__from_pin(const char *path);
 struct lbc_prog *lbc_prog__from_fd(int fd);
 void lbc_prog__close(struct lbc_prog *prog);
 
+/* Close a descriptor, unless it is the negative errno of none (descriptor.c). */
+void lbc_descriptor__close(int fd);
+
 /* A map that no object has (map.c): its descriptor. */
 struct lbc_map {
     int fd;

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -54,6 +55,7 @@ __attribute__((constructor)) static void make_state(void)
 /* Of the process that has asked for it, and of the children that it makes meanwhile. */
 static int armed;
 
+/* Without an errno it is interrupted instead: the signal comes in it, and it succeeds. */
 static int fails(int kind, const char *name, void *caller)
 {
 	if (!armed || !(atomic_load_explicit(&state->chosen, memory_order_relaxed) & kind))
@@ -64,6 +66,10 @@ static int fails(int kind, const char *name, void *caller)
 	atomic_store(&state->happened, 1);
 	atomic_store(&state->failed_at, (uintptr_t)caller);
 	state->failed_name = name;
+	if (!atomic_load(&state->failure)) {
+		raise(SIGINT);
+		return 0;
+	}
 	errno = atomic_load(&state->failure);
 	return 1;
 }

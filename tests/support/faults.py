@@ -12,7 +12,7 @@ import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 SOURCE = os.path.join(os.path.dirname(__file__), "faults.c")
 
@@ -91,6 +91,10 @@ class Faults:
     def arm(self, kind: Kind, count: int, error: int) -> None:
         """Let call `count` of a kind fail, from here on, in this process or a child that it makes from now on."""
         self._lib.faults_arm(kind.bit, count, error)
+
+    def interrupt(self, kinds: Iterable[str], count: int) -> None:
+        """Let a Ctrl-C come in call `count` of some kinds, which succeeds: Python sees the signal when C returns."""
+        self._lib.faults_arm(sum(KINDS[name].bit for name in kinds), count, 0)
 
     def disarm(self) -> bool:
         """End it; tell whether a call has failed. `where` says which, and where it was called."""

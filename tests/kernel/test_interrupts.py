@@ -1,0 +1,148 @@
+"""A Ctrl-C in any system call comes through as it is, and no descriptor is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from faults import build
+
+SUPPORT = Path(__file__).resolve().parent.parent / "support"
+
+SCRIPT = """
+import gc, os, sys, warnings
+support, library, job, *rest = sys.argv[1:]
+sys.path.insert(0, support)
+from faults import Faults
+import libbpf_cffi as bpf
+from libbpf_cffi import net
+
+RETURN_2 = bytes.fromhex("b700000002000000 9500000000000000")
+
+def types():
+    made = bpf.Map.create("hash", "u32", {"count": "u64"}, 4)
+    return lambda: bpf.Btf.from_id(made.info.btf_id)
+
+def ring_buffer():
+    made = bpf.Map.create("ringbuf", max_entries=4096)
+    return lambda: made.ring_buffer().close()
+
+def user_ring_buffer():
+    made = bpf.Map.create("user_ringbuf", max_entries=4096)
+    return lambda: made.user_ring_buffer().close()
+
+def map_of_maps():
+    inner = bpf.Map.create("hash", "u32", "u64", 4)
+    outer = bpf.Map.create("hash_of_maps", "u32", max_entries=4, inner=inner)
+    def work():
+        bpf.Map.create("hash_of_maps", "u32", max_entries=4, inner=inner).close()
+        outer[1] = inner
+    return work
+
+def program_array():
+    table = bpf.Map.create("prog_array", max_entries=4)
+    obj = bpf.Object.open(rest[1])
+    obj.load()
+    (program,) = (each for each in obj.programs.values() if each.section_name == "xdp")
+    def work():
+        table[0] = program
+        table[1] = table[0]
+    return work
+
+def test_run():
+    program = bpf.KernelProgram.load("xdp", RETURN_2)
+    return lambda: program.test_run(bytes(64))
+
+def statistics():
+    return lambda: bpf.enable_stats().close()
+
+def namespace():
+    return net.attached_netns
+
+def control_group():
+    return lambda: net.attached_cgroup(rest[0])
+
+def cgroup_link():
+    obj = bpf.Object.open(rest[1])
+    obj.load()
+    return lambda: obj.programs["first"].attach_cgroup(rest[0]).close()
+
+def iterator(name, **of):
+    obj = bpf.Object.open(rest[2])
+    program = obj.programs[name]
+    program.autoload = True
+    obj.load()
+    if name == "elements":
+        of["map"] = obj.maps["numbers"]
+    return lambda: program.attach_iter(**of).close()
+
+def map_iterator():
+    return iterator("elements")
+
+def cgroup_iterator():
+    return iterator("cgroups", cgroup=rest[0])
+
+def left():
+    gc.collect()
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            found.append(os.readlink("/proc/self/fd/" + fd))
+        except FileNotFoundError:
+            pass  # listdir()'s own
+    return sorted(found)
+
+# Python closes a file itself that it has opened for nobody.
+warnings.filterwarnings("ignore", "unclosed file", ResourceWarning)
+work = globals()[job]()
+work()
+work()
+faults = Faults(library, python=True)
+kinds = "open", "dup", "bpf", "create", "files", "pidfd_open", "read", "write"
+before = left()
+number = 0
+happened = True
+while happened:
+    number += 1
+    said = None
+    try:
+        faults.interrupt(kinds, number)
+        work()
+    except KeyboardInterrupt:
+        said = KeyboardInterrupt
+    except BaseException as error:
+        said = repr(error)
+    happened = faults.disarm()
+    if happened and said is not KeyboardInterrupt:
+        print(f"call {number}, {faults.where}: {said}")
+    after = left()
+    if after != before:
+        print(f"call {number}, {faults.where}: left {after}, and before that {before}")
+        before = after
+print(number > 2)
+"""
+
+
+@pytest.mark.slow_emulated
+@pytest.mark.unsanitized("what interrupts calls would stand between the extension and the sanitizer")
+@pytest.mark.parametrize(
+    "job",
+    [
+        "types",
+        "ring_buffer",
+        "user_ring_buffer",
+        "map_of_maps",
+        "program_array",
+        "test_run",
+        "statistics",
+        "namespace",
+        "control_group",
+        "cgroup_link",
+        "map_iterator",
+        "cgroup_iterator",
+    ],
+)
+def test_a_ctrl_c_in_a_system_call_leaves_nothing(root, python, compiled, cgroup, tmp_path, job):
+    library = build(str(tmp_path))
+    said = python(SCRIPT, SUPPORT, library, job, cgroup, compiled("network"), compiled("attach_iter"))
+    assert said == "True\n"
