@@ -86,12 +86,15 @@ def check_namespace() -> None:
 def write_setting(pipe: bpf.TracePipe, name: str, text: str) -> None:
     """Write to a setting of a private buffer; what a list holds already stays in it."""
     path = os.path.join(pipe.path, name)
+    opened: list[int] = []
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            os.write(fd, f"{text}\n".encode())
+            # One step, see tracefs.write_file().
+            opened.extend(map(os.open, (path,), (os.O_WRONLY | os.O_CLOEXEC,)))
+            os.write(opened[0], f"{text}\n".encode())
         finally:
-            os.close(fd)
+            for fd in opened:
+                os.close(fd)
     except OSError as error:
         raise OSError(error.errno, f"cannot write {text!r}: {error.strerror}", path) from None
 

@@ -115,7 +115,10 @@ class TracePipe(AsyncReader):
                 if raw:
                     self._read_raw(root)
         except BaseException:
-            held.close()
+            try:  # noqa: SIM105 - contextlib would be one more import
+                held.close()
+            except TracefsError:
+                pass  # what came first is told, above all a Ctrl-C; the finalizer tries again, and warns
             raise
 
     def _make_instance(

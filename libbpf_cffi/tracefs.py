@@ -69,12 +69,15 @@ def read_file(path: str, action: str) -> str:
 
 def write_file(path: str, text: str, action: str) -> None:
     """Write a small file of tracefs."""
+    opened: list[int] = []
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            os.write(fd, text.encode())
+            # One step opens and stores, so that no Ctrl-C loses the descriptor: it would keep an instance busy.
+            opened.extend(map(os.open, (path,), (os.O_WRONLY | os.O_CLOEXEC,)))
+            os.write(opened[0], text.encode())
         finally:
-            os.close(fd)
+            for fd in opened:
+                os.close(fd)
     except OSError as error:
         raise failure(error, action, path, writing=True) from None
 

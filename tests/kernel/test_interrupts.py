@@ -1,11 +1,16 @@
-"""A Ctrl-C in any system call comes through as it is, and no descriptor is left."""
+"""A Ctrl-C in any system call comes through as it is, and no descriptor or trace instance is left."""
 
 from __future__ import annotations
 
+import gc
+import os
 from pathlib import Path
 
 import pytest
 from faults import build
+
+import libbpf_cffi as bpf
+from libbpf_cffi import trace_pipe
 
 SUPPORT = Path(__file__).resolve().parent.parent / "support"
 
@@ -82,6 +87,12 @@ def map_iterator():
 def cgroup_iterator():
     return iterator("cgroups", cgroup=rest[0])
 
+def trace():
+    return lambda: bpf.TracePipe(instance=True, buffer_size_kb=64).close()
+
+def raw_trace():
+    return lambda: bpf.TracePipe(instance=True, raw=True).close()
+
 def left():
     gc.collect()
     found = []
@@ -90,6 +101,9 @@ def left():
             found.append(os.readlink("/proc/self/fd/" + fd))
         except FileNotFoundError:
             pass  # listdir()'s own
+    folder = "/sys/kernel/tracing/instances"
+    if os.path.isdir(folder):
+        found += [each for each in os.listdir(folder) if f"-{os.getpid()}-" in each]
     return sorted(found)
 
 # Python closes a file itself that it has opened for nobody.
@@ -140,9 +154,28 @@ print(number > 2)
         "cgroup_link",
         "map_iterator",
         "cgroup_iterator",
+        "trace",
+        "raw_trace",
     ],
 )
-def test_a_ctrl_c_in_a_system_call_leaves_nothing(root, python, compiled, cgroup, tmp_path, job):
+def test_a_ctrl_c_in_a_system_call_leaves_nothing(root, python, compiled, cgroup, tracefs, tmp_path, job):
     library = build(str(tmp_path))
     said = python(SCRIPT, SUPPORT, library, job, cgroup, compiled("network"), compiled("attach_iter"))
     assert said == "True\n"
+
+
+def test_a_ctrl_c_comes_through_though_the_instance_is_busy_which_is_removed_later(root, tracefs, monkeypatch):
+    def interrupted(folder, settings):
+        busy.append(Path(folder, "trace_options").open())  # noqa: SIM115 - closed below
+        raise KeyboardInterrupt
+
+    busy = []
+    monkeypatch.setattr(trace_pipe, "configure", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        bpf.TracePipe(instance=True)
+    folder = os.path.dirname(busy[0].name)
+    busy.pop().close()
+    del caught
+    with pytest.warns(ResourceWarning, match="closed"):
+        gc.collect()
+    assert not os.path.exists(folder)
