@@ -116,11 +116,17 @@ class Held:
         if self.lock._is_owned():  # type: ignore[attr-defined]
             # A signal handler in the middle of a read of this very thread.
             self.deferred = True
-        elif self.lock.acquire(timeout=patience):
-            try:
+            return
+        taken: list[bool] = []
+        try:
+            # One step of Python's takes the lock and tells: no Ctrl-C leaves it taken, which nobody could close then.
+            taken.extend(map(self.lock.acquire, (True,), (patience,)))
+            if taken[0]:
                 self._close_descriptors()
-            finally:
+        finally:
+            if taken and taken[0]:
                 self.lock.release()
+        if taken[0]:
             # Not under the lock: it can take a while, and whoever reads then is to see at once that all is over.
             self._remove_instance()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from faults import build
 
 import libbpf_cffi as bpf
 from libbpf_cffi import trace_pipe
+from libbpf_cffi._trace_held import Held
 
 SUPPORT = Path(__file__).resolve().parent.parent / "support"
 
@@ -178,4 +180,30 @@ def test_a_ctrl_c_comes_through_though_the_instance_is_busy_which_is_removed_lat
     del caught
     with pytest.warns(ResourceWarning, match="closed"):
         gc.collect()
+    assert not os.path.exists(folder)
+
+
+def test_a_ctrl_c_as_close_takes_its_lock_leaves_a_pipe_that_can_be_closed(root, tracefs):
+    def at(frame, event, argument):
+        if event == "opcode" and pipe._held.lock._is_owned():
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return at
+
+    def trace(frame, event, argument):
+        if frame.f_code is Held.close.__code__:
+            frame.f_trace_opcodes = True
+            return at
+        return None
+
+    pipe = bpf.TracePipe(instance=True)
+    folder = pipe.path
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            pipe.close()
+    finally:
+        sys.settrace(before)
+    pipe.close()
     assert not os.path.exists(folder)
