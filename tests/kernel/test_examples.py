@@ -242,8 +242,9 @@ with socket.socket(family) as server, socket.socket(family) as client:
     # The command's own output comes first: the event is read when it has ended, or before.
     lines = run_command("--json", compiled("tcpconnect"), "--", sys.executable, "-c", code).splitlines()
     (port,) = [int(line) for line in lines if line.isdecimal()]
-    (found,) = [json.loads(line) for line in lines if not line.isdecimal()]
-    assert (found["to"], found["port"]) == (text, port)
+    found = [json.loads(line) for line in lines if not line.isdecimal()]
+    # Others of this machine may connect meanwhile, elsewhere.
+    assert [each["to"] for each in found if each["port"] == port] == [text]
 
 
 @pytest.mark.needs("tp_btf")
