@@ -185,16 +185,13 @@ def test_a_ctrl_c_comes_through_though_the_instance_is_busy_which_is_removed_lat
 
 def test_a_ctrl_c_as_close_takes_its_lock_leaves_a_pipe_that_can_be_closed(root, tracefs):
     def at(frame, event, argument):
-        if event == "opcode" and pipe._held.lock._is_owned():
+        if event == "line" and pipe._held.lock._is_owned():
             sys.settrace(None)
             raise KeyboardInterrupt
         return at
 
     def trace(frame, event, argument):
-        if frame.f_code is Held.close.__code__:
-            frame.f_trace_opcodes = True
-            return at
-        return None
+        return at if frame.f_code is Held.close.__code__ else None
 
     pipe = bpf.TracePipe(instance=True)
     folder = pipe.path
