@@ -45,7 +45,7 @@ HINTS = (
         "this kernel does not have the helper {helper}",
     ),
     (
-        ("might sleep in a non-sleepable", "cannot use helper bpf_copy_from_user"),
+        ("might sleep in a non-sleepable", "cannot use helper bpf_copy_from_user", "unknown func bpf_copy_from_user"),
         'what may sleep is for sleepable programs: SEC("uprobe.s"), "fentry.s", "lsm.s", "iter.s", "syscall" and such',
     ),
     (

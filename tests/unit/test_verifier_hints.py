@@ -16,6 +16,7 @@ OLD = {
     "invalid func unknown#174": "the helper bpf_get_attach_cookie()",
     "invalid func unknown#195896080": "bpf_core_field_exists()",
     "unknown func bpf_get_attach_cookie#174": "may not call that helper",
+    "unknown func bpf_copy_from_user#148": "for sleepable programs",
     "back-edge from insn 7 to 2": "a loop ends",
     "The sequence of 8193 jumps is too complex.": "too many ways",
     "R2 unbounded memory access, make sure to bounds check any such access": "bound it",
