@@ -146,7 +146,7 @@ print(number > 2)
     [
         "types",
         "ring_buffer",
-        "user_ring_buffer",
+        pytest.param("user_ring_buffer", marks=pytest.mark.needs("map:USER_RINGBUF")),
         "map_of_maps",
         "program_array",
         "test_run",
@@ -155,7 +155,7 @@ print(number > 2)
         "control_group",
         "cgroup_link",
         "map_iterator",
-        "cgroup_iterator",
+        pytest.param("cgroup_iterator", marks=pytest.mark.needs("cgroup_iter")),
         "trace",
         "raw_trace",
     ],
