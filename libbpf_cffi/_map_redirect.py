@@ -188,6 +188,8 @@ class XskMap(Slots):
     def _hint(self, error: int, flags: int) -> str | None:
         if error == errno.EOPNOTSUPP:
             return "the socket is not one of AF_XDP, or has no memory and no fill ring (XDP_UMEM_FILL_RING) yet"
+        if error == errno.ENOBUFS:
+            return "the socket has no ring to receive (XDP_RX_RING), which Linux 7.3 wants"
         if error in (errno.ENOTSOCK, errno.EBADF):
             return "that is no socket"
         return super()._hint(error, flags)

@@ -13,7 +13,7 @@ import pytest
 import libbpf_cffi as bpf
 
 SO_COOKIE = 57
-AF_XDP, SOL_XDP, XDP_UMEM_FILL_RING = 44, 283, 5
+AF_XDP, SOL_XDP, XDP_RX_RING, XDP_UMEM_FILL_RING = 44, 283, 2, 5
 
 pytestmark = pytest.mark.needs("map:BLOOM_FILTER", "btf")
 """What map_uses.bpf.c has; the youngest type of map in it came with Linux 5.16."""
@@ -241,9 +241,11 @@ def test_a_socket_that_shares_no_port_is_explained(create, connection):
 
 @pytest.fixture
 def xdp_socket(root):
-    """Open a socket of AF_XDP with a fill ring."""
+    """Open a socket of AF_XDP with a fill ring and a ring to receive."""
     with socket.socket(AF_XDP, socket.SOCK_RAW) as sock:
         sock.setsockopt(SOL_XDP, XDP_UMEM_FILL_RING, struct.pack("i", 64))
+        # Without it Linux 7.3 says ENOBUFS.
+        sock.setsockopt(SOL_XDP, XDP_RX_RING, struct.pack("i", 64))
         yield sock
 
 
