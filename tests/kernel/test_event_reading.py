@@ -347,7 +347,8 @@ def test_a_time_out_holds_under_a_flood(source, events, way: str):
     with source.flood(step=50_000, threads=3):
         start = time.monotonic()
         ways[way]()
-        assert time.monotonic() - start < 3
+        # It would never end; three programs at work leave Python little of two CPUs.
+        assert time.monotonic() - start < 2 * SOON
 
 
 def test_an_idle_reader_uses_no_time(events):
