@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from _collections_abc import Sequence
 
 from . import _map_open
 from ._check import check, device_hint, failure
@@ -305,8 +306,8 @@ class Accessible(Identity):
 
     def _hint(self, error: int, flags: int) -> str | None:
         if error == errno.E2BIG:
-            # Of what is a sequence the index has been checked.
-            return f"the map is full: its max_entries is {self.max_entries}"
+            why = "the index is beyond its end" if isinstance(self, Sequence) else "the map is full"
+            return f"{why}: its max_entries is {self.max_entries}"
         if error == errno.EEXIST:
             return "the key is there already, and the flag NOEXIST asks for a new one"
         if error == errno.EPERM:

@@ -281,3 +281,9 @@ def test_an_array_that_cannot_be_written_cannot_be_cleared(root):
         found.freeze()
         with pytest.raises(bpf.LibbpfPermissionError, match="cannot clear map"):
             found.clear()
+
+
+@pytest.mark.parametrize("way", ["update_elem", "update_many"])
+def test_an_index_beyond_the_end_is_told_as_that_by_libbpfs_verbs_too(create, way):
+    with create("array", "u32", "u32", 5) as found, pytest.raises(bpf.LibbpfError, match="the index is beyond its end"):
+        found.update_elem(5, 1) if way == "update_elem" else found.update_many([5], [1])
