@@ -57,7 +57,10 @@ _HINTS = (
         ),
     ),
     (
-        r"error: use of undeclared identifier '(ETH_|TC_ACT_|AF_|PF_|S_IF|O_[A-Z]|E[A-Z]+')",
+        (
+            r"error: use of undeclared identifier '(ETH_|TC_ACT_|AF_|PF_|S_IF|O_[A-Z]|"
+            r"E(?:PERM|NOENT|INVAL|NOMEM|AGAIN|ACCES|BUSY|EXIST|FAULT|NOSPC)')"
+        ),
         "that is a macro of the kernel's, and vmlinux.h has types and enumerators alone: define it, as its header does",
     ),
     (r"error: call to undeclared function 'BPF_CORE_READ", "#include <bpf/bpf_core_read.h>"),
