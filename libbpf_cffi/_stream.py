@@ -157,7 +157,7 @@ class EventStream(EventSource):
         self._check()
         deadline = deadline_of(timeout)
         if timeout is not None and not timeout:
-            self._fill_whole()
+            self._fill(NOW, whole=True)
         called = 0
         while self._fill(deadline):
             cursor = self._cursor
@@ -263,19 +263,6 @@ class EventStream(EventSource):
             if cursor.next is None or len(found) >= limit:
                 return found, Cursor(block, at, [], cursor.next)
             cursor = cursor.next
-
-    def _fill_whole(self) -> None:
-        """Take all that there is now."""
-        self._refuse_another()
-        me = get_ident()
-        try:
-            with self._lock:
-                self._refuse_another()
-                self._reader = me
-                self._fill_up(NOW, maxsize)
-        finally:
-            if self._reader == me:
-                self._reader = None
 
     # Reading in an event loop
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 from _thread import RLock, get_ident
 from _weakref import ref
+from sys import maxsize
 from time import monotonic
 
 from ._batch import Block, Memory
@@ -204,10 +205,13 @@ class EventSource:
             who = "this thread" if self._reader == get_ident() else f"thread {self._reader}"
             raise StateError(f"{who} is reading {self._name} already: one reads at a time")
 
-    def _fill(self, deadline: float | None) -> bool:
-        """Have decoded events at the cursor; tell whether there are any by the deadline or its end."""
+    def _fill(self, deadline: float | None, *, whole: bool = False) -> bool:
+        """Have decoded events at the cursor; tell whether there are any by the deadline or its end.
+
+        Or, not decoded yet, the `whole` of what there is now.
+        """
         cursor = self._cursor
-        if cursor is not None and cursor.waiting():
+        if cursor is not None and cursor.waiting() and not whole:
             return True
         self._refuse_another()
         me = get_ident()
@@ -216,7 +220,7 @@ class EventSource:
             with self._lock:
                 self._refuse_another()
                 self._reader = me
-                filled = self._fill_alone(deadline)
+                filled = self._fill_up(deadline, maxsize) if whole else self._fill_alone(deadline)
                 if filled and self._exported:
                     self._settle()
                 return filled
