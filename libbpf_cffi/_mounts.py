@@ -254,21 +254,19 @@ def mount_bpffs(folder: PathLike | None = None) -> str:
 
     Without `folder` one that is mounted anywhere will do, and is else mounted at /sys/fs/bpf.
     """
-    wanted = BPFFS
     if folder is None:
         found = _find("bpf", (BPFFS,))
-    else:
-        try:
-            found = wanted = os.path.realpath(folder)
-        except OSError as error:
-            text, hint = os.strerror(error.errno or 0), "the current folder has been removed: give an absolute path"
-            raise FilesystemError(error.errno or errno.ENOENT, text, f"mount bpf at {folder!r}", None, hint) from None
-        if found not in [point for point, _, _ in _mounts("bpf")]:
-            found = None
-    if found is None:
-        found = wanted
-        _mount("bpf", found, FilesystemError)
-    return found
+        if found is not None:
+            return found
+        folder = BPFFS
+    try:
+        path = os.path.realpath(folder)
+    except OSError as error:
+        text, hint = os.strerror(error.errno or 0), "the current folder has been removed: give an absolute path"
+        raise FilesystemError(error.errno or errno.ENOENT, text, f"mount bpf at {folder!r}", None, hint) from None
+    if path not in [point for point, _, _ in _mounts("bpf")]:
+        _mount("bpf", path, FilesystemError)
+    return path
 
 
 def _mount(kind: str, folder: str, exception: type[FilesystemError]) -> None:

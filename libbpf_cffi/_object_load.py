@@ -125,7 +125,6 @@ class Loading(Contents):
 
     def _type_hint(self, messages: list[tuple[int, str]]) -> str | None:
         """Say of what type the map or program is that was refused, if the kernel does not have that."""
-        from ._close_names import missing_section
         from .enums import MapType, ProgType
 
         for _, said in messages:
@@ -143,6 +142,8 @@ class Loading(Contents):
             if "': failed to load: " in said and name in self._programs and not load_logs(messages):
                 number = lib.bpf_program__type(self._programs[name])
                 if number == lib.BPF_PROG_TYPE_UNSPEC:
+                    from ._close_names import missing_section
+
                     return missing_section(text(lib.bpf_program__section_name(self._programs[name])))
                 if lib.libbpf_probe_bpf_prog_type(number, ffi.NULL) in _UNKNOWN:
                     kind = ProgType(number).name
