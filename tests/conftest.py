@@ -293,6 +293,21 @@ def only(opened: Callable[..., bpf.Object]) -> Callable[..., bpf.Object]:
     return load
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Take what pytest and the test files are made of out of each collection after a test: that is most of its time."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def suspects() -> Iterator[left_behind.Suspects]:
+    """Keep what may have been left in the kernel until it has gone, or until it should have."""
+    kept = left_behind.Suspects()
+    yield kept
+    left = kept.wait()
+    assert not left, f"tests left these in the kernel: {', '.join(left)}"
+
+
 @pytest.fixture(autouse=True)
 def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a descriptor, a handler of a signal, a program, a map or a link behind."""
@@ -300,6 +315,7 @@ def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     everywhere = os.environ.get("LIBBPF_CFFI_LEAK_CHECK") != "own"
+    suspects = request.getfixturevalue("suspects") if everywhere else None
     before, signals = left_behind.descriptors(), left_behind.signals()
     ids = left_behind.kernel_ids() if everywhere else {}
     yield
@@ -308,6 +324,7 @@ def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     leaked = {fd: target for fd, target in after.items() if before.get(fd) != target}
     assert not leaked, f"the test left descriptors open: {leaked}"
     assert left_behind.signals() == signals, "the test left other handlers of signals"
-    if everywhere:
-        left = left_behind.left_since(ids)
-        assert not left, f"the test left these in the kernel: {left}"
+    if suspects is not None:
+        suspects.add(ids, request.node.nodeid)
+        left = suspects.stayed()
+        assert not left, f"this test or one before it left these in the kernel: {', '.join(left)}"

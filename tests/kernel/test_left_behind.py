@@ -36,30 +36,66 @@ def holder(root):
             process.stdin.close()
 
 
-def test_what_goes_by_and_by_is_not_left():
+@pytest.fixture
+def left_since():
+    """Tell what of all that is new in the kernel since then stays."""
+
+    def look(before, patience=left_behind.PATIENCE):
+        suspects = left_behind.Suspects(patience)
+        suspects.add(before, "this test")
+        return suspects.wait()
+
+    return look
+
+
+def test_what_goes_by_and_by_is_not_left(left_since):
     before = left_behind.kernel_ids()
     bpf.Map.create("array", "u32", "u32", 1).close()
-    assert left_behind.left_since(before) == {}
+    assert left_since(before) == []
 
 
-def test_what_is_held_here_or_pinned_is_left(pins):
+def test_what_is_held_here_or_pinned_is_left(left_since, pins):
     before = left_behind.kernel_ids()
     with bpf.Map.create("array", "u32", "u32", 1) as held:
-        left = {"map": [held.id]}
-        assert left_behind.left_since(before, 0.5) == left
+        left = [f"map {held.id} of this test"]
+        assert left_since(before, 0.5) == left
         held.pin(pins / "map")
-    assert left_behind.left_since(before, 0.5) == left
+    assert left_since(before, 0.5) == left
 
 
 @pytest.mark.parametrize("how", [{}, {"start_new_session": True}], ids=["as all", "in its own session"])
-def test_what_a_child_of_the_tests_holds_is_left(holder, how):
+def test_what_a_child_of_the_tests_holds_is_left(left_since, holder, how):
     before = left_behind.kernel_ids()
-    assert left_behind.left_since(before, 0.5) == {}
+    assert left_since(before, 1.5) == []
     held = holder(**how)
-    assert left_behind.left_since(before, 0.5) == {"map": [held]}
+    assert left_since(before, 1.5) == [f"map {held} of this test"]
 
 
-def test_what_a_process_of_others_holds_is_theirs(holder):
+def test_what_a_process_of_others_holds_is_theirs(left_since, holder):
     before = left_behind.kernel_ids()
     holder(start_new_session=True, env={})
-    assert left_behind.left_since(before) == {}
+    assert left_since(before) == []
+
+
+def test_what_stays_is_told_after_a_later_test_and_once():
+    suspects = left_behind.Suspects(0.2)
+    before = left_behind.kernel_ids()
+    with bpf.Map.create("array", "u32", "u32", 1) as held:
+        suspects.add(before, "the first")
+        suspects.add(left_behind.kernel_ids(), "the second")
+        assert suspects.stayed() == []
+        assert suspects.wait() == [f"map {held.id} of the first"]
+        assert suspects.stayed() == []
+
+
+def test_what_has_gone_is_suspected_no_more():
+    suspects = left_behind.Suspects(0)
+    before = left_behind.kernel_ids()
+    made = bpf.Map.create("array", "u32", "u32", 1)
+    suspects.add(before, "this test")
+    number = made.id
+    made.close()
+    while number in left_behind.kernel_ids()["map"]:
+        pass
+    suspects.add(left_behind.kernel_ids(), "the next")
+    assert suspects.stayed() == []

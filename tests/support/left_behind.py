@@ -15,6 +15,9 @@ import time
 PATIENCE = 30.0
 """Seconds: the kernel frees programs and maps some RCU grace periods after their last user has gone; nobody is told."""
 
+DOUBT = 1.0
+"""Seconds after which it is worth a look at all processes who holds what has not gone."""
+
 MARK = b"LIBBPF_CFFI_TESTS=1"
 """Is in the environment of what tests start, whatever session that makes for itself."""
 
@@ -86,17 +89,49 @@ def held_by_others() -> dict[str, set[int]]:
     return found
 
 
-def left_since(before: dict[str, set[int]], patience: float = PATIENCE) -> dict[str, list[int]]:
-    """Wait for all that is new in the kernel to go; return what stays, by kind."""
-    deadline = time.monotonic() + patience
-    left = {kind: ids - before[kind] for kind, ids in kernel_ids().items()}
-    pause = 0.01
-    while any(left.values()) and time.monotonic() < deadline:
-        time.sleep(pause)
-        pause = min(pause * 2, 1.0)
-        if pause > 0.1:  # in most tests nothing stays that long
-            others = held_by_others()
-            left = {kind: ids - others[kind] for kind, ids in left.items()}
+class Suspects:
+    """What tests have left in the kernel and what may yet go, for the kernel takes its time.
+
+    Waiting for that after each test would take longer than the tests: it is looked at again after the next ones.
+    """
+
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self.patience = patience
+        self._since: dict[tuple[str, int], tuple[float, str]] = {}
+        self._others_at = 0.0
+
+    def add(self, before: dict[str, set[int]], who: str) -> None:
+        """Suspect `who` of all that is new, and forget what has gone."""
+        now = self._forget_gone()
+        for kind, ids in now.items():
+            for each in ids - before[kind]:
+                self._since.setdefault((kind, each), (time.monotonic(), who))
+
+    def _forget_gone(self) -> dict[str, set[int]]:
         now = kernel_ids()
-        left = {kind: ids & now[kind] for kind, ids in left.items()}
-    return {kind: sorted(ids) for kind, ids in left.items() if ids}
+        self._since = {each: since for each, since in self._since.items() if each[1] in now[each[0]]}
+        return now
+
+    def stayed(self) -> list[str]:
+        """Return, and forget, what has stayed for too long, in words."""
+        now = time.monotonic()
+        oldest = min((since for since, _ in self._since.values()), default=now)
+        if now - oldest > DOUBT and now - self._others_at > DOUBT:  # in most tests nothing stays that long
+            self._others_at = now
+            others = held_by_others()
+            self._since = {each: since for each, since in self._since.items() if each[1] not in others[each[0]]}
+        late = {each: who for each, (since, who) in self._since.items() if now - since >= self.patience}
+        for each in late:
+            del self._since[each]
+        return [f"{kind} {number} of {who}" for (kind, number), who in sorted(late.items())]
+
+    def wait(self) -> list[str]:
+        """Wait for all to go; return what stays."""
+        stayed = []
+        pause = 0.01
+        while self._since:
+            self._forget_gone()
+            stayed += self.stayed()
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)
+        return stayed
