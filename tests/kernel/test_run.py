@@ -741,7 +741,8 @@ def test_only_lines_of_a_process_its_threads_and_children_are_shown(start, print
     records = [json.loads(line) for line in command.out]
     assert [record["message"] for record in records][:3] == [f"getppid of {watched.pid}"] * 3
     assert len({record["pid"] for record in records}) == 4  # main, early and late thread, and the child
-    assert len({record["tgid"] for record in records} - {None}) <= 2  # not known of all
+    # What the kernel has kept last under a number, which may have been another process's: nothing is certain of it.
+    assert all("tgid" in record for record in records)
 
 
 def test_a_process_that_does_not_exist_is_an_error(run, printing):
