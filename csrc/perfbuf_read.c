@@ -79,8 +79,8 @@ static int drain(struct lbc_perf_reader *reader, struct lbc_ring_batch *batch, i
 		for (i = 0; i < (only < 0 ? reader->count : 1); i++) {
 			index = only < 0 ? reader->next : (__u32)only;
 			got = walk(reader, index, batch, quantum);
-			/* In any case: a small batch must not be filled by the same one each time. */
-			if (only < 0)
+			/* In any case, but for whose record does not fit, as in ringbuf.c. */
+			if (only < 0 && (!batch->full || got))
 				reader->next = index + 1 == reader->count ? 0 : index + 1;
 			if (got < 0)
 				return batch->count ? (int)batch->count : got;

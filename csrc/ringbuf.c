@@ -163,8 +163,12 @@ static int drain(struct lbc_ring_reader *reader, struct lbc_ring_batch *batch)
 			__u32 index = reader->next;
 
 			got = walk(&reader->rings[index], index, batch, quantum);
-			/* In any case: a small batch must not be filled by the same one each time. */
-			reader->next = index + 1 == reader->count ? 0 : index + 1;
+			/*
+			 * In any case: a small batch must not be filled by the same one each time. But whose record does not
+			 * fit behind the others' is the first in the next batch, or a busy ring would keep it waiting for ever.
+			 */
+			if (!batch->full || got)
+				reader->next = index + 1 == reader->count ? 0 : index + 1;
 			if (got < 0)
 				return batch->count ? (int)batch->count : got;
 			if (batch->full || batch->count == batch->limit)

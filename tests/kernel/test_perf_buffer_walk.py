@@ -143,6 +143,17 @@ def test_losses_and_events_are_consumed_together(perf):
         assert [getattr(each, "number", None) for each in reader.consume()] == [None, 100, 101]
 
 
+def test_a_record_that_does_not_fit_behind_those_of_a_busy_cpu_is_the_first_of_the_next_batch(perf, monkeypatch):
+    monkeypatch.setattr("libbpf_cffi._stream_source.ROOM", 4096)
+    with perf.obj.maps["plain"].perf_buffer(bytes) as reader:
+        perf(50, "produce_plain", size=64, cpu=0)
+        perf(1, "produce_plain", size=1000, cpu=1)
+        for shortest in (64, 1000):
+            batch = next(reader.batches(timeout=0))
+            assert shortest <= len(batch[0]) < shortest + 8
+            perf(50, "produce_plain", size=64, cpu=0)
+
+
 def test_the_buffer_of_one_cpu_is_emptied_and_the_others_are_left(perf):
     with perf.obj.maps["events"].perf_buffer(page_cnt=512) as reader:
         mine, other = reader.buffers

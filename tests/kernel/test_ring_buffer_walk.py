@@ -90,6 +90,18 @@ def test_a_ring_full_of_discarded_records_is_emptied(producer):
         assert reader.rings[0].avail_data_size == 0
 
 
+def test_a_record_that_does_not_fit_behind_those_of_a_busy_ring_is_the_first_of_the_next_batch(producer, monkeypatch):
+    monkeypatch.setattr("libbpf_cffi._stream_source.ROOM", 4096)
+    maps = producer.obj.maps
+    with bpf.RingBuffer({maps["events"]: bytes, maps["plain"]: bytes}) as reader:
+        producer(60)
+        producer(1, "produce_plain", size=1000)
+        for first in (64, 1000):
+            batch = next(reader.batches(timeout=0))
+            assert len(batch[0]) == first
+            producer(60)
+
+
 def busy_producer(producer, loops: int, **order: int) -> threading.Thread:
     """Start a program that reserves a record, is long about it, and sends another one behind it meanwhile."""
     thread = threading.Thread(target=producer, args=(loops, "dawdle"), kwargs={"first": 0, **order})
