@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from .perfbuf import CpuBuffer, PerfBuffer
     from .ringbuf import Ring, RingBuffer
     from .stats import Stats, enable_stats
+    from .symbols import Frame, Symbolizer
     from .syscalls import Syscall, Syscalls, record_syscalls
     from .tokens import Token, TokenInfo
     from .trace_pipe import LostEvents, TraceLine, TracePipe
@@ -132,6 +133,7 @@ __all__ = [
     "DevMapHash",
     "Error",
     "EventError",
+    "Frame",
     "HashMap",
     "HashOfMaps",
     "InodeStorage",
@@ -188,6 +190,7 @@ __all__ = [
     "Stats",
     "Storage",
     "StructOps",
+    "Symbolizer",
     "Syscall",
     "Syscalls",
     "TaskStorage",
@@ -262,6 +265,7 @@ _LATER = {
     "DevEntry": "_map_redirect",
     "DevMap": "_map_redirect",
     "DevMapHash": "_map_redirect",
+    "Frame": "symbols",
     "HashMap": "_map_hash",
     "HashOfMaps": "_map_of_maps",
     "InodeStorage": "_map_storage",
@@ -310,6 +314,7 @@ _LATER = {
     "Stats": "stats",
     "Storage": "_map_storage",
     "StructOps": "_map_struct_ops",
+    "Symbolizer": "symbols",
     "Syscall": "syscalls",
     "Syscalls": "syscalls",
     "TaskStorage": "_map_storage",

@@ -234,12 +234,11 @@ class _Show:
         if not entries:
             return
         if isinstance(self._shown, bpf.StackTrace):
-            from ._run_symbols import frame
-
+            symbols = bpf.Symbolizer()
             for key, frames in entries:
                 yield ""
                 yield f"stack = {key}"
-                yield from (f"  {frame(each)}" for each in frames)
+                yield from (f"  {_frame(symbols.find(each))}" for each in frames)
             return
         summed = [(key, _sum(value)) for key, value in entries] if self._percpu else entries
         if section:
@@ -389,3 +388,7 @@ def _counts(value: Any) -> tuple[int, ...] | None:
     if SLOTS in arrays:
         return arrays[SLOTS]
     return next(iter(arrays.values())) if len(arrays) == 1 else None
+
+
+def _frame(frame: bpf.Frame) -> str:
+    return str(frame) if frame.name is None else f"{frame.address:#018x} {frame}"

@@ -307,6 +307,8 @@ def _readings(words: list[int], read_format: int) -> tuple[PerfReading, ...]:
 def _attributes(type: int, config: int, given: dict[str, int]) -> object:
     struct = ffi.new("struct perf_event_attr *")
     struct.size = ffi.sizeof("struct perf_event_attr")
+    if not hasattr(type, "__index__"):
+        raise TypeError("type must be an integer, a PERF_TYPE_… of lib; PerfEvent.software() and its kin take names")
     struct.type = unsigned(type, 32, "type")
     struct.config = unsigned(config, 64, "config")
     struct.disabled = 1

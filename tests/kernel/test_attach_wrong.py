@@ -135,3 +135,8 @@ def test_what_the_kernel_would_cut_or_not_explain_is_a_value_error(one_program, 
     _, program = one_program("attach_kernel", "by_kprobe")
     with pytest.raises(ValueError, match=why):
         getattr(program, method)(**arguments)
+
+
+def test_a_perf_event_that_is_named_says_who_takes_names():
+    with pytest.raises(TypeError, match=r"type must be an integer, .*PerfEvent\.software\(\) and its kin take names"):
+        bpf.PerfEvent("cpu_clock", pid=0)

@@ -296,3 +296,22 @@ def test_a_live_view_uses_the_screen_of_a_terminal_and_gives_it_back():
     lines = re.sub(r"\x1b\[[?\d]*[A-Za-z]", "", shown.replace("\x1b[H", "\n")).splitlines()
     assert len(lines) > 10
     assert max(map(len, lines)) <= 60
+
+
+BUSY = """
+def burn():
+    number = 0
+    while True:
+        number = pow(3, 100003, 1000003) + number
+burn()
+"""
+
+
+def test_profile_names_the_functions_that_a_process_is_in(example):
+    with subprocess.Popen([sys.executable, "-c", BUSY]) as busy:
+        try:
+            out = example("profile.py", 1, busy.pid).end()
+        finally:
+            busy.kill()
+    assert re.search(rf"^\d+ samples of \S+ \({busy.pid}\)$", out, re.MULTILINE), out
+    assert re.search(r"^    \w+\+0x[0-9a-f]+ \[/.*\]$", out, re.MULTILINE), out

@@ -32,6 +32,7 @@ TOPICS = {
     "The trace (trace_pipe)": "TracePipe TraceLine LostEvents",
     "BTF": """
         Btf BtfType BtfMember BtfParam BtfEnumerator BtfVariable BtfExt BtfFuncInfo BtfLineInfo""",
+    "Names for addresses": "Symbolizer Frame",
     "Enumerations and flags": """
         ProgType MapType AttachType LinkType BtfKind BpfCmd PerfEventType ProbeAttachMode CgroupIterOrder MapFlags
         UpdateFlags ProgFlags TestRunFlags AttachFlags XdpFlags""",
@@ -47,6 +48,7 @@ TOPICS = {
 PAGES = {
     "Objects": "guide", "Programs": "programs", "Links and perf events": "attach", "Maps": "maps",
     "Global variables": "guide", "Values": "types", "Events": "events", "The trace (trace_pipe)": "guide", "BTF": "btf",
+    "Names for addresses": "maps",
     "Errors": "errors", "Privileges and limits": "security", "What libbpf asks the kernel": "raw",
     "The way out to C": "raw",
 }  # fmt: skip

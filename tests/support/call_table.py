@@ -146,6 +146,7 @@ def things():
     made |= {"loader": opened("basic").gen_loader(), "storage key": bpf.CgroupStorageKey(1, 0)}
     made |= {"cpu entry": bpf.CpuEntry(1, 0)}
     made |= {"dev entry": bpf.DevEntry(1, "lo", 0), "frame": bpf.StackFrame(b"", 0, 0)}
+    made |= {"symbolizer": bpf.Symbolizer(), "symbolized": bpf.Frame(0, None, None, None)}
     made |= {"place": bpf.InsnPlace(0, 0, 0)}
     made |= {"struct ops": loaded("struct_ops").maps["with_link"], "pointer": bpf.pointer(basic)}
     made |= {"tc hook": net.TcHook("lo", "ingress"), "tc filter": net.TcFilter(1, 1, 1)}

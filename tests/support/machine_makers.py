@@ -304,6 +304,8 @@ MAKERS: dict[str, tuple[type, Callable[[World, random.Random], Any]]] = {
     "cpu entry": (bpf.CpuEntry, lambda w, d: bpf.CpuEntry(d.randrange(9), 0)),
     "dev entry": (bpf.DevEntry, lambda w, d: bpf.DevEntry(1, "lo", 0)),
     "stack frame": (bpf.StackFrame, lambda w, d: bpf.StackFrame(b"", 0, 0)),
+    "symbolizer": (bpf.Symbolizer, lambda w, d: bpf.Symbolizer()),
+    "symbolized": (bpf.Frame, lambda w, d: bpf.Frame(0, None, None, None)),
     "insn place": (bpf.InsnPlace, lambda w, d: bpf.InsnPlace(0, 0, 0)),
     "struct ops": (
         bpf.StructOps,

@@ -1,0 +1,189 @@
+"""Names for addresses, of stacks and others: functions of the kernel, and of what a process has mapped. No C."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from typing import NamedTuple
+
+from ._arguments import integer, unsigned
+from ._probe_files import symbols as symbols_of
+from .errors import LibbpfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, SupportsIndex
+
+    from ._map_stacks import StackFrame
+
+__all__ = ["Frame", "Symbolizer"]
+
+KERNEL = 1 << 63
+"""Addresses from here on are the kernel's, on the machines that there are BPF stacks on."""
+
+KALLSYMS = "/proc/kallsyms"
+
+MOST_FILES, MOST_PROCESSES = 256, 1024
+"""What a symbolizer keeps in memory: when there are more it begins anew."""
+
+Table = tuple[list[int], list[tuple[int, str]]]
+"""Where functions begin, in order, and of each where it ends and its name."""
+
+
+class Frame(NamedTuple):
+    """What is at an address: `name` is the function's and `offset` how many bytes behind its beginning it is.
+
+    `module` is the file that a process has there, or the kernel's module, ``bpf`` for BPF programs, ``None`` for the
+    kernel itself. Where no function is known `name` is ``None``, and `offset` the place in the file; where nothing is
+    known all are ``None``, but for the address. As text: ``name+0x1c [module]``, ``module+0x1c`` or the address.
+    """
+
+    address: int | None
+    name: str | None
+    offset: int | None
+    module: str | None
+
+    def __str__(self) -> str:
+        if self.name is not None:
+            return f"{self.name}+{self.offset:#x}" + (f" [{self.module}]" if self.module is not None else "")
+        return f"{self.address:#018x}" if self.module is None else f"{self.module}+{self.offset:#x}"
+
+
+class Symbolizer:
+    """What finds the names of addresses.
+
+    It reads the kernel's list of symbols (``/proc/kallsyms``, 0.1 s) when it first needs it, and keeps that, so that
+    one is not for ever: modules and BPF programs come and go. The kernel shows its addresses to whoever has CAP_SYSLOG
+    (and ``kernel.kptr_restrict`` less than 2); to others, and of processes that they may not look at or that are gone,
+    frames have no names.
+    """
+
+    def __init__(self) -> None:
+        self._kernel: Table | None = None
+        self._processes: dict[int, _Mappings] = {}
+        self._files: dict[tuple[int, ...], Table] = {}
+
+    def find(self, address: SupportsIndex | StackFrame, pid: int | None = None) -> Frame:
+        """Say what is at an address, of the kernel or, by `pid`, of a process.
+
+        A frame of a `StackTrace` with build ids is taken too. Of a file the symbol table is read, and that for linking,
+        which a file that was stripped still has. What a process has compiled itself (JIT) has no names.
+        """
+        place: Any = address
+        # By what it has: that class costs an import.
+        if not isinstance(place, int) and hasattr(place, "build_id"):
+            if place.build_id is not None:
+                return Frame(None, None, place.offset, place.build_id.hex())
+            place = place.ip
+        number = unsigned(place, 64, "address")
+        process = None if pid is None else integer(pid, "pid")
+        if number >= KERNEL:
+            return self._find_of_kernel(number)
+        return Frame(number, None, None, None) if process is None else self._find_of_process(number, process)
+
+    def _find_of_kernel(self, address: int) -> Frame:
+        if self._kernel is None:
+            try:
+                with open(KALLSYMS, encoding="utf-8", errors="replace") as file:
+                    self._kernel = parse(file)
+            except OSError:
+                self._kernel = [], []
+        starts, found = self._kernel
+        at = bisect_right(starts, address) - 1
+        if at < 0:
+            return Frame(address, None, None, None)
+        name, _, module = found[at][1].partition("\t")
+        return Frame(address, name, address - starts[at], module.strip("[]") or None)
+
+    def _find_of_process(self, address: int, pid: int) -> Frame:
+        process = self._processes.get(pid)
+        if process is None or not process.has(address):
+            # New, or it has mapped more meanwhile.
+            if len(self._processes) >= MOST_PROCESSES:
+                self._processes.clear()
+            process = self._processes[pid] = _Mappings(pid)
+        if not process.has(address):
+            return Frame(address, None, None, None)
+        path, place, module = process.file_of(address)
+        starts, found = self._table_of(path) if path else ([], [])
+        at = bisect_right(starts, place) - 1
+        if at >= 0 and place < found[at][0]:
+            return Frame(address, found[at][1], place - starts[at], module)
+        return Frame(address, None, place, module)
+
+    def _table_of(self, path: str) -> Table:
+        try:
+            seen = os.stat(path)
+            key = (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
+            if key not in self._files:
+                if len(self._files) >= MOST_FILES:
+                    self._files.clear()
+                self._files[key] = table_of(path)
+            return self._files[key]
+        except (OSError, LibbpfError):
+            # Gone, nothing that has functions, or malformed.
+            return [], []
+
+
+class _Mappings:
+    """What of files a process may execute, at which addresses."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._found: list[tuple[int, int, int, int, str]] = []
+        try:
+            with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as file:
+                for line in file:
+                    range_, may, offset, _, inode, *name = line.rstrip("\n").split(None, 5)
+                    if "x" in may and name:
+                        start, end = (int(each, 16) for each in range_.split("-"))
+                        self._found.append((start, end, int(offset, 16), int(inode), name[0]))
+        except OSError:
+            # It is gone, or not to be looked at.
+            self._found.clear()
+
+    def _at(self, address: int) -> int:
+        return bisect_right(self._found, (address, KERNEL)) - 1
+
+    def has(self, address: int) -> bool:
+        """Tell whether a file is there."""
+        at = self._at(address)
+        return at >= 0 and address < self._found[at][1]
+
+    def file_of(self, address: int) -> tuple[str, int, str]:
+        """Give where the file of an address can be opened, if anywhere, the place in it, and its name."""
+        start, end, offset, inode, name = self._found[self._at(address)]
+        path = f"/proc/{self._pid}/map_files/{start:x}-{end:x}"
+        # That is the file itself, whatever has its name now; without CAP_SYS_ADMIN it may not be opened.
+        if not os.access(path, os.R_OK):
+            path = f"/proc/{self._pid}/root{name}"
+            try:
+                path = path if inode and os.stat(path).st_ino == inode else ""
+            except OSError:
+                path = ""
+        return path, address - start + offset, name
+
+
+def parse(lines: Iterable[str]) -> Table:
+    """Read a list of the kernel's symbols; it is empty where the kernel hides them."""
+    found = []
+    for line in lines:
+        start, kind, name = line.rstrip("\n").split(" ", 2)
+        if kind in "TtWw":
+            found.append((int(start, 16), name))
+    # Who may not see them is given zeroes.
+    found = sorted(each for each in found if each[0])
+    return [start for start, _ in found], [(KERNEL, name) for _, name in found]
+
+
+def table_of(path: str) -> Table:
+    """Read the functions of a file, by their places in it; of several names for one the plainest."""
+    best: dict[int, tuple[tuple[int, int, str], int]] = {}
+    for name, _, offset, size in symbols_of(path):
+        if offset is not None and size:
+            rank = (len(name) - len(name.lstrip("_")), len(name), name)
+            if offset not in best or rank < best[offset][0]:
+                best[offset] = rank, offset + size
+    starts = sorted(best)
+    return starts, [(best[start][1], best[start][0][2]) for start in starts]

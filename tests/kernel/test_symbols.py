@@ -1,0 +1,121 @@
+"""Names for addresses of processes: their own files, deleted ones and those of another mount namespace."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import libbpf_cffi as bpf
+from libbpf_cffi import _libbpf, symbols
+
+MAPS_IT = """
+import ctypes, os, sys
+held = ctypes.CDLL(sys.argv[1])
+print(ctypes.cast(held.PyInit__libbpf, ctypes.c_void_p).value, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def mapping():
+    """Start processes that map a file of Python's, and give their pids and where it begins to initialise itself."""
+    started = []
+
+    def start(path, *before):
+        process = subprocess.Popen(
+            [*before, sys.executable, "-c", MAPS_IT, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        return process, int(process.stdout.readline())
+
+    yield start
+    for process in started:
+        process.communicate("")
+
+
+def own(function):
+    return ctypes.cast(function, ctypes.c_void_p).value
+
+
+def test_a_function_of_this_process_is_named_with_its_file():
+    found = bpf.Symbolizer().find(own(ctypes.CDLL(None).getpid) + 1, os.getpid())
+    assert (found.name, found.offset) == ("getpid", 1)
+    assert os.path.basename(found.module).startswith("libc.so")
+    assert str(found) == f"getpid+0x1 [{found.module}]"
+
+
+def test_what_is_behind_a_function_is_a_place_in_the_file(mapping):
+    found = bpf.Symbolizer().find(own(ctypes.CDLL(_libbpf.__file__).PyInit__libbpf), os.getpid())
+    end = max(each.offset + each.size for each in bpf.probe.symbols(_libbpf.__file__) if each.name == found.name)
+    behind = bpf.Symbolizer().find(found.address + end - found_offset(found), os.getpid())
+    assert (behind.name, behind.module, behind.offset) == (None, _libbpf.__file__, end)
+    assert str(behind) == f"{_libbpf.__file__}+{end:#x}"
+
+
+def found_offset(found):
+    return next(each.offset for each in bpf.probe.symbols(found.module) if each.name == found.name)
+
+
+def test_a_file_that_is_mapped_later_is_found():
+    symbolizer = bpf.Symbolizer()
+    assert symbolizer.find(own(ctypes.CDLL(None).getpid), os.getpid()).name == "getpid"
+    symbolizer._processes[os.getpid()]._found.clear()
+    assert symbolizer.find(own(ctypes.CDLL(None).getpid), os.getpid()).name == "getpid"
+
+
+@pytest.mark.usefixtures("root")
+def test_a_file_that_was_deleted_and_replaced_is_read_all_the_same(mapping, tmp_path):
+    copy = tmp_path / "copy.so"
+    shutil.copy(_libbpf.__file__, copy)
+    process, address = mapping(copy)
+    copy.unlink()
+    copy.write_bytes(b"something else")
+    found = bpf.Symbolizer().find(address, process.pid)
+    assert (found.name, found.offset, found.module) == ("PyInit__libbpf", 0, f"{copy} (deleted)")
+
+
+@pytest.mark.usefixtures("root")
+def test_a_file_of_another_mount_namespace_is_read_there(mapping, tmp_path, monkeypatch):
+    script = f'mount -t tmpfs none {tmp_path} && cp {_libbpf.__file__} {tmp_path}/copy.so && exec "$@"'
+    process, address = mapping(tmp_path / "copy.so", "unshare", "-m", "sh", "-ec", script, "sh")
+    assert bpf.Symbolizer().find(address, process.pid).name == "PyInit__libbpf"
+    # As without CAP_SYS_ADMIN, which /proc/PID/map_files wants.
+    monkeypatch.setattr(symbols.os, "access", lambda *_: False)
+    assert bpf.Symbolizer().find(address, process.pid).name == "PyInit__libbpf"
+
+
+def test_a_file_that_has_taken_the_place_of_another_is_not_mistaken_for_it(mapping, tmp_path, monkeypatch):
+    copy = tmp_path / "copy.so"
+    shutil.copy(_libbpf.__file__, copy)
+    process, address = mapping(copy)
+    copy.unlink()
+    deleted = tmp_path / "copy.so (deleted)"
+    shutil.copy(_libbpf.__file__, deleted)
+    monkeypatch.setattr(symbols.os, "access", lambda *_: False)
+    found = bpf.Symbolizer().find(address, process.pid)
+    assert (found.name, found.module) == (None, str(deleted))
+
+
+def test_of_a_process_that_is_gone_nothing_is_known():
+    assert bpf.Symbolizer().find(0x401000, 4194305) == (0x401000, None, None, None)
+
+
+def test_files_and_processes_are_kept_only_so_many(monkeypatch):
+    monkeypatch.setattr(symbols, "MOST_FILES", 1)
+    monkeypatch.setattr(symbols, "MOST_PROCESSES", 1)
+    symbolizer = bpf.Symbolizer()
+    for function in (ctypes.CDLL(None).getpid, ctypes.CDLL(_libbpf.__file__).PyInit__libbpf):
+        assert symbolizer.find(own(function), os.getpid()).name
+    symbolizer.find(1, 4194305)
+    assert (len(symbolizer._files), list(symbolizer._processes)) == (1, [4194305])
+
+
+def test_of_several_names_the_plainest_is_taken():
+    starts, found = symbols.table_of("/proc/self/exe")
+    assert starts == sorted(set(starts))
+    assert all(start < end and name for start, (end, name) in zip(starts, found, strict=True))
