@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,13 +210,37 @@ static int check_names(struct elf_file *file, uint64_t index, const struct elf_s
 	return 0;
 }
 
+/*
+ * libbpf takes a function that the file only imports for one at its very beginning, and a probe of many places breaks the
+ * header of the file in memory there, in silence. So in the copy such symbols are of no type.
+ */
+static void forget_imported(struct elf_file *file, const struct elf_section *table)
+{
+	uint64_t count = table->size / table->entry, i;
+
+	for (i = 0; i < count; i++) {
+		unsigned char *symbol = (unsigned char *)file->memory + table->offset + i * table->entry;
+		unsigned char *info = symbol + (file->is64 ? offsetof(Elf64_Sym, st_info) : offsetof(Elf32_Sym, st_info));
+		uint16_t section;
+
+		memcpy(&section, symbol + (file->is64 ? offsetof(Elf64_Sym, st_shndx) : offsetof(Elf32_Sym, st_shndx)),
+		       sizeof(section));
+		if (section == SHN_UNDEF)
+			*info = ELF64_ST_INFO(ELF64_ST_BIND(*info), STT_NOTYPE);
+	}
+}
+
 static int check_symbols(struct elf_file *file, uint64_t index, const struct elf_section *table)
 {
 	int error = lbc_elf_check_table(file, index, file->is64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym));
 
 	if (!error)
 		error = lbc_elf_check_strings(file, index, table->link);
-	return error ? error : check_names(file, index, table);
+	if (!error)
+		error = check_names(file, index, table);
+	if (!error)
+		forget_imported(file, table);
+	return error;
 }
 
 static int check_section(struct elf_file *file, uint64_t index, uint64_t symbols)
@@ -264,7 +289,7 @@ static int check_copy(int fd, struct elf_file *original)
 	void *memory;
 	int error;
 
-	memory = mmap(NULL, file.size, PROT_READ, MAP_PRIVATE, fd, 0);
+	memory = mmap(NULL, file.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		return -errno;
 	file.memory = memory;

@@ -390,6 +390,17 @@ def test_many_missing_functions_are_named(only, library):
         program.attach_uprobe_multi(library, syms=["lbc_sub", "lbc_ad"])
 
 
+@MULTI
+def test_what_a_file_only_imports_is_no_function_of_it(only, program_file):
+    _, program = only("by_uprobe_multi")
+    with program.attach_uprobe_multi(program_file, "*") as link:
+        assert 0 not in link.info.details["offsets"]
+    with pytest.raises(bpf.LibbpfError, match=r"no function .* fits '__libc_start_m\*'"):
+        program.attach_uprobe_multi(program_file, "__libc_start_m*")
+    with pytest.raises(bpf.LibbpfError, match="no function '__libc_start_main'"):
+        program.attach_uprobe_multi(program_file, syms=["lbc_add", "__libc_start_main"])
+
+
 def test_a_plain_uprobe_is_not_attached_to_many(only, library):
     _, program = only("by_uprobe")
     with pytest.raises(ValueError, match=r"uprobe\.multi"):
