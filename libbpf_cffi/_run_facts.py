@@ -273,7 +273,6 @@ _NEEDS = {
     "lirc_mode2": "an infrared device (net.prog_attach(): it has no link, and would outlast this command)",
     "netfilter": "a netfilter hook and a priority",
     "syscall": "to be run, not attached",
-    "struct_ops": "its struct_ops map to be attached",
     "kprobe": 'a place, as in SEC("kprobe/FUNCTION"), SEC("uprobe/FILE:FUNCTION"), SEC("usdt/FILE:PROVIDER:NAME")',
     "tracepoint": 'a tracepoint in its section, as in SEC("tracepoint/CATEGORY/NAME")',
     "raw_tracepoint": 'a tracepoint in its section, as in SEC("raw_tp/NAME")',

@@ -180,6 +180,8 @@ class Object(Loading):
                 for name, program in self._programs.items():
                     if not (lib.bpf_program__autoload(program) and lib.bpf_program__autoattach(program)):
                         continue
+                    if lib.bpf_program__type(program) == lib.BPF_PROG_TYPE_STRUCT_OPS:
+                        continue  # a member of a map, which is attached below
                     try:
                         links[name] = self._attachable(name).attach()
                     except NotSupportedError as error:

@@ -161,6 +161,8 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
         kind = kind.lstrip("?")
         if error == errno.EOPNOTSUPP and kind in ("iter", "iter.s"):
             return f"an iterator of {target!r} is attached by attach_iter() with {NEEDED[target]}"
+        if error == errno.EOPNOTSUPP and self.type == lib.BPF_PROG_TYPE_STRUCT_OPS:
+            return "it is attached with the map that has it as a member: Map.attach_struct_ops()"
         if error == errno.EOPNOTSUPP:
             if method_of(self.type, self.expected_attach_type, self.section_name) == "test_run":
                 return "a program of this kind is not attached but called: program(…), or test_run()"

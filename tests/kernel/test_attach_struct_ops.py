@@ -107,3 +107,14 @@ def test_a_closed_map_takes_no_place(loaded):
     other.close()
     with loaded("attach_struct_ops").maps["first"].attach_struct_ops() as link, pytest.raises(bpf.ClosedError):
         link.update_map(closed)
+
+
+def test_programs_that_a_map_attaches_are_not_called_left_out(loaded):
+    obj = loaded("attach_struct_ops")
+    for name in ("second", "different"):
+        obj.maps[name].autoattach = False
+    assert set(obj.attach()) == {"first"}
+    assert not obj.skipped
+    program = next(iter(obj.programs.values()))
+    with pytest.raises(bpf.NotSupportedError, match=r"the map that has it as a member: Map\.attach_struct_ops\(\)"):
+        program.attach()
