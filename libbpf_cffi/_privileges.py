@@ -59,6 +59,18 @@ def lockdown() -> str:
     return "" if level == "none" else level
 
 
+def _memlock() -> str:
+    """Give how many bytes of BPF's this process may have, ``unlimited`` where the kernel does not count them so."""
+    major, _, rest = _read("/proc/sys/kernel/osrelease").partition(".")
+    minor = rest.partition(".")[0].partition("-")[0]
+    if not (major.isdecimal() and minor.isdecimal() and (int(major), int(minor)) < (5, 11)):
+        return "unlimited"
+    for line in _read("/proc/self/limits").splitlines():
+        if line.startswith("Max locked memory"):
+            return line.split()[3]
+    return "unlimited"
+
+
 def obstacles() -> list[str]:
     """List, in words, the system's settings that refuse BPF to a process that has the capabilities or has not."""
     found = []
@@ -69,4 +81,10 @@ def obstacles() -> list[str]:
         found.append("the kernel is locked down (lockdown=integrity): it may refuse programs that steer the kernel")
     if missing("CAP_BPF") and _read("/proc/sys/kernel/unprivileged_bpf_disabled").strip() in ("1", "2"):
         found.append("kernel.unprivileged_bpf_disabled forbids BPF without CAP_BPF")
+    locked = _memlock() if missing("CAP_SYS_RESOURCE") else "unlimited"
+    if locked != "unlimited":
+        found.append(
+            f"before Linux 5.11 maps and programs count as locked memory, of which this process may have {locked} "
+            f"bytes: raise `ulimit -l` (RLIMIT_MEMLOCK), as libbpf does with CAP_SYS_RESOURCE"
+        )
     return found

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -170,3 +173,32 @@ except ValueError:
 """
     )
     assert said in ("not needed\n", RAISED)
+
+
+FEW_LOCKED = """
+import resource
+import capability_matrix as matrix
+import libbpf_cffi as bpf
+resource.setrlimit(resource.RLIMIT_MEMLOCK, (1 << 16, 1 << 16))
+matrix.give_up([matrix.NUMBERS["CAP_BPF"]])
+try:
+    bpf.Map.create("array", "u32", "u64", 1 << 16).close()
+except bpf.LibbpfPermissionError as error:
+    print(error.hint)
+else:
+    print("created")
+"""
+
+
+@pytest.mark.every_kernel
+@pytest.mark.usefixtures("root")
+def test_where_maps_count_as_locked_memory_the_error_says_so(kernel_has):
+    path = os.pathsep.join(each for each in sys.path if each)
+    environment = {**os.environ, "PYTHONPATH": path}
+    command = [sys.executable, "-c", FEW_LOCKED]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert not said.stderr
+    if kernel_has("charged_maps"):
+        assert said.stdout == "created\n"
+    else:
+        assert "of which this process may have 65536 bytes: raise `ulimit -l` (RLIMIT_MEMLOCK)" in said.stdout

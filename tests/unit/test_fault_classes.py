@@ -113,7 +113,10 @@ CLASSES: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
         ),
     }),
     13: ("a limit of locked memory", {
-        "kernel/test_tokens.py": ("the_limit_of_locked_memory_can_be_set_before_the_first_load_only",),
+        "kernel/test_tokens.py": (
+            "the_limit_of_locked_memory_can_be_set_before_the_first_load_only",
+            "where_maps_count_as_locked_memory_the_error_says_so",
+        ),
     }),
     14: ("a kernel that is too old", {
         "kernel/test_maps.py": ("a_type_of_a_newer_kernel_is_taken_and_refused_by_this_one",),
