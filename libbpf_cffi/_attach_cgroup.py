@@ -9,6 +9,7 @@ from ._attach_place import LinkId, Place, wrong_type
 from ._check import failure
 from ._ffi import Options, lib
 from ._program import ProgramBase
+from .errors import LibbpfPermissionError
 from .links import Link
 
 TYPE_CHECKING = False
@@ -100,5 +101,8 @@ def _as_link(neighbour: Neighbour, fd: int, attach_type: int) -> Neighbour:
     number = neighbour if isinstance(neighbour, int) else getattr(neighbour, "id", None)
     if number is None:
         return neighbour
-    link = NetLinks().find(lib.BPF_LINK_TYPE_CGROUP, _targets.inode(fd), attach_type, number)
+    try:
+        link = NetLinks().find(lib.BPF_LINK_TYPE_CGROUP, _targets.inode(fd), attach_type, number)
+    except LibbpfPermissionError:
+        link = None  # attaching needs less than listing the links
     return neighbour if link is None else LinkId(link)

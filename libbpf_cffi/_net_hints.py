@@ -9,6 +9,7 @@ import os
 from . import _privileges
 from ._ffi import Options, ffi, lib
 from ._targets import cgroup_hint, interface_name
+from .errors import LibbpfPermissionError
 
 __all__ = [
     "bpf_name",
@@ -29,7 +30,10 @@ def bpf_name(prog_id: int) -> str:
     """Say which program has an id, with its name if the kernel lets us look."""
     from ._net_links import program_name
 
-    name = program_name(prog_id)
+    try:
+        name = program_name(prog_id)
+    except LibbpfPermissionError:
+        name = ""
     return f"program {prog_id} ({name!r})" if name else f"program {prog_id}"
 
 

@@ -6,8 +6,9 @@ import errno
 import os
 from itertools import starmap
 
-from ._check import MOMENTARY, failure
+from ._check import MOMENTARY, by_id_hint, failure
 from ._ffi import ffi, lib, text
+from .errors import LibbpfPermissionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,16 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = ["NetLinks", "program_name", "xdp_link"]
 
+REFUSED = (errno.EPERM, errno.EACCES)
+"""What the kernel says to whom it does not let look: that is no answer either."""
 
-def _info(opener: Callable[[int], int], number: int, get: Callable[..., int], info: CData, size: int) -> bool:
-    """Fill the info of a thing by its id; tell whether the kernel lets us, and still has it."""
+
+def _info(
+    opener: Callable[[int], int], number: int, get: Callable[..., int], info: CData, size: int, what: str
+) -> bool:
+    """Fill the info of a thing by its id; tell whether the kernel still has it."""
     made: list[int] = []
     try:
         made.extend(starmap(opener, ((number,),)))
         result = made[0] if made[0] < 0 else get(made[0], info, ffi.new("__u32 *", size))
         # EAGAIN is of a link that is still being made (bpf_link_by_id() in the kernel).
-        if -result in MOMENTARY and result != -errno.EAGAIN:
-            raise failure(-result, f"ask what has the number {number}")
+        if -result in (*MOMENTARY, *REFUSED) and result != -errno.EAGAIN:
+            raise failure(-result, f"ask for {what} {number}", by_id_hint)
         return result >= 0
     finally:
         if made and made[0] >= 0:
@@ -34,10 +40,14 @@ def _info(opener: Callable[[int], int], number: int, get: Callable[..., int], in
 
 
 def program_name(prog_id: int) -> str:
-    """Give a program's name by its id, as far as the kernel keeps it (15 bytes); empty if it may not be asked."""
+    """Give a program's name by its id, as far as the kernel keeps it (15 bytes); empty if it has none or is gone.
+
+    It needs CAP_SYS_ADMIN (`LibbpfPermissionError`).
+    """
     info = ffi.new("struct bpf_prog_info *")
     size = ffi.sizeof("struct bpf_prog_info")
-    if not _info(lib.bpf_prog_get_fd_by_id, prog_id, lib.bpf_prog_get_info_by_fd, info, size):
+    get = lib.bpf_prog_get_info_by_fd
+    if not _info(lib.bpf_prog_get_fd_by_id, prog_id, get, info, size, "the name of program"):
         return ""
     return text(info.name)
 
@@ -45,7 +55,7 @@ def program_name(prog_id: int) -> str:
 class NetLinks:
     """Every link of XDP, of a control group and of a network namespace, by what it attaches to what.
 
-    Empty where the kernel does not let us look (without CAP_SYS_ADMIN, and before Linux 5.8).
+    Empty before Linux 5.8. It needs CAP_SYS_ADMIN (`LibbpfPermissionError`).
     """
 
     __slots__ = ("_ids",)
@@ -64,13 +74,13 @@ def _all() -> Iterator[tuple[tuple[int, int, int, int], int]]:
     at = 0
     while True:
         result = lib.bpf_link_get_next_id(at, following)
-        if -result in MOMENTARY:
-            raise failure(-result, "list the links of the kernel")
+        if -result in (*MOMENTARY, *REFUSED):
+            raise failure(-result, "list the links of the kernel", by_id_hint)
         if result:
             return
         at = following[0]
         info = ffi.new("struct bpf_link_info *")
-        if not _info(lib.bpf_link_get_fd_by_id, at, lib.bpf_link_get_info_by_fd, info, size):
+        if not _info(lib.bpf_link_get_fd_by_id, at, lib.bpf_link_get_info_by_fd, info, size, "link"):
             continue
         if info.type == lib.BPF_LINK_TYPE_XDP:
             yield (info.type, info.xdp.ifindex, lib.BPF_XDP, info.prog_id), at
@@ -81,5 +91,8 @@ def _all() -> Iterator[tuple[tuple[int, int, int, int], int]]:
 
 
 def xdp_link(ifindex: int, prog_id: int) -> int | None:
-    """Give the id of the link by which an interface has an XDP program, or ``None``."""
-    return NetLinks().find(lib.BPF_LINK_TYPE_XDP, ifindex, lib.BPF_XDP, prog_id)
+    """Give the id of the link by which an interface has an XDP program; ``None`` if it may not be asked for, too."""
+    try:
+        return NetLinks().find(lib.BPF_LINK_TYPE_XDP, ifindex, lib.BPF_XDP, prog_id)
+    except LibbpfPermissionError:
+        return None

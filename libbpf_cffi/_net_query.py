@@ -8,7 +8,7 @@ import os
 from . import _log
 from ._attach_methods import advice
 from ._attach_place import Place
-from ._check import MOMENTARY, check, failure
+from ._check import ENOTSUPP, MOMENTARY, check, failure
 from ._ffi import Options, ffi, lib, unsigned
 from ._net_enums import AttachFlags, XdpAttachMode
 from ._net_hints import cgroup_attach_hint, lirc_hint, mprog_hint, netkit_hint, netns_hint, sockmap_hint
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._attach_place import Neighbour
+    from ._check import Hint
     from ._net_target import SomeProgram, Target
     from ._netlink import Classifier
     from ._targets import Netns
@@ -49,6 +50,12 @@ WITHOUT_LINK = (
     lib.BPF_LIRC_MODE2,
 )
 """What ``bpf_prog_attach()`` of kernel/bpf/syscall.c takes."""
+
+LACKING = (errno.EINVAL, errno.E2BIG, errno.EOPNOTSUPP, ENOTSUPP)
+"""What a kernel says of a kind of programs, or a field of the question, that it does not know or was built without."""
+
+NO_PRIMARY_NETKIT = (errno.ENXIO, errno.EACCES)
+"""What it says of netkit on an interface of another kind, and on the peer of a pair: such a one has no programs."""
 
 
 def _hint(
@@ -251,7 +258,9 @@ def query(target: int, kind: int, query_flags: int = 0) -> ProgQuery | int:
 def attached(interface: str | int, *, netns: Netns = None) -> list[Attached]:
     """List the programs of an interface: XDP, TCX, netkit, and the classifiers of traffic control.
 
-    `netns` is the interface's network namespace, if it is another one. A kind that the kernel lacks has none.
+    `netns` is the interface's network namespace, if it is another one. A kind that the kernel lacks has none. Asking
+    needs CAP_NET_ADMIN, and names and links of what is there CAP_SYS_ADMIN: `LibbpfPermissionError`, never less than
+    there is. `xdp_query` and `prog_query` give ids without the latter.
     """
     return in_netns(netns, _attached, interface)
 
@@ -269,13 +278,15 @@ def _attached(interface: str | int) -> list[Attached]:
         if prog_id and links is not None:
             link = links.find(lib.BPF_LINK_TYPE_XDP, ifindex, lib.BPF_XDP, prog_id)
             found.append(Attached(f"xdp/{mode}", prog_id, program_name(prog_id), link))
+    action = f"ask for the programs of {interface!r}"
     for hook, kind in ANY_INTERFACE_HOOKS:
         answer = query(ifindex, kind)
-        if isinstance(answer, ProgQuery):
-            found += [
-                Attached(hook, each.prog_id, program_name(each.prog_id), each.link_id or None)
-                for each in answer.programs
-            ]
+        if isinstance(answer, int) and kind in INTERFACE_TYPES[2:] and answer in NO_PRIMARY_NETKIT:
+            continue
+        found += [
+            Attached(hook, each.prog_id, program_name(each.prog_id), each.link_id or None)
+            for each in _told(answer, action, lambda error: mprog_hint(error, ifindex, lib.BPF_TCX_INGRESS, ""))
+        ]
     directions = {INGRESS: "tc/ingress", EGRESS: "tc/egress"}
     for each in _classifiers(ifindex):
         hook = directions.get(each.parent, f"tc/{each.parent >> 16:x}:{each.parent & 0xFFFF or ''}")
@@ -283,6 +294,15 @@ def _attached(interface: str | int) -> list[Attached]:
             Attached(hook, each.prog_id, program_name(each.prog_id), handle=each.handle, priority=each.priority)
         )
     return found
+
+
+def _told(answer: ProgQuery | int, action: str, hint: Hint) -> tuple[QueriedProg, ...]:
+    """Give the programs of an answer, none of a kind that the kernel lacks; any other refusal is raised."""
+    if isinstance(answer, ProgQuery):
+        return answer.programs
+    if answer not in LACKING:
+        check(-answer, action, hint)
+    return ()
 
 
 def _classifiers(ifindex: int) -> list[Classifier]:
@@ -297,28 +317,31 @@ def _classifiers(ifindex: int) -> list[Classifier]:
 def attached_cgroup(cgroup: str | os.PathLike[str] | int, *, query_flags: int = 0) -> list[Attached]:
     """List the programs of a control group, of every attach type; `hook` is its name, such as "cgroup_inet_egress".
 
-    With `query_flags` ``BPF_F_QUERY_EFFECTIVE`` (1), those that run for its processes, from the groups above it too.
+    With `query_flags` ``BPF_F_QUERY_EFFECTIVE`` (1), those that run for its processes, from the groups above it too,
+    whose links are not told. The rights that it needs are those of `attached`.
     """
+
+    def hint(error: int) -> str | None:
+        return cgroup_attach_hint(error, cgroup, fd, 0, ordered=False)
+
     found = []
     opened = _cgroup(cgroup)
+    action = f"ask for the programs of {opened.name}"
     with opened as fd:
         links: NetLinks | None = None
         number = inode(fd)
         known = False
+        answer: ProgQuery | int = errno.EINVAL
         for kind in sorted((*CGROUP_TYPES, lib.BPF_LSM_CGROUP)):
             answer = query(fd, kind, query_flags)
             known = known or isinstance(answer, ProgQuery)
-            if not isinstance(answer, ProgQuery) or not answer.programs:
-                continue
-            links = links or NetLinks()
-            for prog_id in answer.prog_ids:
-                link = links.find(lib.BPF_LINK_TYPE_CGROUP, number, kind, prog_id)
-                found.append(Attached(AttachType(kind).name.lower(), prog_id, program_name(prog_id), link))
+            for each in _told(answer, action, hint):
+                links = links or NetLinks()
+                link = links.find(lib.BPF_LINK_TYPE_CGROUP, number, kind, each.prog_id)
+                found.append(Attached(AttachType(kind).name.lower(), each.prog_id, program_name(each.prog_id), link))
         if not known:
-            action = f"ask for the programs of {opened.name}"
-            refused = query(fd, lib.BPF_CGROUP_INET_INGRESS, query_flags)
-            assert isinstance(refused, int)
-            check(-refused, action, lambda error: cgroup_attach_hint(error, cgroup, fd, 0, ordered=False))
+            assert isinstance(answer, int)
+            check(-answer, action, hint)
     return found
 
 
@@ -328,23 +351,23 @@ _cgroup = cgroup
 def attached_netns(netns: Netns = None, *, pid: int | None = None) -> list[Attached]:
     """List the programs of a network namespace: of sk_lookup, and its flow dissector.
 
-    `netns` and `pid` are as in `Program.attach_netns`. What its interfaces have, `attached` tells of each.
+    `netns` and `pid` are as in `Program.attach_netns`. What its interfaces have, `attached` tells of each. The rights
+    that it needs are those of `attached`.
     """
     found = []
     opened = _netns(netns, pid)
+    action = f"ask for the programs of {opened.name}"
     with opened as fd:
         links: NetLinks | None = None
         number = inode(fd)
         for hook, kind in (("flow_dissector", lib.BPF_FLOW_DISSECTOR), ("sk_lookup", lib.BPF_SK_LOOKUP)):
             answer = query(fd, kind)
-            if isinstance(answer, int):
-                if kind == lib.BPF_FLOW_DISSECTOR:
-                    check(-answer, f"ask for the programs of {opened.name}", netns_hint)
-                continue
-            for prog_id in answer.prog_ids:
+            if isinstance(answer, int) and kind == lib.BPF_FLOW_DISSECTOR:
+                check(-answer, action, netns_hint)
+            for each in _told(answer, action, netns_hint):
                 links = links or NetLinks()
-                link = links.find(lib.BPF_LINK_TYPE_NETNS, number, kind, prog_id)
-                found.append(Attached(hook, prog_id, program_name(prog_id), link))
+                link = links.find(lib.BPF_LINK_TYPE_NETNS, number, kind, each.prog_id)
+                found.append(Attached(hook, each.prog_id, program_name(each.prog_id), link))
     return found
 
 

@@ -1,9 +1,10 @@
 """The network: what is attached to it, and what attaches to it without a link.
 
 `attached`, `attached_cgroup` and `attached_netns` list the programs of an interface, a control group, a network
-namespace. `xdp_attach`, `TcHook` and `prog_attach` are libbpf's older ways, which leave a program attached when the
-process ends; `Program.attach_xdp` and its kin make links. Interfaces are named, or given by their number; a function
-that takes `netns` does its work in that network namespace: a name of ``ip netns``, a path, a descriptor.
+namespace; without the right to look they raise `LibbpfPermissionError`. `xdp_attach`, `TcHook` and `prog_attach` are
+libbpf's older ways, which leave a program attached when the process ends; `Program.attach_xdp` and its kin make links.
+Interfaces are named, or given by their number; a function that takes `netns` does its work in that network namespace:
+a name of ``ip netns``, a path, a descriptor.
 """
 
 from __future__ import annotations
