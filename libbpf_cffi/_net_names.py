@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["netfilter_family", "netfilter_hook", "xdp_flags"]
+__all__ = ["netfilter_family", "netfilter_hook", "netfilter_names", "xdp_flags"]
 
 _XDP_MODES = {
     "drv": lib.XDP_FLAGS_DRV_MODE,
@@ -46,6 +46,12 @@ def netfilter_family(value: str | int) -> int:
 def netfilter_hook(value: str | int) -> int:
     """Give a hook of netfilter by its name."""
     return _named(value, _HOOKS, "hooknum") if isinstance(value, str) else unsigned(value, 32, "hooknum")
+
+
+def netfilter_names(pf: int, hooknum: int) -> tuple[str, str]:
+    """Give the names of a protocol family and of a hook, or the numbers that have none, as text."""
+    families, hooks = ({number: name for name, number in each.items()} for each in (_FAMILIES, _HOOKS))
+    return families.get(pf, str(pf)), hooks.get(hooknum, str(hooknum))
 
 
 def _named(value: Any, names: dict[str, int], what: str) -> int:

@@ -8,7 +8,7 @@
         print(each.id, each.type.name, each.name)
     kernel.find_maps(name="events"), kernel.holders()["map", 7], kernel.pins()
 
-and at the prompt ``python -m libbpf_cffi.kernel [prog|map|link|btf|pins|perf] [--json]``. What is listed are records,
+and at the prompt ``python -m libbpf_cffi.kernel [prog|map|link|btf|pins|perf|net|cgroup]``. What is listed are records,
 which keep nothing alive: `Program.from_id`, `Map.from_id`, `Link.from_id` and `Btf.from_id` open one. What vanishes
 while it is listed is left out. All but `holders` needs CAP_SYS_ADMIN.
 """
@@ -28,6 +28,7 @@ from ._ffi import ffi, lib, text, unsigned
 from ._kernel_holders import GONE, Holder, PerfEvent, Pin, holders, perf_events, pinned, pins
 from ._kernel_open import NAME_MAX, ids
 from ._map_open import MAPS, fdinfo
+from ._net_links import program_name
 from ._pins import absolute_path, opening_hint
 from ._program_open import PROGRAMS
 from .errors import Error
@@ -249,58 +250,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """List at the prompt what the kernel holds; give the exit status."""
     from argparse import ArgumentParser
 
-    parser = ArgumentParser(prog="python -m libbpf_cffi.kernel", description="List the BPF that the kernel holds.")
-    parser.add_argument(
-        "what", nargs="?", choices=("prog", "map", "link", "btf", "pins", "perf"), default="prog", help="default: prog"
-    )
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    options = parser.parse_args(arguments)
+    from . import _kernel_table as table
+
     listing: dict[str, Callable[[], Sequence[Any]]] = {
         "prog": programs, "map": maps, "link": links, "btf": btfs, "pins": pins, "perf": perf_events,
     }  # fmt: skip
+    parser = ArgumentParser(prog="python -m libbpf_cffi.kernel", description="List the BPF that the kernel holds.")
+    add = parser.add_argument
+    add("what", nargs="?", choices=(*listing, "net", "cgroup"), default="prog", help="default: prog")
+    add("targets", nargs="*", metavar="INTERFACE|PATH", help="of net and cgroup; default: all there are")
+    add("--id", type=int, metavar="N", help="only what has this id; of net, cgroup and perf, of this program")
+    add("--name", metavar="PATTERN", help="only what has such a name; of links, net and cgroup, the program's")
+    add("--json", action="store_true", help="as JSON")
+    options = parser.parse_intermixed_args(arguments)
+    what = options.what
+    if options.targets and what in listing:
+        parser.error(f"{what} takes no {options.targets[0]!r}")
     try:
-        found = [each._asdict() for each in listing[options.what]()]
+        if what == "net":
+            found = table.net_rows(options.targets, () if options.targets else links())
+        elif what == "cgroup":
+            found = table.cgroup_rows(options.targets)
+        else:
+            found = [each._asdict() for each in listing[what]()]
+        if what == "link":
+            found = [{**each, "prog_name": program_name(each["prog_id"])} for each in found]
+        found = [each for each in found if table.wanted(each, options.id, options.name)]
+        if what in ("prog", "map", "link", "btf"):
+            table.add_names(what, found)
     except Error as error:
         sys.stderr.write(f"libbpf_cffi.kernel: {error}\n")
         return 1
-    who = holders() if options.what in ("prog", "map", "link", "btf") else {}
     for each in found:
         if "type" in each and not isinstance(each["type"], str):
             each["type"] = each["type"].name.lower()
-        if who:
-            each["pids"] = [{"pid": one.pid, "comm": one.comm} for one in who.get((options.what, each["id"]), ())]
     if options.json:
         import json
 
         return write(json.dumps(found, indent=2) + "\n")
-    return write("".join(printable(_line(options.what, each)) + "\n" for each in found))
-
-
-def _line(what: str, each: dict[str, Any]) -> str:
-    """Give one line of the table: what there is of it, the name and what is zero or empty left out."""
-    pids = ", ".join(f"{one['comm']} ({one['pid']})" for one in each.pop("pids", ()))
-    if what == "pins":
-        return f"{each['path']}: {each['kind'] or 'may not be opened'} {each['id'] or ''}".rstrip()
-    head = f"{each.pop('id')}: " if "id" in each else f"pid {each.pop('pid')} fd {each.pop('fd')}: "
-    details = each.pop("details", {})
-    shown = []
-    for name, value in {**each, **details}.items():
-        if value in (0, "", None, (), False):
-            continue
-        if name == "load_time":
-            shown.append(f"loaded {_wall_clock(value)}")
-            continue
-        listed = ",".join(map(str, value)) if isinstance(value, tuple) else getattr(value, "name", value)
-        shown.append(str(listed) if name in ("type", "name", "comm") else f"{name} {listed}")
-    return head + "  ".join(shown) + (f"  held by {pids}" if pids else "")
-
-
-def _wall_clock(since_boot: int) -> str:
-    """Give the local time of a number of nanoseconds since boot."""
-    import time
-
-    seconds = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + since_boot / 1e9
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(seconds))
+    return write("".join(printable(table.line(what, each)) + "\n" for each in found))
 
 
 if __name__ == "__main__":

@@ -66,6 +66,7 @@ ROWS = (
     {"_object_load"},
     {"objects"},
     {"net"},
+    {"_kernel_table"},
     {"compile", "kernel", "linker"},
     {"__init__"},
     {"_run_family", "_run_given", "_run_io"},

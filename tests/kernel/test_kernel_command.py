@@ -1,0 +1,204 @@
+"""The command of `kernel`: what the network and control groups have, names in place of numbers, and what is chosen."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from libbpf_cffi import kernel, net
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command; give what it printed."""
+
+    def call(*arguments):
+        assert kernel.main(arguments) == 0
+        return capsys.readouterr().out
+
+    return call
+
+
+@pytest.fixture
+def rows(run):
+    """Run the command; give its JSON."""
+    return lambda *arguments: json.loads(run(*arguments, "--json"))
+
+
+@pytest.fixture
+def xdp(lab, only):
+    """Give a link that attaches XDP to "eth0" of the lab."""
+    with only("attach_net", "xdp_count").programs["xdp_count"].attach_xdp("eth0", mode="skb", netns=lab.here) as link:
+        yield link
+
+
+@pytest.mark.every_kernel
+def test_net_lists_what_every_interface_has(lab, rows, xdp):
+    (row,) = [each for each in lab.run(lab.here, lambda: rows("net")) if each["link_id"] == xdp.info.id]
+    (found,) = net.attached("eth0", netns=lab.here)
+    assert row == {"interface": "eth0", **found._asdict()}
+
+
+@pytest.mark.every_kernel
+def test_net_has_a_line_for_each_program(lab, run, xdp):
+    assert lab.run(lab.here, lambda: run("net", "eth0")) == (
+        f"eth0: xdp/skb  prog_id {xdp.info.prog_id}  xdp_count  link_id {xdp.info.id}\n"
+    )
+
+
+def test_net_lists_only_the_interfaces_that_are_named(lab, rows, xdp):
+    assert lab.run(lab.here, lambda: rows("net", "lo")) == []
+
+
+@pytest.mark.every_kernel
+def test_net_lists_what_the_network_namespace_has(lab, run, only):
+    with only("attach_net", "lookup").programs["lookup"].attach_netns(lab.here) as link:
+        said = lab.run(lab.here, lambda: run("net"))
+        assert f"network namespace: sk_lookup  prog_id {link.info.prog_id}  lookup  link_id {link.info.id}\n" in said
+
+
+@pytest.mark.needs("netfilter_link")
+def test_net_lists_links_to_netfilter_by_the_names_of_their_hooks(lab, run, only):
+    program = only("attach_net", "filter").programs["filter"]
+    with program.attach_netfilter(pf="ipv4", hooknum="pre_routing", priority=7, netns=lab.here) as link:
+        number = link.info.id
+        said = run("net")
+        assert "  ipv4  pre_routing" in run("link", "--id", str(number))
+    assert f"netfilter: ipv4/pre_routing  prog_id {program.id}  filter  link_id {number}  priority 7\n" in said
+
+
+def test_an_interface_that_has_gone_meanwhile_is_left_out_of_all(lab, rows, xdp, monkeypatch):
+    monkeypatch.setattr("socket.if_nameindex", lambda: [(0x7FFFFFFF, "gone"), (1, "lo")])
+    assert [each for each in lab.run(lab.here, lambda: rows("net")) if each["interface"]] == []
+
+
+def test_an_interface_that_is_not_there_is_an_error(root, capsys):
+    assert kernel.main(["net", "no-such"]) == 1
+    assert "cannot find the network device 'no-such'" in capsys.readouterr().err
+
+
+@pytest.mark.every_kernel
+def test_cgroup_lists_the_tree(rows, run, only, cgroup):
+    below = os.path.join(cgroup, "below")
+    os.mkdir(below)
+    try:
+        with only("attach_cgroup", "sock_create").programs["sock_create"].attach_cgroup(below) as link:
+            (row,) = [each for each in rows("cgroup") if each["link_id"] == link.info.id]
+            (found,) = net.attached_cgroup(below)
+            assert row == {"cgroup": below, **found._asdict()}
+            what = f"prog_id {found.prog_id}  {found.prog_name}  link_id {link.info.id}"
+            assert f"{below}: cgroup_inet_sock_create  {what}\n" in run("cgroup")
+    finally:
+        os.rmdir(below)
+
+
+def test_cgroup_lists_only_the_groups_that_are_named(rows, only, cgroup):
+    with only("attach_cgroup", "sock_create").programs["sock_create"].attach_cgroup(cgroup):
+        assert [each["cgroup"] for each in rows("cgroup", cgroup)] == [cgroup]
+        assert rows("cgroup", os.path.dirname(cgroup)) == []
+
+
+def test_a_group_that_is_not_there_is_an_error(cgroup, capsys):
+    assert kernel.main(["cgroup", f"{cgroup}/nothing"]) == 1
+    assert "mkdir makes a control group" in capsys.readouterr().err
+
+
+@pytest.mark.every_kernel
+def test_a_link_shows_the_name_of_its_interface(lab, run, rows, xdp):
+    number = str(xdp.info.id)
+    (row,) = lab.run(lab.here, lambda: rows("link", "--id", number))
+    assert row["details"] == {"ifindex": lab.number(lab.here), "interface": "eth0"}
+    said = lab.run(lab.here, lambda: run("link", "--id", number))
+    assert "  interface eth0" in said
+    assert "ifindex" not in said
+
+
+def test_a_link_to_an_interface_of_another_namespace_shows_the_number(lab, run, only):
+    # Every namespace has an interface 1.
+    with only("attach_net", "xdp_count").programs["xdp_count"].attach_xdp("lo", mode="skb", netns=lab.here) as link:
+        said = lab.run(lab.there, lambda: run("link", "--id", str(link.info.id)))
+    assert "  ifindex 1" in said
+    assert "interface" not in said
+
+
+@pytest.mark.every_kernel
+def test_a_link_shows_the_path_of_its_control_group(run, rows, only, cgroup):
+    with only("attach_cgroup", "sock_create").programs["sock_create"].attach_cgroup(cgroup) as link:
+        (row,) = rows("link", "--id", str(link.info.id))
+        assert (row["details"]["cgroup_id"], row["details"]["cgroup"]) == (os.stat(cgroup).st_ino, cgroup)
+        said = run("link", "--id", str(link.info.id))
+    assert f"  cgroup {cgroup}  " in said
+    assert "cgroup_id" not in said
+
+
+def test_a_control_group_outside_of_the_tree_is_shown_by_its_number(run, only, cgroup, monkeypatch, tmp_path):
+    monkeypatch.setattr("libbpf_cffi._kernel_table.find_cgroup2", lambda: str(tmp_path))
+    with only("attach_cgroup", "sock_create").programs["sock_create"].attach_cgroup(cgroup) as link:
+        assert f"  cgroup_id {os.stat(cgroup).st_ino}  " in run("link", "--id", str(link.info.id))
+
+
+@pytest.mark.every_kernel
+def test_programs_and_maps_show_where_they_are_pinned(loaded, run, rows, pins):
+    obj = loaded("basic")
+    for kind, each in (("prog", obj.programs["on_raw"]), ("map", obj.maps["raw_hits"])):
+        path = str(pins / kind)
+        each.pin(path)
+        assert [row["pins"] for row in rows(kind, "--id", str(each.id))] == [[path]]
+        assert f"  pinned at {path}" in run(kind, "--id", str(each.id))
+        each.unpin(path)
+        assert [row["pins"] for row in rows(kind, "--id", str(each.id))] == [[]]
+
+
+@pytest.mark.every_kernel
+def test_what_is_listed_is_chosen_by_name(loaded, rows):
+    obj = loaded("basic")
+    found = rows("prog", "--name", "on_r?w")
+    assert obj.programs["on_raw"].id in {each["id"] for each in found}
+    assert {each["name"] for each in found} == {"on_raw"}
+    assert rows("map", "--name", "on_raw") == []
+
+
+def test_links_and_what_is_attached_are_chosen_by_their_program(lab, rows, xdp):
+    assert [each["id"] for each in rows("link", "--name", "xdp_c*") if each["id"] == xdp.info.id] == [xdp.info.id]
+    by_id = lab.run(lab.here, lambda: rows("net", "--id", str(xdp.info.prog_id)))
+    by_name = lab.run(lab.here, lambda: rows("net", "--name", "xdp_c*", "eth0"))
+    assert [each["link_id"] for each in by_id + by_name] == [xdp.info.id] * 2
+    assert lab.run(lab.here, lambda: rows("net", "eth0", "--name", "other")) == []
+
+
+def test_pins_are_chosen_by_the_name_of_their_file(loaded, rows, pins):
+    each = loaded("basic").maps["raw_hits"]
+    each.pin(pins / "chosen-by-name")
+    assert [row["id"] for row in rows("pins", "--name", "chosen-*")] == [each.id]
+    assert rows("pins", "--name", "other-*") == []
+    each.unpin(pins / "chosen-by-name")
+
+
+def test_only_net_and_cgroup_take_targets(root, capsys):
+    with pytest.raises(SystemExit):
+        kernel.main(["prog", "eth0"])
+    assert "prog takes no 'eth0'" in capsys.readouterr().err
+
+
+def test_options_may_stand_between_kind_and_targets(lab, rows, xdp):
+    command = ("net", "--name", "xdp_count", "eth0")
+    assert [each["link_id"] for each in lab.run(lab.here, lambda: rows(*command))] == [xdp.info.id]
+
+
+def test_without_privileges_the_command_says_what_is_lacking(root, in_fork):
+    import capability_matrix
+
+    def child():
+        import contextlib
+        import io
+
+        capability_matrix.import_everything()
+        capability_matrix.give_up([])
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            return kernel.main(["net", "lo"]), said.getvalue()
+
+    said = in_fork(child)
+    assert said.startswith("(1, ")
+    assert "cannot ask for the programs of 'lo'" in said
