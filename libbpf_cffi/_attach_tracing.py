@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from .links import Link
     from .perf_events import PerfEvent
 
-__all__ = ["TracingAttach"]
+__all__ = ["NO_FPROBES", "TracingAttach", "function_hint", "tracepoint_hint"]
 
 _PMU = "/sys/bus/event_source/devices/kprobe"
 _EVENTS = ("/sys/kernel/tracing/kprobe_events", "/sys/kernel/debug/tracing/kprobe_events")
 
 _NO_KPROBES = "this kernel has no kprobes (CONFIG_KPROBES, CONFIG_KPROBE_EVENTS): a tracepoint may do"
+NO_FPROBES = "this kernel cannot probe many functions at once (CONFIG_FPROBE, Linux 5.18)"
 
 
 class TracingAttach(IterAttach):
@@ -124,7 +125,7 @@ class TracingAttach(IterAttach):
                 if len(set(given or ())) < len(given or ()):
                     return "one of them is there twice: the kernel takes each once"
             if error == errno.EOPNOTSUPP:
-                return "this kernel cannot probe many functions at once (CONFIG_FPROBE, Linux 5.18)"
+                return NO_FPROBES
             if error == errno.EINVAL and not self._expects("KPROBE"):
                 return f"the section of the program must be kprobe.multi or kprobe.session, not {self.section_name!r}"
             return None

@@ -10,9 +10,9 @@ from ._arguments import path_name
 from ._attach_iter import NEEDED
 from ._attach_methods import advice, method_of
 from ._attach_net import NetAttach
-from ._attach_tracing import TracingAttach, function_hint, tracepoint_hint
+from ._attach_tracing import NO_FPROBES, TracingAttach, function_hint, tracepoint_hint
 from ._attach_user import UserAttach
-from ._check import check
+from ._check import check, failure
 from ._ffi import boolean, lib, unsigned
 from ._handle import ObjectHandle
 from ._pins import Folders, pin_path, pinning_hint
@@ -21,7 +21,7 @@ from ._program_code import ProgramCode
 from ._program_dump import ProgramDump
 from ._program_kernel import ProgramKernel
 from ._program_run import ProgramRun
-from .errors import StateError
+from .errors import LibbpfError, StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from .loaded import KernelProgram
 
 __all__ = ["Program"]
+
+_MULTI = ("kprobe.multi", "kretprobe.multi", "kprobe.session")
+_KPROBES = ("kprobe", "kretprobe", "ksyscall", "kretsyscall", *_MULTI)
+"""Sections of what only a kernel with kprobes can attach."""
 
 
 class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, ProgramKernel, ProgramRun):
@@ -138,10 +142,10 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
     def attach(self) -> Link:
         """Attach the program to what its section names, and return the link.
 
-        *Wraps* ``bpf_program__attach()``. `NotSupportedError` if the section does not say enough, such as
-        ``SEC("xdp")``: then the target goes to the method of that kind, which the hint names. The object
-        keeps the link, so that the program stays attached until the link or the object is closed. A section of one's
-        own is attached by what `register_prog_handler` says.
+        *Wraps* ``bpf_program__attach()``. `NotSupportedError` if it is a kprobe and the kernel has none, or if the
+        section does not say enough, such as ``SEC("xdp")``: then the target goes to the method of that kind, which the
+        hint names. The object keeps the link, so that the program stays attached until the link or the object is
+        closed. A section of one's own is attached by what `register_prog_handler` says.
         """
         by_handler = _prog_handlers.attach(self)
         if by_handler is not None:
@@ -154,11 +158,23 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
             _log.listen()
             check(-errno.EOPNOTSUPP, f"attach program {self.name!r} (section {self.section_name!r})", self._attach_hint)
         link = self._by_section()
-        return self._link(lib.bpf_program__attach, hint=self._attach_hint) if link is None else link
+        if link is not None:
+            return link
+        try:
+            return self._link(lib.bpf_program__attach, hint=self._attach_hint)
+        except LibbpfError as error:
+            why = self._no_kprobes() if kind in _KPROBES and target else None
+            if why is None:
+                raise
+            # What libbpf says is kept: without it `Object.attach` would take it for a section that names no target.
+            action, messages = error.action, [(lib.LIBBPF_WARN, each) for each in error.messages]
+        raise failure(errno.EOPNOTSUPP, action, why, messages=messages)
 
     def _attach_hint(self, error: int) -> str | None:
         kind, _, target = self.section_name.partition("/")
         kind = kind.lstrip("?")
+        if error == errno.EOPNOTSUPP and kind in _MULTI and target:
+            return NO_FPROBES
         if error == errno.EOPNOTSUPP and kind in ("iter", "iter.s"):
             return f"an iterator of {target!r} is attached by attach_iter() with {NEEDED[target]}"
         if error == errno.EOPNOTSUPP and self.type == lib.BPF_PROG_TYPE_STRUCT_OPS:
@@ -174,10 +190,8 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
             from ._close_names import missing_raw_tracepoint
 
             return missing_raw_tracepoint(target)
-        if kind in ("kprobe.multi", "kretprobe.multi", "kprobe.session", "ksyscall", "kretsyscall"):
-            return self._no_kprobes()
         if kind in ("kprobe", "kretprobe"):
-            return self._no_kprobes() or function_hint(error, target.partition("+")[0])
+            return function_hint(error, target.partition("+")[0])
         return tracepoint_hint(error, target) if kind in ("tp", "tracepoint") else None
 
     def pin(self, path: str | os.PathLike[str]) -> None:

@@ -172,6 +172,9 @@ PROBES = """
 #include <bpf/bpf_helpers.h>
 SEC("ksyscall/getpgid") int of_syscall(void *ctx) { return 0; }
 SEC("kprobe/vfs_read") int of_function(void *ctx) { return 0; }
+SEC("?kprobe.multi/vfs_rea?") int of_some(void *ctx) { return 0; }
+SEC("?kprobe.multi/vfs_read") int of_one(void *ctx) { return 0; }
+SEC("?kprobe.session/vfs_rea?") int of_session(void *ctx) { return 0; }
 char LICENSE[] SEC("license") = "GPL";
 """
 
@@ -179,11 +182,31 @@ char LICENSE[] SEC("license") = "GPL";
 @pytest.mark.every_kernel
 @pytest.mark.parametrize("name", ["of_syscall", "of_function"])
 def test_a_kernel_without_kprobes_says_so_of_a_section_too(root, kernel_has, name):
-    without = pytest.raises(bpf.LibbpfError, match="this kernel has no kprobes")
+    without = pytest.raises(bpf.NotSupportedError, match="this kernel has no kprobes")
     with bpf.Object.open(bpf.compile_object(PROBES)) as obj:
         obj.load()
         with contextlib.nullcontext() if kernel_has("kprobe") else without:
             obj.programs[name].attach().close()
+
+
+@pytest.mark.parametrize("name", ["of_some", "of_one", "of_session"])
+def test_a_kernel_without_kprobes_says_so_of_sections_of_many(root, kernel_has, name):
+    if kernel_has("kprobe"):
+        pytest.skip("this kernel has kprobes")
+    with bpf.Object.open(bpf.compile_object(PROBES)) as obj:
+        obj.programs[name].autoload = True
+        obj.load()
+        with pytest.raises(bpf.NotSupportedError, match="this kernel has no kprobes"):
+            obj.programs[name].attach()
+
+
+@pytest.mark.every_kernel
+def test_what_a_kernel_without_kprobes_cannot_attach_is_not_left_out_in_silence(root, kernel_has):
+    without = pytest.raises(bpf.NotSupportedError, match="this kernel has no kprobes")
+    with bpf.Object.open(bpf.compile_object(PROBES)) as obj:
+        obj.load()
+        with contextlib.nullcontext() if kernel_has("kprobe") else without:
+            assert set(obj.attach()) == {"of_syscall", "of_function"}
 
 
 # The wrong kind
