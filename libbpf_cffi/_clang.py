@@ -58,10 +58,17 @@ _HINTS = (
     ),
     (
         (
-            r"error: use of undeclared identifier '(ETH_|TC_ACT_|AF_|PF_|S_IF|O_[A-Z]|"
-            r"E(?:PERM|NOENT|INVAL|NOMEM|AGAIN|ACCES|BUSY|EXIST|FAULT|NOSPC)')"
+            r"error: use of undeclared identifier '(?P<name>(?:ETH_|TC_ACT_|AF_|PF_|S_IF|O_[A-Z])\w*|"
+            r"E(?:PERM|NOENT|INVAL|NOMEM|AGAIN|ACCES|BUSY|EXIST|FAULT|NOSPC))'"
         ),
-        "that is a macro of the kernel's, and vmlinux.h has types and enumerators alone: define it, as its header does",
+        (
+            "{names}: macros of the kernel's, and vmlinux.h has types and enumerators alone: define them, as their "
+            "headers do"
+        ),
+    ),
+    (
+        r"(?:undeclared function|undeclared identifier|declaration of function) 'bpf_(?:hton|ntoh|cpu_to_be|be\d+_to)",
+        "#include <bpf/bpf_endian.h>",
     ),
     (r"error: call to undeclared function 'BPF_CORE_READ", "#include <bpf/bpf_core_read.h>"),
     (r"error: unknown type name '(?:__)?[us](?:8|16|32|64)'", "vmlinux.h has these types, and is included first"),
@@ -70,7 +77,7 @@ _HINTS = (
         "that is BCC's C: here maps are structs in SEC(\".maps\") and types come from vmlinux.h, see docs/guide.md",
     ),
 )
-"""What clang says, and what to do about it."""
+"""What clang says, and what to do about it; ``{names}`` are all that a pattern finds."""
 
 
 _CLASH = re.compile(
@@ -360,7 +367,13 @@ def refusal(action: str, done: Result) -> CompileError:
     else:
         reason = f"{program} ended with status {done.returncode}"
     lines = [f"cannot {action}: {reason}"]
-    hints = [hint for pattern, hint in _HINTS if re.search(pattern, done.stderr)]
+    hints = [
+        hint.replace("{names}", ", ".join(dict.fromkeys(each["name"] for each in re.finditer(pattern, done.stderr))))
+        if "{names}" in hint
+        else hint
+        for pattern, hint in _HINTS
+        if re.search(pattern, done.stderr)
+    ]
     if not hints and (own := _clashing(done.stderr)):
         hints.append(f"the kernel has {own} of its own: rename yours")
     lines += [f"  hint: {hint}" for hint in hints]

@@ -549,8 +549,10 @@ HEADERS = "#include <vmlinux.h>\n#include <bpf/bpf_helpers.h>\n#include <bpf/bpf
 @pytest.mark.parametrize(
     ("source", "hint"),
     [
-        (HEADERS + "int x = ETH_P_IP;\n", "a macro of the kernel's"),
-        (HEADERS + "int x = TC_ACT_OK;\n", "a macro of the kernel's"),
+        (HEADERS + "int x = ETH_P_IP;\n", "ETH_P_IP: macros of the kernel's"),
+        (HEADERS + "int x = TC_ACT_OK, y = AF_INET;\n", "TC_ACT_OK, AF_INET: macros of the kernel's"),
+        (HEADERS + "int f(void) { return bpf_htons(1); }\n", "#include <bpf/bpf_endian.h>"),
+        (HEADERS + "int f(void) { return bpf_cpu_to_be32(1); }\n", "#include <bpf/bpf_endian.h>"),
         (HEADERS + 'SEC("ksyscall/openat") int BPF_KSYSCALL(f, int d) { return 0; }\n', "bpf_core_read"),
         ("u64 x;\n", r"vmlinux\.h has these types"),
         ("BPF_HASH(x, int);\n", "that is BCC's C"),
@@ -561,3 +563,12 @@ def test_what_is_often_forgotten_is_explained(source: str, hint: str) -> None:
     """By what clang says of it."""
     with pytest.raises(CompileError, match=f"hint: .*{hint}"):
         compile_object(source)
+
+
+def test_a_macro_and_a_header_that_are_both_forgotten_are_told_apart() -> None:
+    """What is to be defined is named, and what is in a header is not among it."""
+    with pytest.raises(CompileError) as caught:
+        compile_object(HEADERS + "int f(int x) { return x == bpf_htons(ETH_P_IP); }\n")
+    hints = [line for line in str(caught.value).splitlines() if line.startswith("  hint: ")]
+    assert hints[0].startswith("  hint: ETH_P_IP: ")
+    assert hints[1:] == ["  hint: #include <bpf/bpf_endian.h>"]
