@@ -34,17 +34,24 @@ def _like(name: str, names: Iterable[str]) -> str:
     import difflib
 
     wanted = name.strip("_").lower()
+    letters = sorted(wanted)
     near: list[str] = []
     rest: list[str] = []
+    transposed: list[str] = []
     for each in names:
         if len(each) > _LONG:
             continue
         low = each.lower()
         (near if wanted and wanted in low else rest).append(each)
+        bare = low.strip("_")
+        if len(bare) == len(letters) and sorted(bare) == letters:
+            transposed.append(each)
     begins = wanted[:3]
     near = sorted(near, key=len)[:_FEW]
     holding = list(dict.fromkeys(near[:3]))
     near += [each for each in rest if begins and begins in each.lower()][:_FEW]
+    # These need not begin alike.
+    near += transposed[:_FEW]
     close = difflib.get_close_matches(name, dict.fromkeys(near), n=3, cutoff=0.6) or holding
     return f"; close names: {', '.join(map(repr, close))}" if close else ""
 
