@@ -30,12 +30,16 @@ class Writing(Part):
             with Dumper(self._btf._pointer, action) as dumper:
                 yield dumper
 
-    def dump(self, type: BtfType | int | None = None) -> str:
+    def _id_given(self, type: BtfType | int | str) -> int:
+        """Give the id of a type that may be named, as in ``btf["struct event"]``."""
+        return self._btf[type].id if isinstance(type, str) else self._btf._id_of(type)
+
+    def dump(self, type: BtfType | int | str | None = None) -> str:
         """Give a type as C, after the types that it needs; without one, all of them, as in ``vmlinux.h``.
 
-        *Wraps* ``btf_dump__dump_type()``.
+        The type may be named, as in ``btf["struct event"]``. *Wraps* ``btf_dump__dump_type()``.
         """
-        first = 1 if type is None else self._btf._id_of(type)
+        first = 1 if type is None else self._id_given(type)
         what = self._btf._name if type is None else f"type {first} of {self._btf._name}"
         with self._dumper(f"write {what} as C") as dumper:
             last = len(self._btf) - 1 if type is None else first
@@ -43,12 +47,14 @@ class Writing(Part):
                 dumper.types(first, last)
             return _text(dumper)
 
-    def declare(self, type: BtfType | int, name: str = "x", *, indent_level: int = 0, strip_mods: bool = False) -> str:
+    def declare(
+        self, type: BtfType | int | str, name: str = "x", *, indent_level: int = 0, strip_mods: bool = False
+    ) -> str:
         """Give C's declaration of something of that type, such as ``struct event *x[4]``.
 
         `strip_mods` leaves out const, volatile and restrict. *Wraps* ``btf_dump__emit_type_decl()``.
         """
-        type_id = self._btf._id_of(type)
+        type_id = self._id_given(type)
         encoded = c_string(name, "name")
         level = unsigned(indent_level, 10, "indent_level")
         with self._dumper(f"declare {name!r} of type {type_id} of {self._btf._name}") as dumper:
@@ -57,7 +63,7 @@ class Writing(Part):
 
     def format(
         self,
-        type: BtfType | int,
+        type: BtfType | int | str,
         data: bytes | bytearray | memoryview,
         *,
         indent_str: str = "\t",
@@ -74,7 +80,7 @@ class Writing(Part):
         strings. `data` may be longer than the type; if it is shorter, that is a ``ValueError``. It is of this machine's
         byte order. *Wraps* ``btf_dump__dump_type_data()``.
         """
-        found = self._btf[self._btf._id_of(type)]
+        found = self._btf[self._id_given(type)]
         copied = buffer(data, "data")
         options = Options(
             "btf_dump_type_data_opts",

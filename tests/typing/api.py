@@ -278,6 +278,7 @@ def btf(path: Path, obj: bpf.Object, program: bpf.Program) -> None:
     for each in kernel:
         assert_type(each, bpf.BtfType)
     assert_type(kernel.dump(found), str)
+    assert_type(kernel.dump("struct list_head"), str)
     assert_type(kernel.format(found, b"", compact=True), str)
     assert_type(bpf.Btf.new().add_struct("x", 8), bpf.BtfType)
     assert_type(bpf.Btf.new().load(), bpf.Btf)

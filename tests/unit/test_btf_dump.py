@@ -44,6 +44,18 @@ def test_a_type_can_be_dumped_by_its_id(btf):
     assert btf.dump(3) == COLOR
 
 
+def test_a_type_can_be_named(btf):
+    assert btf.dump("enum color") == COLOR
+    assert btf.declare("point_t", "where") == "point_t where"
+    assert btf.format("int", b"\1\0\0\0" if btf.endianness == "little" else b"\0\0\0\1") == "(int)1"
+
+
+def test_a_name_that_no_type_has_is_a_key_error(btf):
+    for use in (btf.dump, btf.declare, lambda name: btf.format(name, b"")):
+        with pytest.raises(KeyError, match="has no type 'pont'; close names: 'point'"):
+            use("pont")
+
+
 def test_the_whole_is_dumped_each_type_once(btf):
     assert btf.dump() == COLOR + POINT + "typedef struct point point_t;\n\n"
 
