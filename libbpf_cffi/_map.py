@@ -291,6 +291,7 @@ class Map(Creatable):
                 pointer,
                 action=action,
                 name=f"the link of struct_ops {self._what}",
+                hint=_registered,
                 parent=self._handle,
                 owner=self._owner,
             )
@@ -300,3 +301,12 @@ class Map(Creatable):
         if self._facts is not None:
             return f"<{type(self).__name__} {self._name!r}, id {self._facts.id}{closed}>"
         return f"<{type(self).__name__} {self._name!r} of {self._handle.name}{closed}>"
+
+
+def _registered(error: int) -> str | None:
+    if error == errno.EEXIST:
+        return (
+            "it is attached already, or another of its name is: close that link first, or give it another name before "
+            "load, by set_initial_value()"
+        )
+    return None

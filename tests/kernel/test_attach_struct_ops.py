@@ -42,6 +42,16 @@ def test_a_map_takes_the_place_of_another(loaded):
         use("lbc_update")
 
 
+def test_a_map_that_is_attached_already_is_said_to_be(loaded):
+    obj = loaded("attach_struct_ops")
+    with (
+        obj.maps["first"].attach_struct_ops(),
+        pytest.raises(bpf.LibbpfError, match="hint: it is attached already, or another of its name is") as caught,
+    ):
+        obj.maps["first"].attach_struct_ops()
+    assert caught.value.errno == errno.EEXIST
+
+
 def test_a_map_of_another_object_takes_the_place(loaded):
     old, new = loaded("attach_struct_ops"), loaded("attach_struct_ops")
     with old.maps["first"].attach_struct_ops() as link:
