@@ -291,7 +291,7 @@ class Map(Creatable):
                 pointer,
                 action=action,
                 name=f"the link of struct_ops {self._what}",
-                hint=_registered,
+                hint=_registered_hint,
                 parent=self._handle,
                 owner=self._owner,
             )
@@ -303,7 +303,7 @@ class Map(Creatable):
         return f"<{type(self).__name__} {self._name!r} of {self._handle.name}{closed}>"
 
 
-def _registered(error: int) -> str | None:
+def _registered_hint(error: int) -> str | None:
     if error == errno.EEXIST:
         return (
             "it is attached already, or another of its name is: close that link first, or give it another name before "

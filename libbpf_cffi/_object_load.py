@@ -113,13 +113,16 @@ class Loading(Contents):
 
     def _load_hint(self, error: int, messages: list[tuple[int, str]]) -> str | None:
         """Say what is wrong with what was refused: its target or its type, or that nobody may load its like."""
+        from ._capabilities import lacking_hint
         from ._close_names import missing_btf_target
         from ._program_open import traced_hint
 
         sections = {name: text(lib.bpf_program__section_name(each)) for name, each in self._programs.items()}
         refused = [said.partition("'")[2].partition("'")[0] for _, said in messages if "': failed to load: " in said]
         hint = missing_btf_target((said for _, said in messages), sections)
-        hint = hint or traced_hint(error, sections.get(refused[0], "") if refused else "")
+        if refused and refused[0] in self._programs:
+            hint = hint or lacking_hint(error, lib.bpf_program__type(self._programs[refused[0]]))
+            hint = hint or traced_hint(error, sections[refused[0]])
         hint = hint or self._pinned_hint(messages)
         return hint or (self._type_hint(messages) if error in (errno.EINVAL, errno.EOPNOTSUPP) else None)
 

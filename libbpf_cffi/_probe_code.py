@@ -170,7 +170,7 @@ def attach_type(type: AttachType | str | int) -> bool:
     except OSError as error:
         if error.errno in _LACKS or isinstance(error, VerifierError):
             return False
-        raise failure(error.errno or errno.EIO, action) from None
+        raise failure(error.errno or errno.EIO, action, getattr(error, "hint", None)) from None
 
 
 def attach_types() -> dict[AttachType, bool | None]:

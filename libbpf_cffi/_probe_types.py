@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from . import _log, _privileges
+from ._capabilities import lacking_hint
 from ._check import MOMENTARY, check, failure
 from ._ffi import ffi, lib, unsigned
 from ._head_room import check_head_room
@@ -24,8 +25,11 @@ _NOT_THE_KERNELS = (*MOMENTARY, errno.EPERM, errno.EACCES, errno.ENOSYS)
 _HELPER_PREFIX = "BPF_FUNC_"
 
 
-def ask(action: str, function: Callable[..., int], *arguments: Any) -> bool:
-    """Ask by one of libbpf's probes. A no for another reason than that the kernel lacks it is an exception."""
+def ask(action: str, function: Callable[..., int], *arguments: Any, type: int | None = None) -> bool:
+    """Ask by one of libbpf's probes. A no for another reason than that the kernel lacks it is an exception.
+
+    `type` is that of the programs by which it is asked.
+    """
     check_head_room(4, action, "probe")
     _log.listen()
     ffi.errno = 0
@@ -37,7 +41,7 @@ def ask(action: str, function: Callable[..., int], *arguments: Any) -> bool:
     if not result and error in _NOT_THE_KERNELS:
         # libbpf keeps what it has concluded of the same failure meanwhile.
         lib.lbc_features_forget_missing()
-        raise failure(error, action)
+        raise failure(error, action, None if type is None else lacking_hint(error, type))
     return bool(check(result, action))
 
 
@@ -49,7 +53,8 @@ def prog_type(type: ProgType | str | int) -> bool:
     libbpf does not know the type.
     """
     number = prog_type_number(type)
-    return ask(f"probe for programs of type {ProgType(number).name}", lib.libbpf_probe_bpf_prog_type, number)
+    action = f"probe for programs of type {ProgType(number).name}"
+    return ask(action, lib.libbpf_probe_bpf_prog_type, number, type=number)
 
 
 def map_type(type: MapType | str | int) -> bool:
@@ -74,9 +79,9 @@ def helper(prog_type: ProgType | str | int, helper: str | int) -> bool:
     kind, number = prog_type_number(prog_type), helper_number(helper)
     action = f"probe for helper {helper} in programs of type {ProgType(kind).name}"
     # libbpf takes any failure but one for a yes.
-    if not ask(action, lib.libbpf_probe_bpf_prog_type, kind):
+    if not ask(action, lib.libbpf_probe_bpf_prog_type, kind, type=kind):
         return False
-    if ask(action, lib.libbpf_probe_bpf_helper, kind, number):
+    if ask(action, lib.libbpf_probe_bpf_helper, kind, number, type=kind):
         return True
     lacking = _privileges.missing("CAP_BPF", "CAP_PERFMON")
     if lacking:

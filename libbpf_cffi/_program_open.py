@@ -38,6 +38,12 @@ def _name_hint(error: int, name: str) -> str | None:
     return None
 
 
+def _refused_hint(error: int, kind: int) -> str | None:
+    from ._capabilities import lacking_hint
+
+    return lacking_hint(error, kind)
+
+
 def traced_hint(error: int, section: str) -> str | None:
     """Say of a program that was refused, by its section, that nobody may load its like where that seems to be so."""
     kind = section.partition("/")[0].partition(".")[0]
@@ -91,7 +97,7 @@ def load(
                 opts.pointer,
                 action=action,
                 name=name or "(no name)",
-                hint=lambda error: _name_hint(error, name),
+                hint=lambda error: _name_hint(error, name) or _refused_hint(error, kind),
                 log=log,
             )
         except OSError as error:

@@ -17,21 +17,16 @@ import os
 import sys
 from typing import NamedTuple
 
+from ._capabilities import (
+    capabilities,
+    missing_capabilities,
+    needed_capabilities,
+    unprivileged_bpf_disabled,
+)
 from ._command_io import write
 from ._probe_code import Limits, attach_type, attach_types, instructions, isa_version, limits
 from ._probe_files import Symbol, UsdtProbe, symbols, usdt_probes
-from ._probe_system import (
-    Jit,
-    capabilities,
-    jit,
-    kernel_config,
-    missing_capabilities,
-    needed_capabilities,
-    num_possible_cpus,
-    online_cpus,
-    possible_cpus,
-    unprivileged_bpf_disabled,
-)
+from ._probe_system import Jit, jit, kernel_config, num_possible_cpus, online_cpus, possible_cpus
 from ._probe_targets import (
     functions,
     iterators,

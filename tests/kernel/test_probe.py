@@ -205,6 +205,32 @@ print(probe.capabilities(), probe.missing_capabilities("xdp"), probe.missing_cap
     assert said == "['CAP_BPF'] ['CAP_NET_ADMIN'] []\n"
 
 
+LOADS = (
+    DROP
+    + """
+import libbpf_cffi as bpf
+from libbpf_cffi import probe
+keep(39, 38)
+code = bytes.fromhex("b700000002000000 9500000000000000")
+def load():
+    with bpf.Object.open(sys.argv[1]) as obj:
+        for program in obj.programs.values():
+            program.autoload = program.section_name == "xdp"
+        obj.load()
+for refused in (load, lambda: bpf.KernelProgram.load("xdp", code), lambda: probe.prog_type("xdp")):
+    try:
+        refused()
+    except bpf.LibbpfPermissionError as error:
+        print(error.hint.partition("; ")[0])
+"""
+)
+
+
+def test_of_what_a_program_of_its_type_needs_only_what_is_missing_is_named(root, python, compiled):
+    said = python(LOADS, compiled("refusals"))
+    assert said.splitlines() == ["this process lacks CAP_NET_ADMIN: programs of the type XDP need CAP_BPF and CAP_NET_ADMIN"] * 3
+
+
 def test_root_lacks_nothing(root):
     assert [probe.missing_capabilities(kind) for kind in ProgType if kind] == [[]] * (len(ProgType) - 1)
     assert {"CAP_BPF", "CAP_SYS_ADMIN"} <= set(probe.capabilities())

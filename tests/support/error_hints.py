@@ -20,10 +20,10 @@ PAGE = ROOT / "docs" / "errors.md"
 STEPS = {
     "any": ("_check",),
     "open": ("_files", "tokens"),
-    "load": ("_memlock", "_object_load", "_program_open"),
+    "load": ("_capabilities", "_memlock", "_object_load", "_program_open"),
     "attach": (
-        "_attach_iter", "_attach_tracing", "_attach_user", "_link_kinds", "_link_open", "_link_update", "_targets",
-        "perf_events", "programs",
+        "_attach_iter", "_attach_tracing", "_attach_user", "_link_kinds", "_link_open", "_link_update", "_map",
+        "_targets", "perf_events", "programs",
     ),
     "network": ("_net_hints", "_net_query", "_net_tc", "_netlink"),
     "maps": (
