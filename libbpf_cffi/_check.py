@@ -34,6 +34,12 @@ MOMENTARY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR
 
 _NO_BTF = ("kernel BTF is missing", "find valid kernel BTF", "loading vmlinux BTF", "vmlinux BTF is not found")
 
+_MEMLOCK = "try raising 'ulimit -l'"
+"""What libbpf advises root to do whenever something is EPERM, whether or not that limit counts for BPF."""
+
+_COARSE = b"bpf_ktime_get_coarse_ns\0"
+"""A helper of the release, 5.11, since which BPF's memory is a control group's: libbpf goes by it as well."""
+
 _BEGIN = ": -- BEGIN PROG LOAD LOG --\n"
 _END = "-- END PROG LOAD LOG --"
 
@@ -81,6 +87,8 @@ def failure(
     """
     messages = _log.take() if messages is None else messages
     texts = [text for level, text in messages if level <= lib.LIBBPF_INFO and _BEGIN not in text]
+    if any(_MEMLOCK in each for each in texts) and _charges_cgroups():
+        texts = [each for each in texts if _MEMLOCK not in each]
     strerror_text = strerror(error)
     advice = (hint(error) if callable(hint) else hint) or _hint(error, texts)
     logs = load_logs(messages)
@@ -100,6 +108,15 @@ def failure(
     elif error in (errno.EOPNOTSUPP, errno.ENOSYS, ENOTSUPP):
         kind = NotSupportedError
     return kind(error, strerror_text, action, texts, advice)
+
+
+def _charges_cgroups() -> bool:
+    """Tell whether RLIMIT_MEMLOCK is nothing to BPF: by the kernel's types, which need no privilege; else ``False``."""
+    try:
+        with open("/sys/kernel/btf/vmlinux", "rb") as file:
+            return _COARSE in file.read()
+    except OSError:
+        return False
 
 
 def load_logs(messages: list[tuple[int, str]]) -> list[tuple[str, str]]:

@@ -120,6 +120,11 @@ class Loading(Contents):
         sections = {name: text(lib.bpf_program__section_name(each)) for name, each in self._programs.items()}
         refused = [said.partition("'")[2].partition("'")[0] for _, said in messages if "': failed to load: " in said]
         hint = missing_btf_target((said for _, said in messages), sections)
+        if any("attach program FD is not set" in said for _, said in messages):
+            return (
+                "it is not said what it is to replace: before load, set_attach_target(program, function) names a "
+                "function of a program that is loaded"
+            )
         if refused and refused[0] in self._programs:
             hint = hint or lacking_hint(error, lib.bpf_program__type(self._programs[refused[0]]))
             hint = hint or traced_hint(error, sections[refused[0]])

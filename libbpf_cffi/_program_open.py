@@ -20,8 +20,11 @@ __all__ = ["PROGRAMS", "load", "traced_hint"]
 INSN = 8
 """Bytes of a ``struct bpf_insn``."""
 
-_TRAMPOLINES = ("fentry", "fexit", "fmod_ret", "lsm")
+_TRAMPOLINES = ("fentry", "fexit", "fsession", "fmod_ret", "lsm", "lsm_cgroup", "freplace")
 """Sections of programs that the kernel calls by a trampoline in the place of a function's beginning."""
+
+_TRACED = (lib.BPF_TRACE_FENTRY, lib.BPF_TRACE_FEXIT, lib.BPF_TRACE_FSESSION, lib.BPF_MODIFY_RETURN)
+"""The attach types of the type TRACING among them; of LSM and EXT are all."""
 
 FIRST_LOG, LAST_LOG = 1 << 16, 1 << 30
 """Bytes of the buffers for the verifier's log; the kernel takes none larger than the last (BPF_MAX_LOG_SIZE)."""
@@ -38,22 +41,25 @@ def _name_hint(error: int, name: str) -> str | None:
     return None
 
 
-def _refused_hint(error: int, kind: int) -> str | None:
+def _refused_hint(error: int, kind: int, attach_type: int) -> str | None:
+    """Say what the process lacks, or that nobody may load such a program."""
     from ._capabilities import lacking_hint
 
-    return lacking_hint(error, kind)
+    called = kind == lib.BPF_PROG_TYPE_TRACING and attach_type in _TRACED
+    section = _TRAMPOLINES[0] if called or kind in (lib.BPF_PROG_TYPE_LSM, lib.BPF_PROG_TYPE_EXT) else ""
+    return lacking_hint(error, kind) or traced_hint(error, section)
 
 
 def traced_hint(error: int, section: str) -> str | None:
     """Say of a program that was refused, by its section, that nobody may load its like where that seems to be so."""
-    kind = section.partition("/")[0].partition(".")[0]
+    kind = section.lstrip("?").partition("/")[0].partition(".")[0]
     if error != errno.EPERM or kind not in _TRAMPOLINES:
         return None
     if _privileges.missing("CAP_BPF", "CAP_PERFMON") or _privileges.obstacles():
         return None
     return (
-        "this process lacks nothing that is known: some kernels refuse fentry, fexit, fmod_ret and LSM programs to "
-        "everybody; tp_btf, raw_tp, tracepoint or uprobe may do"
+        "this process lacks nothing that is known: some kernels refuse fentry, fexit, fmod_ret, LSM and freplace "
+        "programs to everybody; tp_btf, raw_tp, tracepoint or uprobe may do"
     )
 
 
@@ -78,6 +84,7 @@ def load(
     encoded = PROGRAMS.encode(name)
     action = f"load program {name!r}" if name else "load a program without a name"
     opts = Options("bpf_prog_load_opts", **fields)
+    attach_type = opts.pointer.expected_attach_type
     opts.set("log_level", log_level)
     memory = ffi.new("struct bpf_insn[]", len(insns) // INSN)
     ffi.memmove(memory, insns, len(insns))
@@ -97,7 +104,7 @@ def load(
                 opts.pointer,
                 action=action,
                 name=name or "(no name)",
-                hint=lambda error: _name_hint(error, name) or _refused_hint(error, kind),
+                hint=lambda error: _name_hint(error, name) or _refused_hint(error, kind, attach_type),
                 log=log,
             )
         except OSError as error:

@@ -192,7 +192,7 @@ def test_a_kernel_without_kprobes_says_so_of_a_section_too(root, kernel_has, nam
 @pytest.mark.parametrize("name", ["of_some", "of_one", "of_session"])
 def test_a_kernel_without_kprobes_says_so_of_sections_of_many(root, kernel_has, name):
     if kernel_has("kprobe"):
-        pytest.skip("this kernel has kprobes")
+        return
     with bpf.Object.open(bpf.compile_object(PROBES)) as obj:
         obj.programs[name].autoload = True
         obj.load()
@@ -207,6 +207,55 @@ def test_what_a_kernel_without_kprobes_cannot_attach_is_not_left_out_in_silence(
         obj.load()
         with contextlib.nullcontext() if kernel_has("kprobe") else without:
             assert set(obj.attach()) == {"of_syscall", "of_function"}
+
+
+def test_an_extension_without_a_target_says_what_sets_it(opened):
+    obj = opened("attach_extension")
+    obj.programs["replacement"].autoload = True
+    with pytest.raises(bpf.LibbpfError, match="attach program FD is not set") as caught:
+        obj.load()
+    assert "set_attach_target(program, function)" in caught.value.hint
+
+
+LSM_CGROUP = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+SEC("lsm_cgroup/socket_bind") int of_group(void *ctx) { return 1; }
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def refused_to_everybody(function):
+    """Have a program refused that a kernel without fentry lets nobody load; libbpf's advice is not to mislead."""
+    with pytest.raises(bpf.LibbpfPermissionError, match="refuse fentry, fexit, fmod_ret, LSM and freplace") as caught:
+        function()
+    assert "ulimit" not in str(caught.value)
+
+
+def test_an_extension_that_the_kernel_lets_nobody_load_says_so(opened, loaded, kernel_has):
+    if kernel_has("fentry"):
+        return
+    obj = opened("attach_extension")
+    program = obj.programs["replacement"]
+    program.autoload = True
+    program.set_attach_target(loaded("attach_freplace").programs["whole"], "replaced")
+    refused_to_everybody(obj.load)
+
+
+def test_a_hook_of_a_group_that_the_kernel_lets_nobody_load_says_so(root, kernel_has):
+    if kernel_has("fentry"):
+        return
+    with bpf.Object.open(bpf.compile_object(LSM_CGROUP)) as obj:
+        refused_to_everybody(obj.load)
+
+
+def test_instructions_that_the_kernel_lets_nobody_load_say_so(root, kernel_has):
+    if kernel_has("fentry"):
+        return
+    code = bytes.fromhex("b700000000000000 9500000000000000")
+    number = lib.libbpf_find_vmlinux_btf_id(b"bpf_fentry_test1", lib.BPF_TRACE_FENTRY)
+    with pytest.raises(bpf.LibbpfPermissionError, match="refuse fentry"):
+        bpf.KernelProgram.load("tracing", code, expected_attach_type=lib.BPF_TRACE_FENTRY, attach_btf_id=number)
 
 
 # The wrong kind

@@ -222,7 +222,9 @@ def test_the_kernels_own_not_supported_has_a_text():
     assert "not supported (ENOTSUPP)" in str(_check.failure(524, "do it"))
 
 
-@pytest.mark.parametrize("section", ["fentry/x", "fexit.s/x", "fmod_ret/x", "lsm/x", "lsm.s/x"])
+@pytest.mark.parametrize(
+    "section", ["fentry/x", "fexit.s/x", "fmod_ret/x", "lsm/x", "lsm.s/x", "lsm_cgroup/x", "freplace/x"]
+)
 def test_a_kind_that_the_kernel_refuses_to_everybody_is_said_to_be(monkeypatch, section):
     monkeypatch.setattr(_privileges, "missing", lambda *names: [])
     monkeypatch.setattr(_privileges, "obstacles", list)
@@ -235,3 +237,14 @@ def test_a_kind_that_the_kernel_refuses_to_everybody_is_said_to_be(monkeypatch, 
 def test_a_kind_that_the_kernel_refuses_to_nobody_has_no_such_hint(monkeypatch):
     monkeypatch.setattr(_privileges, "missing", lambda *names: [])
     assert traced_hint(errno.EPERM, "xdp") is None
+
+
+ULIMIT = "permission error while running as root; try raising 'ulimit -l'? current value: 8.0 MiB"
+
+
+@pytest.mark.parametrize("charges", [True, False])
+def test_the_limit_of_locked_memory_is_told_of_where_it_counts(says, monkeypatch, charges):
+    monkeypatch.setattr(_check, "_charges_cgroups", lambda: charges)
+    says((WARN, ULIMIT), (WARN, "prog 'f': failed to load: -EPERM"))
+    said = failure(errno.EPERM, "load").messages
+    assert said == (("prog 'f': failed to load: -EPERM",) if charges else (ULIMIT, "prog 'f': failed to load: -EPERM"))
