@@ -12,7 +12,7 @@ from . import _log
 from ._check import ENOTSUPP, failure
 from ._ffi import Options, ffi, lib
 from ._head_room import check_head_room
-from ._probe_types import map_type, prog_type
+from ._probe_types import map_type, prog_type, refused_to_everybody
 from ._type_numbers import attach_type_number
 from .btf import Btf
 from .enums import AttachType, BtfKind, ProgType
@@ -156,8 +156,9 @@ def attach_type(type: AttachType | str | int) -> bool:
     `type` is an `AttachType`, a number, or a name such as ``"tcx_ingress"``. The kernel is asked to query, attach or
     link in a way that must fail later than for a type that it does not know; what is traced (fentry, fexit, fmod_ret,
     LSM, iterators, multi-kprobes) is attached for a moment to a function for tests, or one that is hardly called.
-    Raises `LibbpfPermissionError` where the process, or the system's policy, may not, and `NotSupportedError` for a
-    type that this package does not know.
+    ``False`` as well where the kernel lets nobody do it, as some do with fentry, fexit, fmod_ret and LSM. Raises
+    `LibbpfPermissionError` where this process may not, and `NotSupportedError` for a type that this package does not
+    know.
     """
     kind = AttachType(attach_type_number(type, "type"))
     action = f"probe for the attach type {kind.name}"
@@ -169,6 +170,8 @@ def attach_type(type: AttachType | str | int) -> bool:
         return _attach(kind, action)
     except OSError as error:
         if error.errno in _LACKS or isinstance(error, VerifierError):
+            return False
+        if error.errno == errno.EPERM and kind in _BY_FUNCTION and refused_to_everybody(_loaded_as(kind)):
             return False
         raise failure(error.errno or errno.EIO, action, getattr(error, "hint", None)) from None
 
@@ -204,6 +207,8 @@ def _attach(kind: AttachType, action: str) -> bool:
         return _try_program_map(getattr(lib, _BY_VALUE_SIZE[kind]), action)
     if kind is AttachType.STRUCT_OPS:
         return Btf.kernel().find("struct bpf_struct_ops_link") is not None and prog_type(ProgType.STRUCT_OPS)
+    if kind is AttachType.LSM_CGROUP and not prog_type(ProgType.LSM):
+        return False
     # The rest are those of control groups, whose descriptor is looked at last, and of interfaces, by their numbers: the
     # loopback's is always 1.
     return _try_query(1 if kind.name.startswith(("TCX_", "NETKIT_")) else _NO_FD, kind, action)
@@ -233,15 +238,18 @@ def _try_function(kind: AttachType, name: str) -> bool:
         if function is None:
             return False
         number = function.id
-    of = ProgType.LSM if kind is AttachType.LSM_MAC else ProgType.TRACING
     try:
-        program = KernelProgram.load(of, _ZERO + _EXIT, expected_attach_type=kind, attach_btf_id=number)
+        program = KernelProgram.load(_loaded_as(kind), _ZERO + _EXIT, expected_attach_type=kind, attach_btf_id=number)
     except VerifierError:
         return False
     with program:
         if kind is AttachType.TRACE_ITER:
             return _close(lib.bpf_link_create(program.fd, 0, kind, ffi.NULL), kind)
         return _close(lib.bpf_raw_tracepoint_open(ffi.NULL, program.fd), kind)
+
+
+def _loaded_as(kind: AttachType) -> ProgType:
+    return ProgType.LSM if kind is AttachType.LSM_MAC else ProgType.TRACING
 
 
 def _try_raw_tracepoint() -> bool:

@@ -73,8 +73,9 @@ def test_a_misspelt_helper_is_a_value_error(root):
 
 
 def test_of_what_depends_on_the_target_no_helper_can_be_asked_for(root):
-    with pytest.raises((bpf.NotSupportedError, bpf.LibbpfPermissionError)):
-        probe.helper("tracing", "bpf_get_stack")
+    for kind in ("tracing", "lsm", "ext", "struct_ops"):
+        with pytest.raises(bpf.NotSupportedError, match="libbpf knows no way to find out"):
+            probe.helper(kind, "bpf_get_stack")
 
 
 @pytest.mark.every_kernel
@@ -87,6 +88,8 @@ keep()
 asked = [
     (probe.prog_type, "xdp"), (probe.map_type, "hash"), (probe.helper, "xdp", "bpf_xdp_adjust_head"),
     (probe.attach_type, "tcx_ingress"), (probe.attach_type, "perf_event"), (probe.isa_version,), (probe.limits,),
+    (probe.prog_type, "tracing"), (probe.prog_type, "lsm"), (probe.prog_type, "ext"), (probe.attach_type, "lsm_mac"),
+    (probe.attach_type, "trace_fentry"),
 ]
 for function, *arguments in asked:
     try:
@@ -97,7 +100,9 @@ for function, *arguments in asked:
     )
     # An unprivileged process may load socket filters where the administrator lets it.
     allowed = probe.unprivileged_bpf_disabled() == 0
-    assert said.splitlines() == ["refused True"] * 5 + (["1", "Limits"] if allowed else ["refused True"] * 2)
+    assert said.splitlines() == ["refused True"] * 5 + (["1", "Limits"] if allowed else ["refused True"] * 2) + [
+        "refused True"
+    ] * 5
 
 
 HELPERS = (
@@ -278,17 +283,30 @@ def test_large_programs_and_loops_are_told_by_loading_them(root):
 @pytest.mark.every_kernel
 @pytest.mark.parametrize("kind", list(AttachType))
 def test_each_attach_type_is_found_out_about(root, kind):
-    try:
-        assert probe.attach_type(kind) in (True, False)
-    except bpf.LibbpfPermissionError:
-        # The system's policy: see docs/building.md.
-        assert kind in (
-            AttachType.TRACE_FENTRY,
-            AttachType.TRACE_FEXIT,
-            AttachType.TRACE_FSESSION,
-            AttachType.MODIFY_RETURN,
-            AttachType.LSM_MAC,
-        )
+    assert probe.attach_type(kind) in (True, False)
+
+
+@pytest.mark.every_kernel
+@pytest.mark.parametrize("kind", [each for each in ProgType if each])
+def test_each_type_of_programs_is_found_out_about(root, kind):
+    assert probe.prog_type(kind) in (True, False)
+
+
+@pytest.mark.every_kernel
+@pytest.mark.needs("tp_btf")
+def test_programs_for_tracing_are_there_where_those_for_tracepoints_are(root):
+    number = lib.libbpf_find_vmlinux_btf_id(b"task_newtask", lib.BPF_TRACE_RAW_TP)
+    code = bytes.fromhex("b700000000000000 9500000000000000")
+    bpf.KernelProgram.load("tracing", code, expected_attach_type=lib.BPF_TRACE_RAW_TP, attach_btf_id=number).close()
+    assert probe.prog_type("tracing")
+
+
+def test_what_the_kernel_lets_nobody_load_is_a_no(root, kernel_has):
+    if kernel_has("fentry"):
+        return
+    kinds = ("trace_fentry", "trace_fexit", "modify_return", "lsm_mac", "lsm_cgroup")
+    assert [probe.attach_type(kind) for kind in kinds] == [False] * 5
+    assert [probe.prog_type(kind) for kind in ("lsm", "ext")] == [False] * 2
 
 
 def test_what_every_kernel_has_can_be_attached(root):
