@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "event_sources",
     "functions",
     "iterators",
     "kfuncs",
@@ -78,6 +79,24 @@ def modules() -> list[str]:
         return sorted(name for name in os.listdir(_BTF_FOLDER) if name != "vmlinux")
     except FileNotFoundError:
         return []
+
+
+_SOURCES = "/sys/bus/event_source/devices"
+
+
+def event_sources() -> dict[str, bool]:
+    """Tell by its name which sources of perf events the kernel has; ``kprobe``, ``uprobe`` and ``tracepoint`` always.
+
+    Programs of the sections ``kprobe`` and ``ksyscall`` are attached by the first, of ``uprobe`` and ``usdt`` by the
+    second, of ``tracepoint`` by the third. What else is ``True`` are sources for `PerfEvent`, such as ``software`` and
+    ``cpu``. Read from /sys/bus/event_source. Raises `LibbpfError` (ENOENT) where /sys is not mounted. Linux 4.17.
+    """
+    try:
+        found = os.listdir(_SOURCES)
+    except OSError as error:
+        hint = "sysfs is not mounted: mount -t sysfs sysfs /sys" if error.errno == errno.ENOENT else None
+        raise failure(error.errno or errno.EIO, f"list {_SOURCES}", hint) from None
+    return {name: name in found for name in sorted({"kprobe", "tracepoint", "uprobe", *found})}
 
 
 def _names(module: str | None, kind: BtfKind, prefix: str) -> list[str]:

@@ -5,7 +5,7 @@
     from libbpf_cffi import probe
 
     probe.map_type("ringbuf"), probe.helper("kprobe", "bpf_get_stackid"), probe.attach_type("tcx_ingress")
-    probe.isa_version(), probe.missing_capabilities("xdp"), probe.functions()
+    probe.isa_version(), probe.missing_capabilities("xdp"), probe.functions(), probe.event_sources()["kprobe"]
 
 and at the prompt ``python -m libbpf_cffi.probe [--json]``. Whether the kernel has something is found out by trying, not
 by its version. A no is ``False``; what keeps from finding out is an exception.
@@ -28,6 +28,7 @@ from ._probe_code import Limits, attach_type, attach_types, instructions, isa_ve
 from ._probe_files import Symbol, UsdtProbe, symbols, usdt_probes
 from ._probe_system import Jit, jit, kernel_config, num_possible_cpus, online_cpus, possible_cpus
 from ._probe_targets import (
+    event_sources,
     functions,
     iterators,
     kfuncs,
@@ -38,7 +39,7 @@ from ._probe_targets import (
     syscalls,
 )
 from ._probe_types import helper, helpers, map_type, map_types, prog_type, prog_types
-from .errors import Error, LibbpfPermissionError
+from .errors import Error, LibbpfError, LibbpfPermissionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ __all__ = [
     "attach_type",
     "attach_types",
     "capabilities",
+    "event_sources",
     "features",
     "functions",
     "helper",
@@ -109,6 +111,7 @@ class Features(NamedTuple):
     prog_types: dict[ProgType, bool | None]
     map_types: dict[MapType, bool | None]
     attach_types: dict[AttachType, bool | None]
+    event_sources: dict[str, bool | None]
     helpers: dict[ProgType, tuple[str, ...] | None]
 
     def plain(self) -> dict[str, Any]:
@@ -151,8 +154,16 @@ def features(*, helpers: bool = False) -> Features:
         kinds,
         map_types(),
         attach_types(),
+        _event_sources(),
         found,
     )
+
+
+def _event_sources() -> dict[str, bool | None]:
+    try:
+        return dict(event_sources())
+    except LibbpfError:
+        return dict.fromkeys(("kprobe", "tracepoint", "uprobe"))
 
 
 _helpers = helpers

@@ -100,9 +100,8 @@ for function, *arguments in asked:
     )
     # An unprivileged process may load socket filters where the administrator lets it.
     allowed = probe.unprivileged_bpf_disabled() == 0
-    assert said.splitlines() == ["refused True"] * 5 + (["1", "Limits"] if allowed else ["refused True"] * 2) + [
-        "refused True"
-    ] * 5
+    by_everybody = ["1", "Limits"] if allowed else ["refused True"] * 2
+    assert said.splitlines() == ["refused True"] * 5 + by_everybody + ["refused True"] * 5
 
 
 HELPERS = (
@@ -233,7 +232,8 @@ for refused in (load, lambda: bpf.KernelProgram.load("xdp", code), lambda: probe
 
 def test_of_what_a_program_of_its_type_needs_only_what_is_missing_is_named(root, python, compiled):
     said = python(LOADS, compiled("refusals"))
-    assert said.splitlines() == ["this process lacks CAP_NET_ADMIN: programs of the type XDP need CAP_BPF and CAP_NET_ADMIN"] * 3
+    hint = "this process lacks CAP_NET_ADMIN: programs of the type XDP need CAP_BPF and CAP_NET_ADMIN"
+    assert said.splitlines() == [hint] * 3
 
 
 def test_root_lacks_nothing(root):
@@ -403,6 +403,25 @@ def test_tracepoints_are_listed_beside(root, tracefs):
     assert "sched:sched_switch" in tracepoints.tracepoints("sched")
 
 
+@pytest.mark.every_kernel
+@pytest.mark.parametrize("name", ["kprobe", "uprobe"])
+def test_whether_probes_can_be_attached_is_told(root, kernel_has, name):
+    assert probe.event_sources()[name] == kernel_has(name)
+
+
+@pytest.mark.every_kernel
+def test_the_source_of_tracepoints_and_of_software_events_is_there(root):
+    assert probe.event_sources()["tracepoint"]
+    assert probe.event_sources()["software"]
+
+
+def test_sources_of_events_that_cannot_be_listed_are_an_exception(monkeypatch):
+    monkeypatch.setattr("libbpf_cffi._probe_targets._SOURCES", "/nowhere")
+    with pytest.raises(bpf.LibbpfError, match="sysfs is not mounted"):
+        probe.event_sources()
+    assert probe._event_sources() == {"kprobe": None, "tracepoint": None, "uprobe": None}
+
+
 def test_modules_with_btf_are_listed(root):
     assert probe.modules() == sorted(set(os.listdir("/sys/kernel/btf")) - {"vmlinux"})
 
@@ -426,6 +445,8 @@ def test_all_is_one_record(root):
 
 def test_the_command_prints_a_table_and_json(root, capsys):
     assert probe.main([]) == 0
-    assert re.search(r"^  xdp +yes$", capsys.readouterr().out, re.MULTILINE)
+    said = capsys.readouterr().out
+    assert re.search(r"^  xdp +yes$", said, re.MULTILINE)
+    assert re.search(r"^event sources:(\n  .*)*\n  kprobe +(yes|no)$", said, re.MULTILINE)
     assert probe.main(["--json", "--helpers"]) == 0
     assert "bpf_xdp_adjust_head" in json.loads(capsys.readouterr().out)["helpers"]["xdp"]

@@ -413,6 +413,7 @@ def probing(path: Path) -> None:
     assert_type(probe.kernel_config(), dict[str, str])
     assert_type(probe.missing_capabilities("xdp"), list[str])
     assert_type(probe.functions("xfs"), list[str])
+    assert_type(probe.event_sources(), dict[str, bool])
     assert_type(probe.usdt_probes(path), list[probe.UsdtProbe])
     assert_type(probe.symbols(path)[0].offset, int | None)
     assert_type(probe.features(helpers=True).prog_types, dict[bpf.ProgType, bool | None])
