@@ -30,7 +30,7 @@ def test_an_iterator_is_not_attached_by_attach_trace(one_program):
         program.attach_trace()
 
 
-@pytest.mark.needs("trace_cookie")
+@pytest.mark.needs("raw_tracepoint_cookie", "trace_cookie")
 def test_a_tracepoint_of_btf_is_not_attached_by_attach_iter(one_program):
     _, program = one_program("attach_kernel", "by_tp_btf")
     with pytest.raises(ValueError, match=r"for the attach type TRACE_RAW_TP.*: use attach_trace\(\)"):
