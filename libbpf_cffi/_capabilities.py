@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
-import os
 
 from . import _privileges
+from ._ffi import lib, text
 from ._type_numbers import prog_type_number
-from .enums import ProgType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .enums import ProgType
 
 __all__ = [
     "capabilities",
@@ -45,39 +48,18 @@ def capabilities() -> list[str]:
     return [name for name in _privileges.CAPABILITIES if name not in _privileges.missing(name)]
 
 
-_NET_ADMIN = {
-    ProgType.SCHED_CLS,
-    ProgType.SCHED_ACT,
-    ProgType.XDP,
-    ProgType.LWT_IN,
-    ProgType.LWT_OUT,
-    ProgType.LWT_XMIT,
-    ProgType.LWT_SEG6LOCAL,
-    ProgType.SK_SKB,
-    ProgType.SK_MSG,
-    ProgType.FLOW_DISSECTOR,
-    ProgType.CGROUP_DEVICE,
-    ProgType.CGROUP_SOCK,
-    ProgType.CGROUP_SOCK_ADDR,
-    ProgType.CGROUP_SOCKOPT,
-    ProgType.CGROUP_SYSCTL,
-    ProgType.SOCK_OPS,
-    ProgType.EXT,
-    ProgType.NETFILTER,
-}
+_NET_ADMIN = (
+    "SCHED_CLS", "SCHED_ACT", "XDP", "LWT_IN", "LWT_OUT",
+    "LWT_XMIT", "LWT_SEG6LOCAL", "SK_SKB", "SK_MSG", "FLOW_DISSECTOR",
+    "CGROUP_DEVICE", "CGROUP_SOCK", "CGROUP_SOCK_ADDR", "CGROUP_SOCKOPT", "CGROUP_SYSCTL",
+    "SOCK_OPS", "EXT", "NETFILTER",
+)
 """is_net_admin_prog_type() of kernel/bpf/syscall.c."""
 
-_PERFMON = {
-    ProgType.KPROBE,
-    ProgType.TRACEPOINT,
-    ProgType.PERF_EVENT,
-    ProgType.RAW_TRACEPOINT,
-    ProgType.RAW_TRACEPOINT_WRITABLE,
-    ProgType.TRACING,
-    ProgType.LSM,
-    ProgType.STRUCT_OPS,
-    ProgType.EXT,
-}
+_PERFMON = (
+    "KPROBE", "TRACEPOINT", "PERF_EVENT", "RAW_TRACEPOINT", "RAW_TRACEPOINT_WRITABLE",
+    "TRACING", "LSM", "STRUCT_OPS", "EXT",
+)
 """is_perfmon_prog_type() of the same."""
 
 
@@ -90,21 +72,19 @@ def needed_capabilities(type: ProgType | str | int) -> list[str]:
     ``bpf_trace_printk`` (``bpf_printk()``) and ``bpf_get_current_task``. To attach may need more: CAP_SYS_ADMIN for
     BPF by id, CAP_NET_ADMIN for control groups and interfaces.
     """
-    kind = ProgType(prog_type_number(type))
-    unprivileged = kind in (ProgType.SOCKET_FILTER, ProgType.CGROUP_SKB) and unprivileged_bpf_disabled() == 0
+    kind = _name(prog_type_number(type))
+    unprivileged = kind in ("SOCKET_FILTER", "CGROUP_SKB") and unprivileged_bpf_disabled() == 0
     needed = [] if unprivileged else ["CAP_BPF"]
-    if kind in _NET_ADMIN or (kind == ProgType.LIRC_MODE2 and _release() < (6, 5)):
+    if kind in _NET_ADMIN or (kind == "LIRC_MODE2" and _privileges.release() < (6, 5)):
         needed.append("CAP_NET_ADMIN")
     if kind in _PERFMON:
         needed.append("CAP_PERFMON")
     return needed
 
 
-def _release() -> tuple[int, ...]:
-    """Give the first numbers of the running kernel's release: 6, 12."""
-    import re
-
-    return tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
+def _name(type: int) -> str:
+    # Not by `enums`: where privileges were given up, what is not imported yet may be out of reach.
+    return text(lib.libbpf_bpf_prog_type_str(type)).upper()
 
 
 def missing_capabilities(type: ProgType | str | int) -> list[str]:
@@ -124,6 +104,6 @@ def lacking_hint(error: int, type: int) -> str | None:
     lacking = missing_capabilities(type)
     if not lacking:
         return None
-    kind, needed = ProgType(type).name, " and ".join(needed_capabilities(type))
+    kind, needed = _name(type), " and ".join(needed_capabilities(type))
     more = "".join(f"; {each}" for each in _privileges.obstacles())
     return f"this process lacks {' and '.join(lacking)}: programs of the type {kind} need {needed}{more}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["CAPABILITIES", "effective", "lockdown", "missing", "obstacles"]
+import os
+
+__all__ = ["CAPABILITIES", "effective", "lockdown", "missing", "obstacles", "release"]
 
 CAPABILITIES = {
     "CAP_DAC_READ_SEARCH": 2,
@@ -59,11 +61,15 @@ def lockdown() -> str:
     return "" if level == "none" else level
 
 
+def release() -> tuple[int, int]:
+    """Give the first two numbers of the running kernel's release: 6, 12."""
+    major, _, rest = os.uname().release.partition(".")
+    return int(major), int(rest.partition(".")[0].partition("-")[0])
+
+
 def _memlock() -> str:
     """Give how many bytes of BPF's this process may have, ``unlimited`` where the kernel does not count them so."""
-    major, _, rest = _read("/proc/sys/kernel/osrelease").partition(".")
-    minor = rest.partition(".")[0].partition("-")[0]
-    if not (major.isdecimal() and minor.isdecimal() and (int(major), int(minor)) < (5, 11)):
+    if release() >= (5, 11):
         return "unlimited"
     for line in _read("/proc/self/limits").splitlines():
         if line.startswith("Max locked memory"):
