@@ -88,6 +88,7 @@ PREAMBLE = """\
 #include "cdef/lbc.h"
 #include "quick.h"
 #include "decode_types.h"
+#include "settle.h"
 """
 
 #: Preprocessor lines that a file needs when C includes it, and that cffi cannot read.

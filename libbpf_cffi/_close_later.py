@@ -1,37 +1,58 @@
 """Handles that are closed when their owner is collected, or as soon as nobody uses them any more.
 
 Python prints and drops what is raised in a callback of a weak reference, and threads cannot always be started: neither
-may leave a handle open, and a Ctrl-C must come to the program all the same.
+may leave a handle open, and what a signal handler raises must come to the program all the same (csrc/settle.h).
 """
 
 from __future__ import annotations
 
 import sys
-from _thread import interrupt_main, start_new_thread
+from _thread import start_new_thread
+from _warnings import warn
 from _weakref import ref
-from itertools import repeat
+
+from ._ffi import settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from functools import partial
     from threading import RLock
-    from typing import Any
+    from typing import Any, Protocol
 
-    from ._handle import Handle
+    class Closed(Protocol):
+        """What is closed: a handle, or what a trace pipe holds."""
+
+        quiet: bool
+        asked: bool
+        forgotten: bool | None
+        lock: Any
+        _closing: bool
+
+        @property
+        def name(self) -> str: ...
+        @property
+        def closed(self) -> bool: ...
+        def close(self) -> object: ...
+        def close_forgotten(self) -> str:
+            """Close this when its owner has been collected; say what went wrong."""
+
+        def close_unused(self) -> str:
+            """Do the same where the caller has the lock."""
 else:
     # What `functools` is made of.
     from _functools import partial
 
-__all__ = ["close_soon", "close_waiting", "owned", "waiting", "watch"]
+__all__ = ["close_soon", "close_waiting", "let_go", "owned", "waiting", "watch"]
 
-_SIGINT = 2
+_owners: dict[int, tuple[Closed, ref[Any]]] = {}
+"""The handles that are closed when their owner is collected, by their address, and what watches the owner."""
 
-_owners: dict[int, ref[Any]] = {}
-"""What watches the owner of a handle, by the handle's address; its callback has the handle."""
+waiting: list[Closed] = []
+"""What is to be closed as soon as it can be: no thread could be started for that, or its owner was collected near the
+limit of recursion."""
 
-waiting: list[Handle[Any]] = []
-"""What is to be closed as soon as it can be, and no thread could be started for that."""
+_watched = 0
+"""How many handles are watched since it was looked for those whose owner has gone unseen."""
 
 
 def owned(lock: RLock) -> bool:
@@ -39,95 +60,79 @@ def owned(lock: RLock) -> bool:
     return bool(lock._is_owned())  # type: ignore[attr-defined]
 
 
-def watch(owner: object, handle: Handle[Any]) -> None:
-    """Close `handle` when `owner` is collected."""
-    steps = _when_gone(handle)
-    next(steps)
-    # What runs the second step, and sends the signals that it gives, is C alone.
-    run = partial(next, map(list, map(map, repeat(interrupt_main), steps)))  # type: ignore[arg-type]
-    _owners[id(handle)] = ref(owner, run)
+def watch(owner: object, handle: Closed, *, exclusive: bool = False) -> None:
+    """Close `handle` when `owner` is collected. Of what is `exclusive` there can be only one at a time."""
+    global _watched
+    _watched += 1
+    if exclusive or _watched > len(_owners):
+        # Not each time: that would take the longer, the more of them there are.
+        _watched = 0
+        _find_forgotten()
+    # Behind `settle` come exceptions, so nothing of Python may run between it and the code that had the owner.
+    _owners[id(handle)] = handle, ref(owner, partial(settle, waiting, _let_go, handle))
 
 
-def _when_gone(handle: Handle[Any]) -> Iterator[tuple[int, ...]]:
-    """Close a handle when its owner has been collected, which the second step is; give the signals to be sent then.
+def _find_forgotten() -> None:
+    """Close what nobody was told of: at the very limit of recursion Python cannot even call C."""
+    for handle, owner in list(_owners.values()):
+        if owner() is None and handle not in waiting:
+            waiting.append(handle)
+    close_waiting()
 
-    What is raised in a callback of a weak reference Python prints and drops, and a Ctrl-C may be raised before the
-    first instruction of any function. So there is a first step, which leaves this where it is caught even then; and
-    the signal is sent again by who called, in C, behind whom comes the code that had the owner.
-    """
-    interrupted = known = done = was_closed = False
-    watching = None
-    try:
-        yield ()
-    except KeyboardInterrupt:
-        interrupted = True
-    while not done:
-        try:
-            if not known:
-                # C is inside a call of it.
-                watching = _owners[id(handle)]
-                # Another thread may be closing it at this moment.
-                was_closed = handle.quiet or handle.closed or handle.asked or handle._closing or sys.is_finalizing()
-                known = True
-            if handle.quiet:
-                _close_if_unused(handle)
-            else:
-                while not (handle.closed or sys.is_finalizing()):
-                    handle.close()
-                    if owned(handle.lock):
-                        # It has been put off.
-                        break
-            _owners.pop(id(handle), None)
-            done = True
-        except KeyboardInterrupt:
-            interrupted = True
-    if not was_closed:
-        import warnings
 
+def let_go(handle: Closed) -> None:
+    """Close what nobody has closed, whatever signal handlers raise meanwhile, and say so."""
+    settle(waiting, _let_go, handle)
+
+
+def _let_go(handle: Closed) -> None:
+    """Close a handle whose owner has been collected; begun anew if a signal handler raises in it."""
+    _note(handle)
+    failed = "" if sys.is_finalizing() else handle.close_forgotten()
+    _forget(handle, failed)
+
+
+def _note(handle: Closed) -> None:
+    """Note, before it is closed, whether somebody has forgotten to."""
+    if handle.forgotten is None:
+        # Another thread may be closing it at this moment.
+        known = handle.quiet or handle.closed or handle.asked or handle._closing or sys.is_finalizing()
+        handle.forgotten = not known
+
+
+def _forget(handle: Closed, failed: str) -> None:
+    _owners.pop(id(handle), None)
+    if handle.forgotten:
+        handle.forgotten = False
+        and_then = f", and then: {failed}" if failed else ""
         # Last: where warnings are errors this raises.
-        warnings.warn(f"{handle.name} was not closed", ResourceWarning, stacklevel=2)
-    yield (_SIGINT,) if interrupted else ()
-    del watching
+        warn(f"{handle.name} was not closed{and_then}", ResourceWarning, stacklevel=3)
 
 
-def _close_if_unused(handle: Handle[Any]) -> None:
-    """Close what nobody uses any more, without waiting for those who use others of the same tree."""
-    if handle.closed or sys.is_finalizing():
-        return
-    lock = handle.lock
-    if owned(lock):
-        close_soon(handle)
-        return
-    try:
-        if lock.acquire(blocking=False):
-            handle._close()
-        else:
-            close_soon(handle)
-    finally:
-        if owned(lock):
-            lock.release()
-
-
-def close_soon(handle: Handle[Any]) -> None:
+def close_soon(handle: Closed) -> None:
     """Have a thread close what this one is using, or another."""
     try:
-        start_new_thread(handle.close, ())
+        start_new_thread(settle, (waiting, type(handle).close, handle))
     except (RuntimeError, MemoryError):
         # There may be as many as the process may have, or it is about to end.
         waiting.append(handle)
 
 
 def close_waiting() -> None:
-    """Close what no thread could be started for, as far as nobody uses it."""
+    """Close what could not be closed when it should have been, as far as nobody uses it."""
     for handle in list(waiting):
         lock = handle.lock
         if owned(lock):
             continue
+        _note(handle)
+        failed = ""
         try:
             if lock.acquire(blocking=False):
-                handle._close()
+                failed = handle.close_unused()
                 while handle in waiting:
                     waiting.remove(handle)
         finally:
             if owned(lock):
                 lock.release()
+        if handle not in waiting:
+            _forget(handle, failed)

@@ -14,7 +14,7 @@ _PACKAGES = {
 """What has the libraries that the extension is linked with; the last only if it was built so."""
 
 try:
-    from ._libbpf import ffi, lib
+    from ._libbpf import ffi, lib, settle
 except ModuleNotFoundError as error:
     if error.name != f"{__package__}._libbpf":
         raise
@@ -50,6 +50,7 @@ __all__ = [
     "lib",
     "path_bytes",
     "set_member",
+    "settle",
     "signed",
     "text",
     "unsigned",

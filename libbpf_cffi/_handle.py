@@ -84,6 +84,7 @@ class Handle(_Base["P"]):
         "asked",
         "elements",
         "errno",
+        "forgotten",
         "gone",
         "kept",
         "lock",
@@ -113,6 +114,8 @@ class Handle(_Base["P"]):
         self.name = name
         self.quiet = False
         """Whether nobody need know that its owner was collected unclosed."""
+        self.forgotten: bool | None = None
+        """Whether its owner was collected unclosed, and nobody has been told yet; ``None`` as long as it is there."""
         self._fds = fds
         self.kept: list[object] = []
         """What C may still read for as long as the handle lives."""
@@ -203,6 +206,39 @@ class Handle(_Base["P"]):
         self.kept.clear()
         self.elements.clear()
         return failed or results[0] or 0
+
+    def close_forgotten(self) -> str:
+        """Close this when its owner has been collected.
+
+        What is quiet is closed later if another of the same tree is in use: its owner's end waits for nobody.
+        """
+        while not (self.closed or self.quiet):
+            self.close()
+            if _close_later.owned(self.lock):
+                # It has been put off.
+                break
+        if not self.closed and self.quiet:
+            self._close_if_unused()
+        return ""
+
+    def close_unused(self) -> str:
+        """Do the same where the caller has the lock."""
+        self._close()
+        return ""
+
+    def _close_if_unused(self) -> None:
+        lock = self.lock
+        if _close_later.owned(lock):
+            _close_later.close_soon(self)
+            return
+        try:
+            if lock.acquire(blocking=False):
+                self._close()
+            else:
+                _close_later.close_soon(self)
+        finally:
+            if _close_later.owned(lock):
+                lock.release()
 
     def _leave_parent(self) -> None:
         if self._parent is not None:

@@ -74,6 +74,9 @@ class Decoder:
     def many(self, buffer: bytes | bytearray, offset: int, stride: int, count: int, /) -> list[Any]: ...
     def values(self, buffer: bytes | bytearray, offset: int, stride: int, count: int, /) -> Any: ...
 
+def settle(waiting: list[_T], function: Callable[[_T], object], handle: _T, gone: object = ..., /) -> None:
+    """Call `function`, whatever signal handlers raise meanwhile, see csrc/settle.h."""
+
 @type_check_only
 class CType:
     """A C type, as `ffi.typeof()` tells it."""

@@ -9,7 +9,7 @@ __all__ = ["preload"]
 
 STANDARD = (
     "asyncio", "bisect", "difflib", "fcntl", "fnmatch", "io", "ipaddress", "itertools", "logging", "re", "select",
-    "signal", "socket", "subprocess", "sys", "threading", "time", "warnings", "zlib",
+    "signal", "socket", "subprocess", "sys", "threading", "time", "zlib",
 )  # fmt: skip
 """What the modules here import of the standard library when they first need it."""
 

@@ -6,8 +6,11 @@ import _thread
 import gc
 import operator
 import os
+import signal
+import sys
 import threading
 import weakref
+from functools import partial
 
 import pytest
 
@@ -285,6 +288,71 @@ def test_a_ctrl_c_in_the_middle_of_the_close_of_what_is_collected_comes_after_it
     free.start()
     free.join(20)
     assert not free.is_alive()
+
+
+class StopError(Exception):
+    """What a handler raises."""
+
+
+@pytest.mark.parametrize("raised", [StopError, SystemExit])
+@pytest.mark.parametrize("where", ["close_forgotten", "_close", "close_waiting"])
+@pytest.mark.filterwarnings("ignore:.*was not closed:ResourceWarning")
+def test_what_a_handler_raises_in_the_close_of_what_is_collected_comes_after_it(tree, raised, where):
+    def handler(*told):
+        raise raised(5)
+
+    def at(frame, event, argument):
+        if event == "call" and frame.f_code.co_name == where:
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGTERM)
+
+    root = tree.make("root")
+    tree.make("child", root)
+    box = [Owner()]
+    root.close_with(box[0])
+    if where == "close_waiting":
+        _close_later.waiting.append(tree.make("another"))
+    before = signal.signal(signal.SIGTERM, handler)
+    profile = sys.getprofile()
+    try:
+        with pytest.raises(raised, match="5"):
+            list(map(operator.methodcaller("__call__"), (partial(sys.setprofile, at), box.clear)))
+    finally:
+        sys.setprofile(profile)
+        signal.signal(signal.SIGTERM, before)
+    assert tree.destroyed[-2:] == ["child", "root"]
+
+
+def drop_at(depth, box):
+    """Let go of what is in the box that many calls further down: the last step is no call."""
+    if depth:
+        drop_at(depth - 1, box)
+    else:
+        box[0] = None
+
+
+@pytest.mark.parametrize("quietly", [True, False])
+@pytest.mark.filterwarnings("ignore:.*was not closed:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:.*RecursionError:pytest.PytestUnraisableExceptionWarning")
+def test_what_is_collected_near_the_limit_of_recursion_is_closed_when_others_are_watched(quietly):
+    destroyed = []
+    made = 0
+    while True:
+        box = [Owner()]
+        # Both are C, as they are with libbpf.
+        handle = Handle(destroyed.append, name="root")
+        handle.make(ffi.cast, "void *", (1 << 20) + made)
+        handle.close_with(box[0], quietly=quietly)
+        made += 1
+        try:
+            drop_at(made, box)
+        except RecursionError:
+            break
+    del box, handle
+    kept = [Owner() for _ in range(6)]
+    for each in kept:
+        Handle(destroyed.append, name="next").close_with(each, quietly=True)
+    assert sorted(int(ffi.cast("intptr_t", each)) - (1 << 20) for each in destroyed) == list(range(made))
 
 
 def test_a_ctrl_c_right_after_the_lock_was_taken_leaves_it_to_others(tree):

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).resolve().parent.parent.parent / "libbpf_cffi"
 
 ROWS = (
     {"_preload", "_alternative_names", "_arguments", "_command_io", "_libbpf", "errors", "_privileges", "_elf"},
-    {"_alone", "_elf_embedded", "_helper_calls", "hist", "_mounts", "_close_later", "_ffi", "_named"},
+    {"_alone", "_elf_embedded", "_helper_calls", "hist", "_mounts", "_ffi", "_named"},
+    {"_close_later"},
     {"tracefs", "_handle", "enums", "_log", "_verifier_hints"},
     {"tracepoints", "_check", "_map_access", "_record", "infos"},
     {"_borrow", "_contexts", "_type_numbers", "insns"},
