@@ -7,15 +7,15 @@ end, in the child of a fork.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
-import warnings
 import weakref
 from _thread import RLock
 from itertools import islice
 from time import sleep
 
-from . import tracefs
+from . import _close_later, tracefs
 from .errors import ClosedError
 from .tracefs import TracefsError
 
@@ -51,6 +51,8 @@ class Held:
         """Whether the read that goes on has to finish a `close` that a signal handler of its own thread began."""
         self.wakers: set[Callable[[], object]] = set()
         """What wakes the tasks that wait."""
+        self.forgotten: bool | None = None
+        """As a handle's."""
 
     def open(self, folder: str) -> None:
         import select
@@ -88,13 +90,41 @@ class Held:
         self.descriptors.extend(map(function, *((argument,) for argument in arguments)))
         return self.descriptors[-1]
 
-    def close_with(self, owner: object) -> weakref.finalize[[Held], object]:
+    def close_with(self, owner: object) -> None:
         """Close this with a `ResourceWarning` if `owner` is collected first."""
         live.add(self)
-        finalizer = weakref.finalize(owner, _finalize, self)
-        # The interpreter's end closes what is open anyhow; only an instance would stay.
-        finalizer.atexit = bool(self.instance)
-        return finalizer
+        _close_later.watch(owner, self, exclusive=True)
+
+    # What a handle has too, for `_close_later`.
+
+    quiet = asked = _closing = False
+
+    @property
+    def name(self) -> str:
+        """What the warning names."""
+        return f"the reader of {self.path!r}"
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is left to let go of in this process."""
+        return self.gone or self.pid != os.getpid()
+
+    def close_forgotten(self) -> str:
+        """Close this when its owner has been collected; say what went wrong."""
+        try:
+            self.close(patience=2.0)
+        except TracefsError as error:
+            return str(error)
+        return ""
+
+    def close_unused(self) -> str:
+        """Do the same where the caller has the lock."""
+        self.closing = True
+        try:
+            self.finish()
+        except TracefsError as error:
+            return str(error)
+        return ""
 
     def check(self) -> None:
         """Raise `ClosedError` if the pipe is closed, or the parent's."""
@@ -177,6 +207,16 @@ def _forget_all() -> None:
 os.register_at_fork(after_in_child=_forget_all)
 
 
+def _end() -> None:
+    """Remove the instances that are left at the interpreter's end, which closes what is open anyhow."""
+    for held in list(live):
+        if held.instance:
+            _close_later.let_go(held)
+
+
+atexit.register(_end)
+
+
 def _remove(folder: str) -> None:
     """Remove an instance whose pipe has just been closed.
 
@@ -192,14 +232,3 @@ def _remove(folder: str) -> None:
         else:
             break
     tracefs.remove_instance(folder)
-
-
-def _finalize(held: Held) -> None:
-    if held.pid != os.getpid() or held.gone:
-        return
-    what = f"the reader of {held.path!r} was {'only half' if held.closing else 'not'} closed"
-    try:
-        held.close(patience=2.0)
-    except TracefsError as error:
-        what = f"{what}, and then: {error}"
-    warnings.warn(what, ResourceWarning, stacklevel=2)

@@ -104,7 +104,7 @@ class TracePipe(AsyncReader):
         if not ours and any(value is not None for value in settings.values()):
             raise ValueError("buffer_size_kb and clock are settings for an instance that is made here")
         # First, so that an interrupt from here on leaves nothing behind.
-        self._finalizer = held.close_with(self)
+        held.close_with(self)
         try:
             if ours:
                 self._make_instance(root, name, settings, raw=raw)
@@ -118,7 +118,7 @@ class TracePipe(AsyncReader):
             try:  # noqa: SIM105 - contextlib would be one more import
                 held.close()
             except TracefsError:
-                pass  # what came first is told, above all a Ctrl-C; the finalizer tries again, and warns
+                pass  # what came first is told, above all a Ctrl-C; who collects this tries again, and warns
             raise
 
     def _make_instance(
@@ -126,8 +126,6 @@ class TracePipe(AsyncReader):
     ) -> None:
         for attempt in range(3):
             self._path = self._held.instance = _tracefs.make_instance(name, tracefs=root)
-            # The interpreter's end closes descriptors anyhow; only an instance would stay.
-            self._finalizer.atexit = True
             try:
                 # The pipe after the clock: how times are printed is settled when it is opened.
                 configure(self._path, settings)
@@ -225,8 +223,6 @@ class TracePipe(AsyncReader):
         `TracefsError` (EBUSY) that says who; to close again tries again.
         """
         self._held.close()
-        if self._held.gone:
-            self._finalizer.detach()
 
     # Reading
 

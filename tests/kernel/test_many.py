@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 
 import pytest
 
@@ -70,3 +71,41 @@ print("fine")
         compiled("basic"),
     )
     assert said == "fine\n"
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="cffi's modules are not for isolated interpreters")
+def test_what_an_interpreter_beside_the_main_one_leaves_open_ends_with_it(python, compiled, tracefs):
+    said = python(
+        """
+import _xxsubinterpreters as interpreters, os, sys
+import libbpf_cffi as bpf
+
+def left():
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            found.append(os.readlink("/proc/self/fd/" + fd))
+        except FileNotFoundError:
+            pass
+    folder = "/sys/kernel/tracing/instances"
+    return sorted(found) + [each for each in os.listdir(folder) if f"-{os.getpid()}-" in each]
+
+use = f"path = {sys.argv[1]!r}" + '''
+import warnings
+import libbpf_cffi as bpf
+warnings.simplefilter("ignore")
+obj = bpf.Object.open(path)
+obj.load()
+reader = obj.maps["events"].ring_buffer()
+pipe = bpf.TracePipe(instance=True)
+'''
+before = left()
+other = interpreters.create()
+interpreters.run_string(other, use)
+print(len(left()) > len(before) + 5)
+interpreters.destroy(other)
+print(left() == before)
+""",
+        compiled("basic"),
+    )
+    assert said.split() == ["True", "True"]
