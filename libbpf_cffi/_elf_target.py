@@ -7,6 +7,7 @@ import os
 import stat
 
 from . import _log
+from ._borrow import Descriptors
 from ._check import check, failure
 from ._ffi import c_string, ffi, lib, path_bytes, text
 
@@ -34,8 +35,9 @@ class Target:
         """As it was given."""
         self._pid = pid
         self._action = action
-        self._fds: list[int] = []
-        self._copies: list[int] = []
+        self._fd = self.copy = -1
+        """The file, and the copy of it that was checked, for libbpf to read."""
+        self._made = Descriptors()
         self._found = b""
         self._elsewhere = False
 
@@ -48,12 +50,7 @@ class Target:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        while files := self._copies or self._fds:
-            # Out of the list first: a Ctrl-C between the two leaks a descriptor, and closes no other's.
-            fd = files.pop()
-            # A negative one is an error that nobody came to look at.
-            if fd >= 0:
-                os.close(fd)
+        self._made.__exit__()
 
     def _open(self) -> None:
         encoded = path_bytes(self.named, "binary_path")
@@ -65,11 +62,10 @@ class Target:
                 f"cannot {self._action}: process {self._pid} has another root, in which the path must begin with /"
             )
         self._found, self._elsewhere = encoded, root >= 0
-        self._fds.extend(map(lib.lbc_target_open, (root,), (encoded,)))
-        if self._fds[-1] < 0:
-            check(self._fds.pop(), self._action, lambda error: self._missing(error, os.fsdecode(encoded)))
+        self._fd = self._made.make(lib.lbc_target_open, root, encoded)
+        check(self._fd, self._action, lambda error: self._missing(error, os.fsdecode(encoded)))
         try:
-            regular = stat.S_ISREG(os.fstat(self._fds[-1]).st_mode)
+            regular = stat.S_ISREG(os.fstat(self._fd).st_mode)
         except OSError as error:
             raise failure(error.errno or errno.EIO, self._action, f"{os.fsdecode(encoded)!r} is to be probed") from None
         if not regular:
@@ -88,12 +84,12 @@ class Target:
             same_mounts = os.stat(f"{ours}/ns/mnt").st_ino == os.stat(f"{theirs}/ns/mnt").st_ino
             if same_mounts and os.readlink(f"{theirs}/root") == os.readlink(f"{ours}/root"):
                 return -1
-            self._fds.extend(map(os.open, (f"{theirs}/root",), (os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC,)))
+            return self._made.make(os.open, f"{theirs}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
-            check(-errno.ESRCH, self._action, f"there is no process {self._pid}")
+            raise failure(errno.ESRCH, self._action, f"there is no process {self._pid}") from None
         except OSError as error:
-            check(-(error.errno or errno.EIO), self._action, f"this process may not look at process {self._pid}")
-        return self._fds[-1]
+            hint = f"this process may not look at process {self._pid}"
+            raise failure(error.errno or errno.EIO, self._action, hint) from None
 
     def _exists_below(self, root: int) -> str:
         return "" if root < 0 else f"/proc/self/fd/{root}"
@@ -101,7 +97,7 @@ class Target:
     @property
     def path(self) -> bytes:
         """What leads to the open file."""
-        return b"/proc/self/fd/%d" % self._fds[-1]
+        return b"/proc/self/fd/%d" % self._fd
 
     @property
     def lasting_path(self) -> bytes:
@@ -111,7 +107,7 @@ class Target:
         """
         path = b"/proc/%d/root%b" % (self._pid, self._found) if self._elsewhere else self._found
         try:
-            if os.path.samestat(os.stat(path), os.fstat(self._fds[-1])):
+            if os.path.samestat(os.stat(path), os.fstat(self._fd)):
                 return path
         except OSError:
             pass
@@ -126,24 +122,18 @@ class Target:
             return None
         return check(offset, self._action, hint)
 
-    @property
-    def copy(self) -> int:
-        """The descriptor of the copy that was checked, for libbpf to read; -1 if there is none."""
-        return self._copies[-1] if self._copies else -1
-
     def check_elf(self) -> None:
         """Copy what libbpf will read of the file: `LibbpfError` if it could not be trusted to, or it is no ELF file.
 
         Of a copy, since whoever owns the file may write to it while libbpf reads.
         """
         why = ffi.new("char[]", 256)
-        self._copies.extend(map(lib.lbc_target_copy, self._fds[-1:], (why,), (len(why),)))
-        if self._copies[-1] < 0:
-            check(self._copies.pop(), self._action, text(why) or None)
+        copy = self._made.make(lib.lbc_target_copy, self._fd, why, len(why))
+        self.copy = check(copy, self._action, text(why) or None)
 
     def beyond(self, *offsets: int) -> str | None:
         """Say which place is not in the file: all that the kernel says is EINVAL."""
-        size = os.fstat(self._fds[-1]).st_size
+        size = os.fstat(self._fd).st_size
         for offset in offsets:
             if offset >= size:
                 return f"the place {offset:#x} is behind the end of the file, which has {size:#x} bytes"
@@ -151,7 +141,7 @@ class Target:
 
     def read(self) -> bytes:
         """Read the file, up to a size that no program has, to say what is in it."""
-        return os.pread(self._fds[-1], min(os.fstat(self._fds[-1]).st_size, _READ_AT_MOST), 0)
+        return os.pread(self._fd, min(os.fstat(self._fd).st_size, _READ_AT_MOST), 0)
 
 
 def find_binary(name: str, action: str, root: str = "") -> str:
