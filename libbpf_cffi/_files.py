@@ -6,8 +6,10 @@ import errno
 import os
 import stat
 from contextlib import contextmanager, suppress
+from functools import partial
 from io import FileIO
 
+from ._borrow import Descriptors
 from ._check import check, failure
 from .errors import Error
 
@@ -25,28 +27,22 @@ MOST = 1 << 31
 
 def read_file(path: str, action: str) -> bytes:
     """Read a regular file whole; a device or a FIFO would never end, nor a terabyte that nobody has written."""
-    opened: list[int] = []
-    try:
+    with Descriptors() as made:
         try:
-            # Without O_NONBLOCK the open itself waits for a FIFO's writer. One step opens and stores, so that no Ctrl-C
-            # loses the descriptor.
-            opened.extend(map(os.open, (path,), (os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK,)))
-            (fd,) = opened
+            # Without O_NONBLOCK the open itself waits for a FIFO's writer.
+            fd = made.make(os.open, path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
-                error = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
-                check(-error, action, hint="it is not a regular file")
+                wrong = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
+                check(-wrong, action, hint="it is not a regular file")
             return _read_open(fd, status.st_size, action)
-        finally:
-            for fd in opened:
-                os.close(fd)
-    except Error:
-        raise
-    except OSError as error:
-        check(-(error.errno or errno.EIO), action, hint=_file_hint)
-        raise
-    except MemoryError:
-        raise failure(errno.ENOMEM, action) from None
+        except Error:
+            raise
+        except OSError as error:
+            check(-(error.errno or errno.EIO), action, hint=_file_hint)
+            raise
+        except MemoryError:
+            raise failure(errno.ENOMEM, action) from None
 
 
 def _read_open(fd: int, size: int, action: str) -> bytes:
@@ -89,16 +85,14 @@ def system_errors(action: str) -> Iterator[None]:
 @contextmanager
 def regular_file(path: str, action: str) -> Iterator[BinaryIO]:
     """Open a regular file to read it; a device or a FIFO would never end."""
-    with system_errors(action), open(path, "rb", opener=_without_waiting) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    # Not with an opener of Python's: a Ctrl-C at its end would lose the descriptor.
+    with system_errors(action), Descriptors() as made:
+        # Without O_NONBLOCK the open itself waits for a FIFO's writer.
+        fd = made.make(os.open, path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise failure(errno.EINVAL, action, hint=f"{path!r} is not a regular file")
-        yield file
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    # As an opener: of open(os.open(path)), a folder's descriptor would stay open. O_NONBLOCK: the open itself would
-    # wait for a FIFO's writer.
-    return os.open(path, flags | os.O_NONBLOCK)
+        with open(fd, "rb", closefd=False) as file:
+            yield file
 
 
 def write_file(path: str, data: bytes, mode: int = 0o666) -> None:
@@ -116,8 +110,8 @@ def write_file(path: str, data: bytes, mode: int = 0o666) -> None:
     name = f".{os.path.basename(path)[:50]}.{os.urandom(6).hex()}"
     temporary = os.path.join(os.path.dirname(path), name)
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with open(fd, "wb") as file:
+        # The opener is C's alone: a Ctrl-C at the end of one of Python's would lose the descriptor.
+        with open(temporary, "xb", opener=partial(os.open, mode=mode)) as file:
             file.write(data)
         os.replace(temporary, path)
     except BaseException as error:

@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 
 from . import _log
+from ._borrow import Descriptors
 from ._check import check, failure
 from ._ffi import ffi, lib, text
 from .errors import Error
@@ -140,20 +141,16 @@ def run_child(call: Callable[[int], tuple[Any, ...]], action: str) -> tuple[list
     `call` gives the function that starts it and its arguments, of which the descriptor of the report is one. The status
     is 0 if somebody else has asked for it.
     """
-    files: list[int] = []
-    try:
-        # One step makes and stores it, so that no Ctrl-C loses it.
-        files.extend(map(os.memfd_create, ("libbpf_cffi report",)))
-        status = _run(*call(files[0]), action=action)
-        said, result = _read_report(files[0])
-    except OSError as error:
-        if isinstance(error, Error):
-            raise
-        raise failure(error.errno or errno.EIO, action) from None
-    finally:
-        # One step of Python's, in which no Ctrl-C comes.
-        any(map(os.close, map(files.pop, [-1] * len(files))))
-    return said, result, status
+    with Descriptors() as made:
+        try:
+            report = made.make(os.memfd_create, "libbpf_cffi report")
+            status = _run(*call(report), action=action)
+            said, result = _read_report(report)
+        except OSError as error:
+            if isinstance(error, Error):
+                raise
+            raise failure(error.errno or errno.EIO, action) from None
+        return said, result, status
 
 
 def _run(start: Callable[..., int], *arguments: Any, action: str) -> int:

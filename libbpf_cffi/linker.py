@@ -15,6 +15,7 @@ import stat
 import sys
 
 from ._arguments import path_name, unsigned
+from ._borrow import Descriptors
 from ._check import failure
 from ._ffi import ffi, lib
 from ._files import MOST, read_file, write_file
@@ -115,30 +116,26 @@ def _link(names: list[str], contents: list[bytes]) -> bytes:
     """Have a child link, and give the object."""
     memory = [ffi.from_buffer(each) for each in contents]
     objects = ffi.new("struct lbc_link_input[]", [(each, len(each)) for each in memory])
-    output: list[int] = []
     action = f"link {', '.join(names)}"
-    try:
-        # One step makes and stores it, so that no Ctrl-C loses it.
-        output.extend(map(os.memfd_create, ("libbpf_cffi linked",)))
-        said, result, status = run_child(
-            lambda report: (lib.lbc_link__start, objects, len(memory), output[0], report), action
-        )
-        at = [int(text) for kind, text in said if kind == "i"]
-        messages = [(int(kind), _named(text.rstrip("\n"), names, memory)) for kind, text in said if kind.isdigit()]
-        if at and at[-1] >= 0:
-            action = f"link {names[at[-1]]}"
-        if result is None:
-            raise not_survived(status, action, _MALFORMED, SECONDS, OUTPUT, messages)
-        if result < 0:
-            raise failure(-result, action, messages=messages)
-        return _read_descriptor(output[0], action)
-    except OSError as error:
-        if isinstance(error, Error):
-            raise
-        raise failure(error.errno or errno.EIO, action) from None
-    finally:
-        # One step of Python's, in which no Ctrl-C comes.
-        any(map(os.close, map(output.pop, [-1] * len(output))))
+    with Descriptors() as made:
+        try:
+            output = made.make(os.memfd_create, "libbpf_cffi linked")
+            said, result, status = run_child(
+                lambda report: (lib.lbc_link__start, objects, len(memory), output, report), action
+            )
+            at = [int(text) for kind, text in said if kind == "i"]
+            messages = [(int(kind), _named(text.rstrip("\n"), names, memory)) for kind, text in said if kind.isdigit()]
+            if at and at[-1] >= 0:
+                action = f"link {names[at[-1]]}"
+            if result is None:
+                raise not_survived(status, action, _MALFORMED, SECONDS, OUTPUT, messages)
+            if result < 0:
+                raise failure(-result, action, messages=messages)
+            return _read_descriptor(output, action)
+        except OSError as error:
+            if isinstance(error, Error):
+                raise
+            raise failure(error.errno or errno.EIO, action) from None
 
 
 def _named(message: str, names: list[str], memory: list[CData]) -> str:

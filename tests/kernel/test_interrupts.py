@@ -166,6 +166,97 @@ def test_a_ctrl_c_in_a_system_call_leaves_nothing(root, python, compiled, cgroup
     assert said == "True\n"
 
 
+AFTER_CALLS = """
+import dis, gc, os, sys, warnings
+import libbpf_cffi as bpf
+from libbpf_cffi._elf_target import Target
+from libbpf_cffi._files import regular_file, write_file
+job, path, out = sys.argv[1:]
+names = {"_elf_target.py", "_isolate.py", "linker.py", "_files.py", "_borrow.py"}
+done, points = set(), {}
+
+def target():
+    with Target(path, -1, "probe it") as found:
+        found.check_elf()
+
+def link():
+    bpf.link_objects(path)
+
+def isolated():
+    bpf.Object.open(path, isolate=True).close()
+
+def written():
+    write_file(out, b"text", 0o600)
+
+def read():
+    with regular_file(path, "read it") as file:
+        file.read()
+
+def where(code):
+    # A Ctrl-C comes at the start of a function and at the end of a call.
+    if code not in points:
+        found = list(dis.get_instructions(code))
+        points[code] = {
+            after.offset
+            for before, after in zip(found, found[1:])
+            if before.opname == "RESUME" or before.opname.startswith("CALL")
+        }
+    return points[code]
+
+def at(frame, event, argument):
+    point = frame.f_code, frame.f_lasti
+    if event == "opcode" and frame.f_lasti in where(frame.f_code) and point not in done:
+        sys.settrace(None)
+        done.add(point)
+        raise KeyboardInterrupt
+    return at
+
+def trace(frame, event, argument):
+    if os.path.basename(frame.f_code.co_filename) not in names:
+        return None
+    frame.f_trace_opcodes = True
+    return at
+
+def left():
+    gc.collect()
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            found.append(os.readlink("/proc/self/fd/" + fd))
+        except FileNotFoundError:
+            pass  # listdir()'s own
+    return sorted(found) + os.listdir(os.path.dirname(out))
+
+# Python closes a file itself that it has opened for nobody.
+warnings.filterwarnings("ignore", "unclosed file", ResourceWarning)
+work = globals()[job]
+work()
+work()
+before, number = left(), -1
+while number < len(done):
+    number = len(done)
+    sys.settrace(trace)
+    try:
+        work()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.settrace(None)
+    if left() != before:
+        print(sys.exc_info(), [(code.co_filename, code.co_name, at) for code, at in done][-1], left())
+        break
+print(number > 10)
+"""
+
+
+@pytest.mark.slow_emulated
+@pytest.mark.parametrize("job", ["target", "link", "isolated", "written", "read"])
+def test_a_ctrl_c_after_any_call_leaves_no_file_open(root, python, compiled, tmp_path, job):
+    (tmp_path / "out").mkdir()
+    path = sys.executable if job == "target" else compiled("basic")
+    assert python(AFTER_CALLS, job, path, tmp_path / "out" / "file") == "True\n"
+
+
 def test_a_ctrl_c_comes_through_though_the_instance_is_busy_which_is_removed_later(root, tracefs, monkeypatch):
     def interrupted(folder, settings):
         busy.append(Path(folder, "trace_options").open())  # noqa: SIM115 - closed below
