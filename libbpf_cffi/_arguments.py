@@ -30,12 +30,16 @@ __all__ = [
 
 
 def string(value: str, what: str) -> str:
-    """Check that `value` is text, without a NUL, which ends a string of C's."""
+    """Check that `value` is text, without a NUL, which ends a string of C's; give it as a `str` and no subclass.
+
+    A subclass may make up what its methods give, such as a pointer where C is to get bytes.
+    """
     if not isinstance(value, str):
         raise TypeError(f"{what} must be str, not {type(value).__name__}")
-    if "\0" in value:
-        raise ValueError(f"{what} has a NUL character in it: {value!r}")
-    return value
+    plain = str.__str__(value)
+    if "\0" in plain:
+        raise ValueError(f"{what} has a NUL character in it: {plain!r}")
+    return plain
 
 
 def c_string(value: str, what: str) -> bytes:
@@ -56,7 +60,7 @@ def path_bytes(path: str | os.PathLike[str], what: str = "path") -> bytes:
     if not isinstance(path, (str, bytes)) and not (hasattr(path, "__fspath__") and not isinstance(path, type)):
         raise TypeError(f"{what} must be str or os.PathLike, not {type(path).__name__}")
     try:
-        encoded = os.fsencode(path)
+        encoded = os.fsencode(_plain(os.fspath(path)))
     except UnicodeEncodeError:
         raise ValueError(f"{what} has a character that cannot be encoded: {path!r}") from None
     if not encoded:
@@ -64,6 +68,11 @@ def path_bytes(path: str | os.PathLike[str], what: str = "path") -> bytes:
     if b"\0" in encoded:
         raise ValueError(f"{what} has a NUL character in it: {path!r}")
     return encoded
+
+
+def _plain(path: str | bytes) -> str | bytes:
+    """Give a text as what C can be handed, see `string`."""
+    return str.__str__(path) if isinstance(path, str) else bytes.__getitem__(path, slice(None))
 
 
 def integer(value: int, what: str) -> int:

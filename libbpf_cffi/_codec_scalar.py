@@ -306,7 +306,7 @@ class TextCodec(Codec):
         """Give the bytes of a value without what fills up, for values as they should be."""
         if type(value) is bytes and len(value) <= self.size:
             return value
-        data: bytes = value.encode("utf-8", "surrogateescape")
+        data: bytes = str.encode(value, "utf-8", "surrogateescape")
         if len(data) > self.size or 0 in data:
             raise ValueError(data)
         return data
@@ -331,7 +331,7 @@ def text_bytes(value: Any, path: Path, typename: str) -> bytes:
             raise TypeError(f"{what} must be str or bytes, not {type(value).__name__}")
         return given
     try:
-        data: bytes = value.encode("utf-8", "surrogateescape")
+        data: bytes = str.encode(value, "utf-8", "surrogateescape")
     except UnicodeEncodeError as wrong:
         raise ValueError(f"{what} cannot hold {value!r}: {wrong.reason}") from None
     if b"\0" in data.rstrip(b"\0"):

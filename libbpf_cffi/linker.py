@@ -14,7 +14,7 @@ import os
 import stat
 import sys
 
-from ._arguments import path_name, unsigned
+from ._arguments import buffer, path_name, unsigned
 from ._borrow import Descriptors
 from ._check import failure
 from ._ffi import ffi, lib
@@ -71,7 +71,7 @@ def link_objects(*inputs: Input, output: str | os.PathLike[str] | int | None = N
 def _read(source: Input, number: int) -> tuple[str, bytes]:
     """Give what an input is, for messages, and its content."""
     if isinstance(source, (bytes, bytearray, memoryview)):
-        data = bytes(source)
+        data = buffer(source, "input")
         return f"input {number + 1}, an object of {len(data)} bytes", data
     if isinstance(source, int):
         unsigned(source, 31, f"input {number + 1}")

@@ -6,7 +6,7 @@ import errno
 import os
 
 from . import _elf, _log
-from ._arguments import path_name
+from ._arguments import buffer, path_name
 from ._check import check, failure, not_null
 from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
 from ._files import read_file
@@ -94,7 +94,7 @@ class Object(Loading):
         """
         _log.listen()
         if isinstance(source, (bytes, bytearray, memoryview)):
-            data = bytes(source)
+            data = buffer(source, "source")
             if object_name is None:
                 object_name, what = _name_of(data)
             else:
@@ -124,7 +124,7 @@ class Object(Loading):
         if kernel_log is not None:
             log_memory = ffi.from_buffer("char[]", kernel_log, require_writable=True)
             opts.set("kernel_log_buf", log_memory)
-            opts.set("kernel_log_size", len(kernel_log))
+            opts.set("kernel_log_size", len(log_memory))
 
         if not data:
             # Of an empty file libbpf says this, of an empty buffer only EINVAL.
@@ -304,14 +304,14 @@ KERNEL_LOG_BITS = 30
 """No longer log is taken by the kernel: ``bpf_verifier_log_attr_valid()``."""
 
 
-def _kernel_log(buffer: bytearray | None, size: int | None) -> bytearray | None:
+def _kernel_log(given: bytearray | None, size: int | None) -> bytearray | None:
     """Give the buffer for the kernel's log: the user's, or a zeroed one of `size` bytes."""
-    if buffer is None:
+    if given is None:
         return None if size is None else bytearray(unsigned(size, KERNEL_LOG_BITS, "kernel_log_size"))
-    if not isinstance(buffer, bytearray):
-        raise TypeError(f"kernel_log_buf must be bytearray, not {type(buffer).__name__}")
-    if size is not None and size != len(buffer):
-        raise ValueError(f"kernel_log_size is {size}, but kernel_log_buf has {len(buffer)} bytes")
+    if not isinstance(given, bytearray):
+        raise TypeError(f"kernel_log_buf must be bytearray, not {type(given).__name__}")
+    if size is not None and size != len(given):
+        raise ValueError(f"kernel_log_size is {size}, but kernel_log_buf has {len(given)} bytes")
     # What it holds of an earlier object is not this one's.
-    buffer[:1] = bytes(len(buffer[:1]))
-    return buffer
+    given[:1] = bytes(len(given[:1]))
+    return given

@@ -12,7 +12,7 @@ import errno
 from time import monotonic
 
 from . import _log
-from ._arguments import deadline_of
+from ._arguments import buffer, deadline_of
 from ._borrow import Descriptors
 from ._check import check, not_null
 from ._ffi import ffi, lib, unsigned
@@ -239,7 +239,7 @@ class UserRingBuffer:
             return self._codec.encode(value)
         if not isinstance(value, (bytes, bytearray, memoryview)):
             raise TypeError(f"{self._name} has no type: send bytes, not {type(value).__name__}")
-        return bytes(value)
+        return buffer(value, "value")
 
     def _wait(self, deadline: float | None) -> bool:
         """Wait for room; tell whether it is worth to try again."""

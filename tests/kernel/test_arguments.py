@@ -61,3 +61,95 @@ def test_asking_a_control_group_with_flags_that_are_none_is_an_error_of_the_kern
 @pytest.mark.slow_emulated
 def test_each_argument_of_each_public_function_is_refused_in_words_of_ours(call_all):
     call_all(wrong_arguments.__file__)
+
+
+MADE_UP = """
+import sys
+import libbpf_cffi as bpf
+what, given, path = sys.argv[1:]
+wrong = {"NULL": bpf.ffi.NULL, "a pointer": bpf.ffi.cast("char *", 8), "a list": [b"a"] * 4096}[given]
+
+class Text(str):
+    def encode(self, *how):
+        return wrong
+
+    def __contains__(self, what):
+        return False
+
+class Path:
+    def __fspath__(self):
+        return Text(path)
+
+class Bytes(bytes):
+    def __bytes__(self):
+        return self
+
+    def __len__(self):
+        return 4
+
+class Room(bytearray):
+    def __len__(self):
+        return 1 << 24
+
+name = Text("on_raw")
+with open(path, "rb") as file:
+    content = Bytes(file.read())
+obj = bpf.Object.open(path)
+obj.load()
+names = bpf.Map.create("hash", "char[16]", "u32", 4)
+calls = {
+    "type": lambda: obj.btf.find(name),
+    "type in": lambda: name in obj.btf,
+    "tracepoint": lambda: obj.programs["on_tracepoint"].attach_tracepoint(name, name),
+    "raw tracepoint": lambda: obj.programs["on_raw"].attach_raw_tracepoint(name),
+    "object's name": lambda: bpf.Object.open(path, object_name=name).close(),
+    "object's path": lambda: bpf.Object.open(Path()).close(),
+    "a NUL": lambda: bpf.Object.open(path, object_name=Text("a\\0b")),
+    "object": lambda: bpf.Object.open(content).close(),
+    "linked": lambda: bpf.link_objects(content),
+    "log": lambda: bpf.Object.open(path, kernel_log_buf=Room(16), kernel_log_level=7).load(),
+    "pin": lambda: obj.maps["events"].pin(Text("/no/such/folder/pin")),
+    "map's name": lambda: bpf.Map.find(name),
+    "key": lambda: names.__setitem__(name, 1),
+    "sample": lambda: bpf.Map.create("user_ringbuf", max_entries=4096).user_ring_buffer().send(Bytes(bytes(8192))),
+}
+try:
+    calls[what]()
+except (bpf.Error, TypeError, ValueError, LookupError) as error:
+    print(type(error).__name__)
+print("fine")
+"""
+
+
+@pytest.mark.parametrize("given", ["NULL", "a pointer", "a list"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "type",
+        "type in",
+        "tracepoint",
+        "raw tracepoint",
+        "object's name",
+        "object's path",
+        "a NUL",
+        "pin",
+        "map's name",
+        "key",
+    ],
+)
+def test_what_a_class_of_text_makes_up_comes_not_to_c(python, compiled, tracefs, what, given):
+    assert python(MADE_UP, what, given, compiled("basic"), quiet=False).endswith("fine\n")
+
+
+@pytest.mark.parametrize(
+    ("what", "wanted"),
+    [
+        ("object", ""),
+        ("linked", ""),
+        ("log", "VerifierError\n"),
+        pytest.param("sample", "LibbpfError\n", marks=pytest.mark.needs("map:USER_RINGBUF")),
+    ],
+)
+def test_the_length_that_a_class_of_bytes_makes_up_comes_not_to_c(python, compiled, what, wanted):
+    said = python(MADE_UP, what, "NULL", compiled("basic"), quiet=False)
+    assert said == wanted + "fine\n"
