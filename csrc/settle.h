@@ -3,8 +3,8 @@
  *
  * What a callback of a weak reference raises, Python prints and drops. In the main thread a signal handler may raise
  * between any two of the work's instructions, so the work is begun anew, and what was raised comes behind the callback,
- * in the code that had what has gone; several of one type as one. Work that cannot be done here, near the limit of recursion or of memory, is put on
- * the list `waiting`. C alone does this, in which no handler runs.
+ * in the code that had what has gone; several of one type as one. Work that cannot be done here, near the limit of
+ * recursion or of memory, is put on the list `waiting`. C alone does this, in which no handler runs.
  *
  * Included by the code that cffi writes, since only that is compiled against Python; within its limited API.
  */
