@@ -65,13 +65,14 @@ static int is_ignored(const struct elf_section *section, const char *name)
 	return starts_with(name, ".debug_");
 }
 
-static int has_code(const struct elf_section *section)
-{
-	return section->type == SHT_PROGBITS && section->flags & SHF_EXECINSTR;
-}
-
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Sections */
+
+/* Which become maps; what else does, the types tell of. */
+static int is_data(const char *name)
+{
+	return starts_with(name, ".data") || starts_with(name, ".rodata") || starts_with(name, ".bss");
+}
 
 static int check_section(struct object *object, uint64_t index)
 {
@@ -113,6 +114,10 @@ static int check_section(struct object *object, uint64_t index)
 		return error;
 	case SHT_PROGBITS:
 		object->executable += has_code(&section);
+		object->maps += is_data(name);
+		return 0;
+	case SHT_NOBITS:
+		object->maps += is_data(name);
 		return 0;
 	default:
 		return 0;
@@ -150,19 +155,6 @@ static int check_sections(struct object *object)
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Symbols */
-
-static Elf64_Sym symbol_at(const struct object *object, const struct elf_section *table, uint64_t index)
-{
-	const struct elf_file *file = &object->file;
-	Elf64_Sym symbol;
-
-	memcpy(&symbol, content(object, table) + index * sizeof(symbol), sizeof(symbol));
-	symbol.st_name = lbc_elf_32(file, symbol.st_name);
-	symbol.st_shndx = lbc_elf_16(file, symbol.st_shndx);
-	symbol.st_value = lbc_elf_64(file, symbol.st_value);
-	symbol.st_size = lbc_elf_64(file, symbol.st_size);
-	return symbol;
-}
 
 __attribute__((format(printf, 4, 5)))
 static int bad_symbol(struct object *object, uint64_t table, uint64_t index, const char *format, ...)
@@ -265,6 +257,7 @@ static int check_relocations(struct object *object, uint64_t index)
 	target = lbc_elf_section(file, table.info);
 	if (target.type == SHT_NOBITS || target.type == SHT_NULL)
 		return lbc_elf_bad_section(file, index, "sh_info is %u, a section without content", table.info);
+	object->relocations += count;
 	/* The smallest place that there is for a relocation, and an instruction. */
 	width = has_code(&target) ? INSN : sizeof(uint32_t);
 	for (i = 0; i < count; i++) {
@@ -322,7 +315,13 @@ static int check_object(struct object *object)
 	}
 	for (i = 1; i < file->count && !error; i++)
 		error = check_content(object, i);
-	return error;
+	if (error)
+		return error;
+	if (object->relocations * (object->maps + object->externs) > MAX_WORK)
+		return lbc_elf_bad(file, "there are %llu relocations, %llu maps and %llu symbols elsewhere",
+				   (unsigned long long)object->relocations, (unsigned long long)object->maps,
+				   (unsigned long long)object->externs);
+	return 0;
 }
 
 int lbc_elf_check(const void *data, size_t size, int linking, char *why, size_t why_size)

@@ -5,8 +5,10 @@
 #ifndef LBC_ELF_CHECK_H
 #define LBC_ELF_CHECK_H
 
+#include <elf.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "elf_file.h"
 
@@ -25,6 +27,8 @@ struct object {
 	uint64_t symbol_count;
 	uint64_t externs;
 	uint64_t executable;	/* sections with functions */
+	uint64_t relocations;
+	uint64_t maps;		/* at most */
 };
 
 static inline const unsigned char *content(const struct object *object, const struct elf_section *section)
@@ -36,6 +40,24 @@ static inline const char *name_of(const struct object *object, const struct elf_
 {
 	/* It is in there, and ends (check_section()). */
 	return (const char *)object->file.memory + object->file.names.offset + section->name;
+}
+
+static inline int has_code(const struct elf_section *section)
+{
+	return section->type == SHT_PROGBITS && section->flags & SHF_EXECINSTR;
+}
+
+static inline Elf64_Sym symbol_at(const struct object *object, const struct elf_section *table, uint64_t index)
+{
+	const struct elf_file *file = &object->file;
+	Elf64_Sym symbol;
+
+	memcpy(&symbol, content(object, table) + index * sizeof(symbol), sizeof(symbol));
+	symbol.st_name = lbc_elf_32(file, symbol.st_name);
+	symbol.st_shndx = lbc_elf_16(file, symbol.st_shndx);
+	symbol.st_value = lbc_elf_64(file, symbol.st_value);
+	symbol.st_size = lbc_elf_64(file, symbol.st_size);
+	return symbol;
 }
 
 /* Check the section .BTF, symbols being checked: 0, or a negative errno. */

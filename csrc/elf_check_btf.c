@@ -106,6 +106,11 @@ static int check_section_of_types(struct object *object, uint64_t index, const s
 	return 0;
 }
 
+static int is_of_maps(const char *name)
+{
+	return name && (!strcmp(name, ".maps") || strstr(name, ".struct_ops"));
+}
+
 int lbc_elf_check_btf(struct object *object, uint64_t index)
 {
 	struct elf_section section = lbc_elf_section(&object->file, index);
@@ -134,6 +139,7 @@ int lbc_elf_check_btf(struct object *object, uint64_t index)
 			continue;
 		sections++;
 		variables += btf_vlen(t);
+		object->maps += is_of_maps(btf__name_by_offset(btf, t->name_off)) ? btf_vlen(t) : 0;
 		if (sections * object->file.count > MAX_WORK)
 			error = lbc_elf_bad_section(&object->file, index, "there are more than %llu sections in it",
 						    (unsigned long long)sections);
