@@ -12,6 +12,8 @@
  *   check_symbols      names, sections, bounds; functions and what they end with
  *   check_relocations  which symbol, and where
  *   elf_check_btf.c    .BTF (btf_check.c), and the sections that it tells of
+ *   elf_check_calls.c  what is appended to each program, and how deep functions call each other
+ *   elf_check_ext.c    .BTF.ext: what it has for each function
  *
  * Sums are of 64 bits. Nothing here recurses, and each loop is over what is in the file: what libbpf does for each of
  * them for each of others has a limit.
@@ -36,7 +38,7 @@
 #define LOAD_64 0x18
 #define INSN ((uint64_t)8)
 
-/* libbpf calls itself for each function that is called from another: a program has at most 256 in the kernel. */
+/* libbpf looks at all of them for each program: a program has at most 256 in the kernel. */
 #define MAX_FUNCTIONS 16384
 
 /* The linker fills what alignment leaves empty. */
@@ -54,7 +56,7 @@ static int starts_with(const char *text, const char *begin)
  * What neither libbpf's loader nor its linker reads: DWARF, and what a linker of machine code would relocate in it and
  * in the types. Symbols are read whatever they are called.
  */
-static int is_ignored(const struct elf_section *section, const char *name)
+int lbc_elf_is_ignored(const struct elf_section *section, const char *name)
 {
 	if (section->type == SHT_SYMTAB)
 		return 0;
@@ -85,7 +87,7 @@ static int check_section(struct object *object, uint64_t index)
 		return lbc_elf_bad_section(file, index, "sh_name is %u, and the names have %llu bytes", section.name,
 					   (unsigned long long)file->names.size);
 	name = name_of(object, &section);
-	if (section.type == SHT_NULL || is_ignored(&section, name))
+	if (section.type == SHT_NULL || lbc_elf_is_ignored(&section, name))
 		return 0;
 	if (section.size > MAX_SIZE)
 		return lbc_elf_bad_section(file, index, "sh_size is %llu, more than %llu",
@@ -252,7 +254,7 @@ static int check_relocations(struct object *object, uint64_t index)
 	uint64_t count = table.size / sizeof(Elf64_Rel), width, symbol, i;
 	Elf64_Rel relocation;
 
-	if (is_ignored(&table, name_of(object, &table)) || !count)
+	if (lbc_elf_is_ignored(&table, name_of(object, &table)) || !count)
 		return 0;
 	target = lbc_elf_section(file, table.info);
 	if (target.type == SHT_NOBITS || target.type == SHT_NULL)
@@ -321,7 +323,8 @@ static int check_object(struct object *object)
 		return lbc_elf_bad(file, "there are %llu relocations, %llu maps and %llu symbols elsewhere",
 				   (unsigned long long)object->relocations, (unsigned long long)object->maps,
 				   (unsigned long long)object->externs);
-	return 0;
+	/* A linker does not put programs together. */
+	return object->linking ? 0 : lbc_elf_check_calls(object);
 }
 
 int lbc_elf_check(const void *data, size_t size, int linking, char *why, size_t why_size)

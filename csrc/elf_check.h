@@ -1,6 +1,6 @@
 /*
  * What the parts of the check of an object share: elf_check.c looks at sections, symbols and relocations,
- * elf_check_btf.c at the types.
+ * elf_check_btf.c at the types, elf_check_calls.c at what is appended to each program, elf_check_ext.c at .BTF.ext.
  */
 #ifndef LBC_ELF_CHECK_H
 #define LBC_ELF_CHECK_H
@@ -60,7 +60,13 @@ static inline Elf64_Sym symbol_at(const struct object *object, const struct elf_
 	return symbol;
 }
 
+/* Tell what neither libbpf's loader nor its linker reads: it is not checked. */
+int lbc_elf_is_ignored(const struct elf_section *section, const char *name);
+
 /* Check the section .BTF, symbols being checked: 0, or a negative errno. */
 int lbc_elf_check_btf(struct object *object, uint64_t index);
+
+/* Check what each program is made of when it is loaded, all sections being checked: 0, or a negative errno. */
+int lbc_elf_check_calls(struct object *object);
 
 #endif

@@ -1,8 +1,9 @@
-"""Small objects of which libbpf would make too much: an endless search."""
+"""Small objects of which libbpf would make too much: an endless search, gigabytes of copies, a stack that overflows."""
 
 from __future__ import annotations
 
 import struct
+import threading
 
 import pytest
 from object_edit import EXEC, PROGBITS, Section, built, function, symbols
@@ -12,6 +13,7 @@ from libbpf_cffi import Btf
 
 REL = 9
 EXIT = b"\x95" + bytes(7)
+LOAD = b"\x18" + bytes(15)
 TEXT, PROGRAMS = 2, 3
 """Numbers of the sections that `calling` makes."""
 
@@ -41,12 +43,136 @@ def calling(text: bytes, functions: list[bytes], programs: int, *more: Section, 
     )
 
 
+def chain(length: int) -> tuple[bytes, list[bytes]]:
+    """Make functions each of which calls the next one."""
+    text = (call(1) + EXIT) * (length - 1) + EXIT * 2
+    return text, [function(TEXT, 16 * each, 16) for each in range(length)]
+
+
 def refused(data: bytes, reason: str) -> None:
     with pytest.raises(bpf.LibbpfError) as caught:
         bpf.Object.open(data)
     assert caught.value.errno == bpf.lib.LIBBPF_ERRNO__FORMAT
     assert caught.value.hint.startswith("the file is malformed: ")
     assert reason in caught.value.hint
+
+
+DEEP = "the program at 0 calls functions that call each other more than 512 deep"
+
+
+@pytest.mark.parametrize("length", [512, 10_000])
+def test_functions_that_call_each_other_deeper_than_a_stack_holds_are_refused(length):
+    refused(calling(*chain(length), 1), DEEP)
+
+
+def test_functions_that_take_the_address_of_the_next_one_are_as_deep():
+    functions = [function(TEXT, 24 * each, 24) for each in range(512)]
+    table = relocations(TEXT, 4, *[(24 * each, each + 2) for each in range(511)])
+    refused(calling((LOAD + EXIT) * 512, functions, 1, table), DEEP)
+
+
+def test_functions_as_deep_as_is_opened_are_put_together_on_a_small_stack(root):
+    # The kernel takes 256 of them, and says so.
+    answers = []
+
+    def load() -> None:
+        with bpf.Object.open(calling(*chain(511), 1)) as obj:
+            try:
+                obj.load()
+            except bpf.LibbpfError as error:
+                answers.append(error.errno)
+
+    before = threading.stack_size(256 << 10)
+    try:
+        thread = threading.Thread(target=load)
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    assert len(answers) == 1
+
+
+def test_functions_that_nobody_calls_may_call_each_other_as_they_like():
+    text, functions = chain(1000)
+    bpf.Object.open(calling(text, functions, 0)).close()
+
+
+def test_a_function_that_calls_itself_is_left_to_the_kernel():
+    bpf.Object.open(calling(call(-1) + EXIT, [function(TEXT, 0, 16)], 1)).close()
+
+
+COPIED = "each has a copy of what it calls, 1 GiB in all"
+
+
+@pytest.mark.parametrize(("programs", "is_refused"), [(1000, False), (1100, True)])
+def test_a_thousand_programs_share_a_megabyte_of_functions_but_not_for_ever(programs, is_refused):
+    data = calling(bytes((1 << 20) - 8) + EXIT, [function(TEXT, 0, 1 << 20)], programs)
+    if is_refused:
+        refused(data, COPIED)
+    else:
+        bpf.Object.open(data).close()
+
+
+def test_relocations_are_copied_as_well():
+    many = relocations(TEXT, 4, *[(0, 1)] * 20_000)
+    refused(calling(call() + EXIT, [function(TEXT, 0, 16)], 2500, many), COPIED)
+
+
+def with_records(part: int, records: bytes, size: int, programs: int, types: Btf | None = None) -> bytes:
+    """Build an object with records of .text: of functions (0), of lines (1), or relocations (2)."""
+    types = types or Btf.new()
+    name = types.add_str(".text")
+    content = struct.pack("<III", size, name, len(records) // size) + records
+    places = [value for each in range(3) for value in (0, len(content) if each == part else 0)]
+    ext = struct.pack("<HBBI6I", 0xEB9F, 1, 0, 32, *places) + content
+    return calling(
+        EXIT * 2, [function(TEXT, 0, 16)], programs, Section(".BTF", PROGBITS, types.raw),
+        Section(".BTF.ext", PROGBITS, ext),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_records_of_functions_and_lines_are_copied_as_well(part):
+    refused(with_records(part, bytes(16) * 50_000, 16, 1400), COPIED)
+
+
+def test_records_that_are_looked_through_for_ever_are_refused():
+    # They are all behind the function.
+    records = struct.pack("<IIII", 800, 0, 0, 0) * 900_000
+    refused(with_records(1, records, 16, 10_000), "each has a copy of the lines of what it calls")
+
+
+def test_records_of_too_many_sections_are_refused():
+    types = Btf.new()
+    content = struct.pack("<I", 16) + struct.pack("<6I", types.add_str("."), 1, 0, 0, 0, 0) * 54_000
+    ext = struct.pack("<HBBI6I", 0xEB9F, 1, 0, 32, 0, 0, 0, len(content), 0, 0) + content
+    empty = [Section(".", PROGBITS)] * 5_000
+    refused(
+        built(Section(".BTF", PROGBITS, types.raw), Section(".BTF.ext", PROGBITS, ext), symbols(), *empty),
+        "records are of ",
+    )
+
+
+def roots(count: int, kind: int) -> bytes:
+    """Build an object of relocations, each of a type of its own."""
+    types = Btf.new()
+    numbers = [types.add_struct(f"none{each}", 4).id for each in range(count)]
+    zero = types.add_str("0")
+    records = b"".join(struct.pack("<IIII", 0, each, zero, kind) for each in numbers)
+    return with_records(2, records, 16, 1, types)
+
+
+EXISTS, LOCAL = 8, 6
+
+
+def test_an_address_of_a_function_that_the_kernels_types_change_is_refused():
+    types = Btf.new()
+    number, zero, name = types.add_struct("s", 4).id, types.add_str("0"), types.add_str("socket")
+    content = struct.pack("<III", 16, name, 1) + struct.pack("<IIII", 0, number, zero, EXISTS)
+    ext = struct.pack("<HBBI6I", 0xEB9F, 1, 0, 32, 0, 0, 0, 0, 0, len(content)) + content
+    more = Section(".BTF", PROGBITS, types.raw), Section(".BTF.ext", PROGBITS, ext)
+    data = calling(EXIT * 2, [function(TEXT, 0, 16)], 1, *more, code=LOAD + EXIT)
+    refused(data, "section 7 '.BTF.ext': relocation 0 is of the address of a function")
 
 
 def test_relocations_that_are_each_looked_for_among_many_maps_are_refused():
