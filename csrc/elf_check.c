@@ -13,7 +13,7 @@
  *   check_relocations  which symbol, and where
  *   elf_check_btf.c    .BTF (btf_check.c), and the sections that it tells of
  *   elf_check_calls.c  what is appended to each program, and how deep functions call each other
- *   elf_check_ext.c    .BTF.ext: what it has for each function
+ *   elf_check_ext.c    .BTF.ext: what it has for each function, and the types that relocations begin with
  *
  * Sums are of 64 bits. Nothing here recurses, and each loop is over what is in the file: what libbpf does for each of
  * them for each of others has a limit.

@@ -15,6 +15,15 @@
 #define INSN ((uint64_t)8)
 #define LOAD_64 0x18
 
+/*
+ * Types that relocations begin with: for each libbpf looks through all names of the kernel, which takes a millisecond.
+ * The largest objects have some hundred.
+ */
+#define MAX_ROOTS 4096
+
+/* The last kind of relocation is looked up nowhere else but in the object. */
+#define TYPE_ID_LOCAL 6
+
 enum part { FUNCTIONS, LINES, RELOCATIONS, PARTS };
 
 struct walk {
@@ -24,7 +33,8 @@ struct walk {
 	const char *names;	/* of .BTF, the last of which ends */
 	uint64_t names_size;
 	unsigned char *seen;	/* sections that records are taken for */
-	uint64_t sections;
+	uint32_t *roots;
+	uint64_t root_count, sections;
 	enum part part;
 	int swapped;		/* it may be of another byte order than the object */
 };
@@ -76,6 +86,21 @@ static uint32_t section_of(const struct walk *walk, uint64_t name)
 	return 0;
 }
 
+/* Note a type that a relocation begins with: 1 when there are too many. */
+static int note_root(struct walk *walk, uint32_t type)
+{
+	uint32_t at = type * 2654435761u >> 16 & (4 * MAX_ROOTS - 1);
+
+	/* Of type 0 there is no relocation: libbpf refuses one of void. */
+	if (!type)
+		return 0;
+	while (walk->roots[at] && walk->roots[at] != type)
+		at = (at + 1) & (4 * MAX_ROOTS - 1);
+	walk->root_count += !walk->roots[at];
+	walk->roots[at] = type;
+	return walk->root_count > MAX_ROOTS;
+}
+
 static int check_relocations(struct walk *walk, const struct records *records)
 {
 	struct calls *calls = walk->calls;
@@ -83,8 +108,11 @@ static int check_relocations(struct walk *walk, const struct records *records)
 	uint64_t i, place, insn;
 
 	for (i = 0; i < records->count; i++) {
+		const unsigned char *record = records->first + i * records->size;
 		struct function *function;
 
+		if (word(walk, record + 12) != TYPE_ID_LOCAL && note_root(walk, word(walk, record + 4)))
+			return lbc_elf_bad_section(file, walk->index, "relocations are of more than %d types", MAX_ROOTS);
 		insn = insn_of(walk, records, i);
 		function = lbc_elf_function(calls, records->section, insn);
 		if (!function)
@@ -181,7 +209,8 @@ static int check_parts(struct walk *walk)
 	int error = 0;
 
 	walk->seen = malloc(walk->calls->object->file.count);
-	if (!walk->seen)
+	walk->roots = calloc(4 * MAX_ROOTS, sizeof(*walk->roots));
+	if (!walk->seen || !walk->roots)
 		error = -ENOMEM;
 	header = word(walk, walk->data + 4);
 	for (i = FUNCTIONS; i < PARTS && !error; i++) {
@@ -194,6 +223,7 @@ static int check_parts(struct walk *walk)
 	}
 	for (i = 0; i < walk->calls->count; i++)
 		walk->calls->functions[i].looked_at += walk->sections;
+	free(walk->roots);
 	free(walk->seen);
 	return error;
 }

@@ -165,6 +165,15 @@ def roots(count: int, kind: int) -> bytes:
 EXISTS, LOCAL = 8, 6
 
 
+def test_relocations_of_so_many_types_that_their_search_takes_minutes_are_refused():
+    bpf.Object.open(roots(4096, EXISTS)).close()
+    refused(roots(4097, EXISTS), "section 7 '.BTF.ext': relocations are of more than 4096 types")
+
+
+def test_types_that_are_not_searched_for_may_be_more():
+    bpf.Object.open(roots(4097, LOCAL)).close()
+
+
 def test_an_address_of_a_function_that_the_kernels_types_change_is_refused():
     types = Btf.new()
     number, zero, name = types.add_struct("s", 4).id, types.add_str("0"), types.add_str("socket")
