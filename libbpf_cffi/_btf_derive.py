@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from operator import getitem
 
 from . import _log
 from ._arguments import iterable
 from ._btf_build import Building
 from ._btf_type import Part
-from ._check import check, not_null
+from ._check import check, failure, not_null
 from ._ffi import Options, ffi, lib, unsigned
 from ._handle import Handle
 
@@ -46,13 +47,17 @@ class Deriving(Building):
         """Give these types with equal ones made one, and strings that are not used left out.
 
         The keyword is a field of ``struct btf_dedup_opts``, for tests. Unlike libbpf's, which changes the BTF in place,
-        this leaves it as it is. *Wraps* ``btf__dedup()``.
+        this leaves it as it is. *Wraps* ``btf__dedup()``. Raises `LibbpfError` (E2BIG) where so many types look alike
+        and are not that comparing them would take minutes.
         """
         action = f"deduplicate {self._btf._name}"
         copy = self._copy(action)
         options = Options("btf_dedup_opts", force_collisions=bool(force_collisions))
         with copy._changing(action) as (pointer, _):
-            check(lib.lbc_btf__dedup(pointer, options.pointer), action)
+            result = lib.lbc_btf__dedup(pointer, options.pointer)
+            if result == -errno.E2BIG:
+                raise failure(errno.E2BIG, action, f"too many of its {len(self._btf)} types look alike, and are not")
+            check(result, action)
         return copy
 
     def permute(self, ids: Sequence[int]) -> Btf:

@@ -233,6 +233,32 @@ def test_names_that_are_used_so_often_that_their_hashes_take_minutes_are_refused
         Btf.from_bytes(btf(*many, strings=strings))
 
 
+def lookalikes(count: int) -> bytes:
+    """Make structs of the same name, size and member: a pointer to an integer of a name of its own."""
+    strings, words, number = b"\0int\0name\0", [], 1
+    for each in range(count):
+        words += [len(strings), INT << 24, 4, 32, 0, PTR << 24, number + 1]
+        words += [NAME, STRUCT << 24 | 1, 8, NAME, number + 2, 0]
+        strings += b"i%d\0" % each
+        number += 3
+    return btf(*words, strings=strings)
+
+
+def test_types_that_look_alike_are_compared_but_not_for_minutes():
+    assert len(Btf.from_bytes(lookalikes(1000)).dedup()) == 3002
+    with pytest.raises(bpf.LibbpfError, match=r"too many of its \d+ types look alike") as caught:
+        Btf.from_bytes(lookalikes(3000)).dedup()
+    assert caught.value.errno == errno.E2BIG
+
+
+def test_enumerations_that_look_alike_are_compared_but_not_for_minutes():
+    words: list[int] = []
+    for each in range(400):
+        words += [NAME, ENUM << 24 | 300, 4, *(NAME, 0) * 299, NAME, each]
+    with pytest.raises(bpf.LibbpfError, match=r"too many of its \d+ types look alike"):
+        Btf.from_bytes(btf(*words)).dedup()
+
+
 def test_a_text_of_hundreds_of_megabytes_is_refused():
     strings = b"\0int\0" + b"x" * (1 << 20) + b"\0"
     for count, refused in ((100, False), (300, True)):

@@ -209,19 +209,19 @@ def units(monkeypatch, tmp_path, **environment):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     tools = build_native.Toolchain(["cc"], ["cc", "-shared"])
-    libbpf = build_native.Libbpf(("inc",), sources=("vendor/src/btf.c", "vendor/src/features.c"))
+    libbpf = build_native.Libbpf(("inc",), sources=("vendor/src/hashmap.c", "vendor/src/features.c"))
     found = build_native.units(tools, libbpf, tmp_path / "generated.c", tmp_path)
     return {Path(unit.source).name: list(unit.flags) for unit in found}
 
 
-@pytest.mark.parametrize("source", ["generated.c", "load.c", "btf.c"])
+@pytest.mark.parametrize("source", ["generated.c", "load.c", "hashmap.c"])
 def test_every_object_is_hardened_and_hidden(monkeypatch, tmp_path, source):
     flags = units(monkeypatch, tmp_path)[source]
     assert {"-fstack-protector-strong", "-D_FORTIFY_SOURCE=2", "-fvisibility=hidden", "-O2"} <= set(flags)
 
 
 def test_libbpfs_objects_have_the_flags_of_its_makefile(monkeypatch, tmp_path):
-    flags = units(monkeypatch, tmp_path)["btf.c"]
+    flags = units(monkeypatch, tmp_path)["hashmap.c"]
     assert {"-D_LARGEFILE64_SOURCE", "-D_FILE_OFFSET_BITS=64", "-std=gnu89", "-w"} <= set(flags)
 
 
@@ -232,7 +232,7 @@ def test_warnings_in_our_c_are_errors_in_development_only(monkeypatch, tmp_path,
 
 
 def test_warnings_in_libbpf_are_never_errors(monkeypatch, tmp_path):
-    assert "-Werror" not in units(monkeypatch, tmp_path, LIBBPF_CFFI_DEV="1")["btf.c"]
+    assert "-Werror" not in units(monkeypatch, tmp_path, LIBBPF_CFFI_DEV="1")["hashmap.c"]
 
 
 def test_the_users_optimisation_and_debugging_win(monkeypatch, tmp_path):
@@ -255,7 +255,7 @@ def test_a_file_of_ours_that_includes_libbpfs_c_has_a_stand_in_for_the_systems_l
 
 def test_a_file_without_a_stand_in_is_named(monkeypatch, tmp_path):
     (tmp_path / "csrc").mkdir()
-    (tmp_path / "csrc" / "new.c").write_text('#include "btf.c"\n', encoding="ascii")
+    (tmp_path / "csrc" / "new.c").write_text('#include "hashmap.c"\n', encoding="ascii")
     monkeypatch.setattr(build_native, "ROOT", tmp_path)
     with pytest.raises(build_native.NativeBuildError, match=r"csrc/system/new\.c must stand in for csrc/new\.c"):
         build_native.our_sources(system=True)
