@@ -13,7 +13,7 @@
     typedef, const, volatile, …        what they stand for
     void, forward, what has no size    bytes, none at all
 
-A malformed type is a `ValueError`; no type makes this run for ever.
+A malformed type is a `ValueError`, and so is one that is nested too deeply; no type makes this run for ever.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ def make_codec(type: Any, chars: str = "str") -> Codec:
         # A type in which this one is asks again, with more frames.
         if not is_deep(error):
             raise
-        reason = "it is nested too deeply"
-    except LibbpfError as wrong:
-        reason = str(wrong)
-    raise ValueError(f"the BTF of type {type.id} ({type.name!r}) is malformed: {reason}")
+        wrong = _why_deep(type)
+    except LibbpfError as error:
+        wrong = f"is malformed: {error}"
+    raise ValueError(f"the BTF of type {type.id} ({type.name!r}) {wrong}")
 
 
 def is_deep(error: RecursionError) -> bool:
@@ -80,6 +80,14 @@ def is_deep(error: RecursionError) -> bool:
         traceback = traceback.tb_next
         frames += 1
     return frames > DEEP
+
+
+def _why_deep(type: Any) -> str:
+    try:
+        type.btf._check_shape("make a codec")
+    except LibbpfError:
+        return "is malformed: it is nested too deeply, or within itself"
+    return "is nested too deeply for Python's stack: decode a part of it, or take bytes (a map's `raw`)"
 
 
 class _Builder:

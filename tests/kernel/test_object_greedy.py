@@ -148,7 +148,7 @@ def test_records_of_too_many_sections_are_refused():
     ext = struct.pack("<HBBI6I", 0xEB9F, 1, 0, 32, 0, 0, 0, len(content), 0, 0) + content
     empty = [Section(".", PROGBITS)] * 5_000
     refused(
-        built(Section(".BTF", PROGBITS, types.raw), Section(".BTF.ext", PROGBITS, ext), symbols(), *empty),
+        built(*empty, symbols(), Section(".BTF", PROGBITS, types.raw), Section(".BTF.ext", PROGBITS, ext)),
         "records are of ",
     )
 
@@ -206,3 +206,23 @@ def test_relocations_that_are_each_looked_for_among_many_symbols_elsewhere_are_r
         calling(EXIT * 2, [function(TEXT, 0, 16), *elsewhere], 1, many),
         "there are 70001 relocations, 0 maps and 4000 symbols elsewhere",
     )
+
+
+NESTED = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+%s
+struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 1); __type(key, int); __type(value, struct s199); }
+m SEC(".maps");
+"""
+
+
+def test_a_map_of_values_that_are_nested_too_deeply_for_python_is_used_with_bytes(root):
+    structs = "\n".join(["struct s0 { int x; };", *[f"struct s{n} {{ struct s{n - 1} s; }};" for n in range(1, 200)]])
+    with bpf.Object.open(bpf.compile_object(NESTED % structs)) as obj:
+        obj.load()
+        values = obj.maps["m"]
+        with pytest.raises(ValueError, match="is nested too deeply for Python's stack: "):
+            values[1] = bytes(4)
+        values.raw[bytes(4)] = b"1234"
+        assert values.raw.to_dict() == {bytes(4): b"1234"}
