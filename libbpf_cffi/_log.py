@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
 
-__all__ = ["listen", "take"]
+__all__ = ["listen", "silence", "take"]
 
 LOGGER = "libbpf_cffi.libbpf"
 
@@ -44,6 +44,12 @@ def listen(debug: bool = False) -> None:
     wanted = debug or (logger is not None and logger.isEnabledFor(10))
     level = lib.LIBBPF_DEBUG if wanted else lib.LIBBPF_INFO
     lib.lbc_log_set_level(level)
+
+
+def silence() -> None:
+    """Get ready for a call whose refusal is an answer: pass on what earlier ones left, and keep nothing from now on."""
+    take()
+    lib.lbc_log_set_level(-1)
 
 
 def take() -> list[tuple[int, str]]:

@@ -38,22 +38,22 @@ def bpf_name(prog_id: int) -> str:
 
 
 def _attached_xdp(ifindex: int) -> str:
-    from ._net_links import xdp_link
+    from ._net_links import has_xdp_link, xdp_link
 
     options = Options("bpf_xdp_query_opts")
     if lib.bpf_xdp_query(ifindex, 0, options.pointer) < 0:
         return "another XDP program"
     found = options.pointer
     parts: list[str] = []
-    for mode, number in (
-        ("driver", found.drv_prog_id),
-        ("skb", found.skb_prog_id),
-        ("hw", found.hw_prog_id),
-        ("", found.prog_id),
+    for mode, flag, number in (
+        ("driver", lib.XDP_FLAGS_DRV_MODE, found.drv_prog_id),
+        ("skb", lib.XDP_FLAGS_SKB_MODE, found.skb_prog_id),
+        ("hw", lib.XDP_FLAGS_HW_MODE, found.hw_prog_id),
+        ("", 0, found.prog_id),
     ):
         if number and not any(str(number) in part for part in parts):
-            link = xdp_link(ifindex, number)
-            by = f" by link {link}" if link else ""
+            link = xdp_link(ifindex, flag, number)
+            by = f" by link {link}" if link else " by a link" if has_xdp_link(ifindex, flag) else ""
             parts.append(f"{bpf_name(number)}{f' in {mode} mode' if mode else ''}{by}")
     return " and ".join(parts) or "another XDP program"
 

@@ -6,6 +6,7 @@ import errno
 import os
 from itertools import starmap
 
+from . import _log
 from ._check import MOMENTARY, by_id_hint, failure
 from ._ffi import ffi, lib, text
 from .errors import LibbpfPermissionError
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from ._libbpf import CData
 
-__all__ = ["NetLinks", "program_name", "xdp_link"]
+__all__ = ["NetLinks", "has_xdp_link", "program_name", "xdp_link"]
 
 REFUSED = (errno.EPERM, errno.EACCES)
 """What the kernel says to whom it does not let look: that is no answer either."""
@@ -61,11 +62,22 @@ class NetLinks:
     __slots__ = ("_ids",)
 
     def __init__(self) -> None:
-        self._ids: dict[tuple[int, int, int, int], int] = dict(_all())
+        self._ids: dict[tuple[int, int, int, int], list[int]] = {}
+        for key, number in _all():
+            self._ids.setdefault(key, []).append(number)
 
     def find(self, kind: int, target: int, attach_type: int, prog_id: int) -> int | None:
-        """Give the id of the link of a type by which a target has a program, or ``None``."""
-        return self._ids.get((kind, target, attach_type, prog_id))
+        """Give the id of the newest link of a type by which a target has a program, or ``None``."""
+        return (self._ids.get((kind, target, attach_type, prog_id)) or [None])[-1]
+
+    def xdp(self, ifindex: int, mode: int, prog_id: int) -> int | None:
+        """Give the id of the link by which an interface of this namespace has an XDP program; ``None`` if unsure.
+
+        A link tells the number of its interface, which every network namespace counts for itself: it is the one if
+        there is no other of that number and program, and the program is attached by a link.
+        """
+        numbers = self._ids.get((lib.BPF_LINK_TYPE_XDP, ifindex, lib.BPF_XDP, prog_id), [])
+        return numbers[0] if len(numbers) == 1 and has_xdp_link(ifindex, mode) else None
 
 
 def _all() -> Iterator[tuple[tuple[int, int, int, int], int]]:
@@ -90,9 +102,19 @@ def _all() -> Iterator[tuple[tuple[int, int, int, int], int]]:
             yield (info.type, info.netns.netns_ino, info.netns.attach_type, info.prog_id), at
 
 
-def xdp_link(ifindex: int, prog_id: int) -> int | None:
-    """Give the id of the link by which an interface has an XDP program; ``None`` if it may not be asked for, too."""
+def xdp_link(ifindex: int, mode: int, prog_id: int) -> int | None:
+    """Give the id of the link by which an interface has an XDP program in a mode; ``None`` if there is no telling."""
     try:
-        return NetLinks().find(lib.BPF_LINK_TYPE_XDP, ifindex, lib.BPF_XDP, prog_id)
+        return NetLinks().xdp(ifindex, mode, prog_id)
     except LibbpfPermissionError:
         return None
+
+
+def has_xdp_link(ifindex: int, mode: int) -> bool:
+    """Tell whether it is by a link that an interface of this namespace has a program in a mode (``XDP_FLAGS_…``).
+
+    The kernel tells nobody who asks, but refuses differently to put nothing in the place of nothing: with EBUSY where a
+    link is, with EEXIST where a program is without one. That changes nothing where nothing is, either.
+    """
+    _log.silence()
+    return lib.bpf_xdp_attach(ifindex, -1, mode | lib.XDP_FLAGS_REPLACE, ffi.NULL) == -errno.EBUSY

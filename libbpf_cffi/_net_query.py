@@ -13,6 +13,7 @@ from ._ffi import Options, ffi, lib, unsigned
 from ._net_enums import AttachFlags, XdpAttachMode
 from ._net_hints import cgroup_attach_hint, lirc_hint, mprog_hint, netkit_hint, netns_hint, sockmap_hint
 from ._net_links import NetLinks, program_name
+from ._net_names import xdp_flags
 from ._net_records import Attached, ProgQuery, QueriedProg
 from ._net_target import CGROUP_TYPES, INTERFACE_TYPES, NETNS_TYPES, SOCKMAP_TYPES, Hook, prog_fd
 from ._net_xdp import xdp_query
@@ -258,9 +259,11 @@ def query(target: int, kind: int, query_flags: int = 0) -> ProgQuery | int:
 def attached(interface: str | int, *, netns: Netns = None) -> list[Attached]:
     """List the programs of an interface: XDP, TCX, netkit, and the classifiers of traffic control.
 
-    `netns` is the interface's network namespace, if it is another one. A kind that the kernel lacks has none. Asking
-    needs CAP_NET_ADMIN, and names and links of what is there CAP_SYS_ADMIN: `LibbpfPermissionError`, never less than
-    there is. `xdp_query` and `prog_query` give ids without the latter.
+    `netns` is the interface's network namespace, if it is another one. A kind that the kernel lacks has none. The link
+    of an XDP program is told only where no other namespace has a link of that program to an interface of that number,
+    which is all that the kernel says of one; those of TCX and netkit the kernel tells itself. Asking needs
+    CAP_NET_ADMIN, and names and links of what is there CAP_SYS_ADMIN: `LibbpfPermissionError`, never less than there
+    is. `xdp_query` and `prog_query` give ids without the latter.
     """
     return in_netns(netns, _attached, interface)
 
@@ -276,7 +279,7 @@ def _attached(interface: str | int) -> list[Attached]:
     links = NetLinks() if xdp.attach_mode else None
     for mode, prog_id in modes if alone is None else ((alone, xdp.prog_id),):
         if prog_id and links is not None:
-            link = links.find(lib.BPF_LINK_TYPE_XDP, ifindex, lib.BPF_XDP, prog_id)
+            link = links.xdp(ifindex, xdp_flags(mode, 0), prog_id)
             found.append(Attached(f"xdp/{mode}", prog_id, program_name(prog_id), link))
     action = f"ask for the programs of {interface!r}"
     for hook, kind in ANY_INTERFACE_HOOKS:

@@ -71,7 +71,8 @@ class TcFilter(NamedTuple):
 class Attached(NamedTuple):
     """A program that is attached to something: `hook` says in words to what, such as "xdp/drv" or "tcx/ingress".
 
-    `link_id` is ``None`` if it is attached without a link. `handle` and `priority` are a classifier's.
+    `link_id` is ``None`` if it is attached without a link, or by one of which it is not certain which it is (`attached`
+    and `attached_cgroup` say when). `handle` and `priority` are a classifier's.
     """
 
     hook: str

@@ -79,6 +79,43 @@ def test_who_is_there_already_is_named(lab, only):
         assert there in str(caught.value)
 
 
+@pytest.fixture
+def two_loopbacks(lab, only):
+    """Give a program, and the link by which the loopback of one namespace has it; that of the other has none yet."""
+    program = only("attach_net", "xdp_count").programs["xdp_count"]
+    with program.attach_xdp("lo", mode="skb", netns=lab.here) as link:
+        yield program, link
+
+
+@pytest.mark.every_kernel
+def test_a_program_without_a_link_is_not_said_to_have_that_of_another_namespace(lab, two_loopbacks):
+    program, link = two_loopbacks
+    net.xdp_attach("lo", program, mode="skb", netns=lab.there)
+    assert [each.link_id for each in net.attached("lo", netns=lab.there)] == [None]
+    assert [each.link_id for each in net.attached("lo", netns=lab.here)] == [link.info.id]
+    with pytest.raises(bpf.LibbpfError, match=r"\('xdp_count'\) in skb mode is attached there already"):
+        program.attach_xdp("lo", mode="skb", netns=lab.there)
+
+
+@pytest.mark.every_kernel
+def test_which_of_two_links_of_two_namespaces_it_is_is_not_said(lab, two_loopbacks):
+    program, _ = two_loopbacks
+    with program.attach_xdp("lo", mode="skb", netns=lab.there):
+        assert [net.attached("lo", netns=each)[0].link_id for each in (lab.here, lab.there)] == [None, None]
+        with pytest.raises(bpf.LibbpfError, match=r"in skb mode by a link is attached there already"):
+            program.attach_xdp("lo", mode="skb", netns=lab.there)
+
+
+def test_asking_for_a_link_says_and_changes_nothing(lab, two_loopbacks, caplog):
+    program, _ = two_loopbacks
+    net.xdp_attach("lo", program, mode="skb", netns=lab.there)
+    for each in (lab.here, lab.there):
+        # In one thread: what was said in the first call would come out with the second one.
+        lab.run(each, lambda: [net.attached("lo"), net.attached("lo")])
+        assert net.xdp_query_id("lo", mode="skb", netns=each) == program.id
+    assert caplog.records == []
+
+
 @pytest.mark.needs("xdp_frags")
 def test_a_packet_in_several_buffers_is_for_programs_that_know_of_frags(lab, only):
     obj = only("attach_net", "xdp_frags", "xdp_count")
