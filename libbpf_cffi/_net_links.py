@@ -13,7 +13,7 @@ from .errors import LibbpfPermissionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ._libbpf import CData
 
@@ -69,6 +69,18 @@ class NetLinks:
     def find(self, kind: int, target: int, attach_type: int, prog_id: int) -> int | None:
         """Give the id of the newest link of a type by which a target has a program, or ``None``."""
         return (self._ids.get((kind, target, attach_type, prog_id)) or [None])[-1]
+
+    def of(self, kind: int, targets: Sequence[int], attach_type: int, prog_ids: Sequence[int]) -> list[int | None]:
+        """Give for each program of a hook the id of the link of a type by which it is there; ``None`` if unsure.
+
+        `targets` are those that have the hook's programs. Where a program is there as often as it has links to them,
+        each time it is by one of these, in their order; where it is there once more, nobody tells which has none.
+        """
+        left: dict[int, Iterator[int]] = {}
+        for prog_id in set(prog_ids):
+            numbers = [each for target in targets for each in self._ids.get((kind, target, attach_type, prog_id), ())]
+            left[prog_id] = iter(numbers if len(numbers) == prog_ids.count(prog_id) else ())
+        return [next(left[prog_id], None) for prog_id in prog_ids]
 
     def xdp(self, ifindex: int, mode: int, prog_id: int) -> int | None:
         """Give the id of the link by which an interface of this namespace has an XDP program; ``None`` if unsure.

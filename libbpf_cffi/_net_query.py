@@ -202,7 +202,8 @@ def prog_query(
     """Say which programs of an attach type are on a target, in their order.
 
     *Wraps* ``bpf_prog_query_opts()``. The target is as in `prog_attach`, a network namespace may be any. With
-    `query_flags` ``BPF_F_QUERY_EFFECTIVE`` (1) a control group tells those of the groups above it, too. Linux 4.15.
+    `query_flags` ``BPF_F_QUERY_EFFECTIVE`` (1) a control group tells those of the groups above it, too. The kernel
+    tells the links of TCX and netkit alone: `attached_cgroup` and `attached_netns` find the others. Linux 4.15.
     """
     kind = attach_type_number(attach_type)
     return in_netns(netns, _query_target, target, kind, query_flags, uses=(target,))
@@ -320,8 +321,10 @@ def _classifiers(ifindex: int) -> list[Classifier]:
 def attached_cgroup(cgroup: str | os.PathLike[str] | int, *, query_flags: int = 0) -> list[Attached]:
     """List the programs of a control group, of every attach type; `hook` is its name, such as "cgroup_inet_egress".
 
-    With `query_flags` ``BPF_F_QUERY_EFFECTIVE`` (1), those that run for its processes, from the groups above it too,
-    whose links are not told. The rights that it needs are those of `attached`.
+    With `query_flags` ``BPF_F_QUERY_EFFECTIVE`` (1), those that run for its processes, from the groups above it too.
+    The kernel lists them without their links, which are found among all: a program that is there by several links has
+    the `link_id` of each, in no certain order, and one that is there by a link and without has none. The rights that it
+    needs are those of `attached`.
     """
 
     def hint(error: int) -> str | None:
@@ -332,16 +335,17 @@ def attached_cgroup(cgroup: str | os.PathLike[str] | int, *, query_flags: int = 
     action = f"ask for the programs of {opened.name}"
     with opened as fd:
         links: NetLinks | None = None
-        number = inode(fd)
+        groups = _with_those_above(fd) if query_flags & lib.BPF_F_QUERY_EFFECTIVE else [inode(fd)]
         known = False
         answer: ProgQuery | int = errno.EINVAL
         for kind in sorted((*CGROUP_TYPES, lib.BPF_LSM_CGROUP)):
             answer = query(fd, kind, query_flags)
             known = known or isinstance(answer, ProgQuery)
-            for each in _told(answer, action, hint):
-                links = links or NetLinks()
-                link = links.find(lib.BPF_LINK_TYPE_CGROUP, number, kind, each.prog_id)
-                found.append(Attached(AttachType(kind).name.lower(), each.prog_id, program_name(each.prog_id), link))
+            prog_ids = [each.prog_id for each in _told(answer, action, hint)]
+            links = links or (NetLinks() if prog_ids else None)
+            by = links.of(lib.BPF_LINK_TYPE_CGROUP, groups, kind, prog_ids) if links else []
+            for prog_id, link in zip(prog_ids, by, strict=True):
+                found.append(Attached(AttachType(kind).name.lower(), prog_id, program_name(prog_id), link))
         if not known:
             assert isinstance(answer, int)
             check(-answer, action, hint)
@@ -349,6 +353,23 @@ def attached_cgroup(cgroup: str | os.PathLike[str] | int, *, query_flags: int = 
 
 
 _cgroup = cgroup
+
+
+def _with_those_above(fd: int) -> list[int]:
+    """Give the numbers of a control group and of those above it, as far as its file system shows them."""
+    numbers = [inode(fd)]
+    path = "."
+    try:
+        device = os.stat(path, dir_fd=fd).st_dev
+        while True:
+            path = os.path.join(path, "..")
+            above = os.stat(path, dir_fd=fd)
+            if above.st_dev != device or above.st_ino == numbers[-1]:
+                return numbers
+            numbers.append(above.st_ino)
+    except OSError:
+        # No folder, which the kernel says of it; or one above that this process may not search.
+        return numbers
 
 
 def attached_netns(netns: Netns = None, *, pid: int | None = None) -> list[Attached]:
@@ -367,10 +388,11 @@ def attached_netns(netns: Netns = None, *, pid: int | None = None) -> list[Attac
             answer = query(fd, kind)
             if isinstance(answer, int) and kind == lib.BPF_FLOW_DISSECTOR:
                 check(-answer, action, netns_hint)
-            for each in _told(answer, action, netns_hint):
-                links = links or NetLinks()
-                link = links.find(lib.BPF_LINK_TYPE_NETNS, number, kind, each.prog_id)
-                found.append(Attached(hook, each.prog_id, program_name(each.prog_id), link))
+            prog_ids = [each.prog_id for each in _told(answer, action, netns_hint)]
+            links = links or (NetLinks() if prog_ids else None)
+            by = links.of(lib.BPF_LINK_TYPE_NETNS, [number], kind, prog_ids) if links else []
+            for prog_id, link in zip(prog_ids, by, strict=True):
+                found.append(Attached(hook, prog_id, program_name(prog_id), link))
     return found
 
 

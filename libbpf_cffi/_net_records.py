@@ -13,7 +13,10 @@ __all__ = ["Attached", "ProgQuery", "QueriedProg", "TcFilter", "XdpQuery"]
 
 
 class QueriedProg(NamedTuple):
-    """One program of a `ProgQuery`: its id and its flags, and of the link that attaches it the same, or 0."""
+    """One program of a `ProgQuery`: its id and its flags, and of the link that attaches it the same, or 0.
+
+    Of control groups, network namespaces and maps of sockets the kernel tells no links: 0 says nothing there.
+    """
 
     prog_id: int
     prog_attach_flags: AttachFlags
@@ -40,7 +43,7 @@ class ProgQuery(NamedTuple):
 
     @property
     def link_ids(self) -> tuple[int, ...]:
-        """The ids of the links that attach them; 0 for one that is attached without."""
+        """The ids of the links that attach them; 0 for one that is attached without, or of which none is told."""
         return tuple(each.link_id for each in self.programs)
 
 

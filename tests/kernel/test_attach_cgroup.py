@@ -293,6 +293,48 @@ def test_what_is_not_there_is_not_detached(abc, cgroup):
         net.prog_detach(abc.programs["create_a"], cgroup)
 
 
+# Links
+
+
+def links_of(group, **options):
+    """Say which links a group's programs are said to have, in their order."""
+    return [each.link_id for each in net.attached_cgroup(group, **options)]
+
+
+@pytest.fixture
+def below(cgroup):
+    """Give a group below the test's own."""
+    folder = os.path.join(cgroup, "below")
+    os.mkdir(folder)
+    yield folder
+    os.rmdir(folder)
+
+
+@pytest.mark.every_kernel
+def test_each_of_several_links_of_a_program_is_told(abc, cgroup):
+    a = abc.programs["create_a"]
+    with a.attach_cgroup(cgroup) as first, a.attach_cgroup(cgroup) as second:
+        assert sorted(links_of(cgroup)) == sorted([first.info.id, second.info.id])
+
+
+@pytest.mark.every_kernel
+def test_no_link_is_told_of_a_program_that_is_there_without_one_too(three, cgroup):
+    a, b, _ = three
+    with a.attach_cgroup(cgroup), a.attach_cgroup(cgroup), b.attach_cgroup(cgroup) as link:
+        net.prog_attach(a, cgroup, flags=AttachFlags.ALLOW_MULTI)
+        told = [(each.prog_id, each.link_id) for each in net.attached_cgroup(cgroup)]
+        assert sorted(told, key=str) == sorted([(a.id, None)] * 3 + [(b.id, link.info.id)], key=str)
+        net.prog_detach(a, cgroup)
+
+
+@pytest.mark.every_kernel
+def test_the_links_of_the_groups_above_are_told(three, cgroup, below):
+    a, b, _ = three
+    with a.attach_cgroup(cgroup) as above, b.attach_cgroup(cgroup) as other, a.attach_cgroup(below) as here:
+        assert links_of(below) == [here.info.id]
+        assert links_of(below, query_flags=1) == [here.info.id, above.info.id, other.info.id]
+
+
 # What cannot be
 
 

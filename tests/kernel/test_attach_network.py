@@ -32,6 +32,13 @@ def test_a_lookup_drops_what_nobody_shall_get_until_its_link_is_closed(lab, only
     assert net.attached_netns(lab.here) == []
 
 
+@pytest.mark.every_kernel
+def test_each_of_several_links_of_a_lookup_is_told(lab, only):
+    program = only("attach_net", "lookup").programs["lookup"]
+    with program.attach_netns(lab.here) as first, program.attach_netns(lab.here) as second:
+        assert [each.link_id for each in net.attached_netns(lab.here)] == [first.info.id, second.info.id]
+
+
 def test_a_namespace_is_given_by_a_process_in_it(lab, only):
     import subprocess
 
