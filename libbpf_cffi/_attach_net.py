@@ -159,11 +159,14 @@ class NetAttach(CgroupAttach):
             return self._link(lib.bpf_program__attach_netns, fd, to=opened.name, hint=hint)
 
     def attach_sockmap(self, map: Map) -> Link:
-        """Attach the program to the sockets of a map, those that are in it and that will be, and return the link.
+        """Attach the program to the sockets that are put into a map from now on, and return the link.
 
         *Wraps* ``bpf_program__attach_sockmap()``. The program is of ``SEC("sk_msg")``, for what is sent, or of
         ``SEC("sk_skb/stream_parser")``, ``SEC("sk_skb/stream_verdict")`` or ``SEC("sk_skb/verdict")``, for what comes
         in; the map is a `SockMap` or `SockHash`. Linux 6.10; before, `net.prog_attach`.
+
+        A socket gets the programs that the map has when it is put in, and keeps them until it is taken out: of what is
+        attached, updated or detached later it learns when it is taken out and put in again.
         """
         if not hasattr(map, "map_flags"):
             raise TypeError(f"map must be a Map, not {type(map).__name__}")

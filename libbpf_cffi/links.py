@@ -74,7 +74,8 @@ class Link(LinkOpening, KindsOfLinks):
         """Detach the program, unless a pin or another descriptor keeps the link, and free the link. Twice
         does nothing.
 
-        *Wraps* ``bpf_link__destroy()``. Detaching from a tracepoint or a probe waits for RCU, some 60 ms.
+        *Wraps* ``bpf_link__destroy()``. Detaching from a tracepoint or a probe waits for RCU, some 60 ms. Of a map of
+        sockets, those that are in it keep the program until they are taken out.
         """
         check(self._handle.close(), f"detach {self._handle.name}")
 
@@ -128,7 +129,8 @@ class Link(LinkOpening, KindsOfLinks):
         *Wraps* ``bpf_link__update_program()``, ``bpf_link_update()``. The program must be loaded and of the same type.
         With `old` nothing is done, and an error raised (EPERM of most kinds), unless that is the program which is
         attached (``BPF_F_REPLACE``). Linux 5.7; `NotSupportedError` for the kinds that the kernel cannot update: it can
-        those of control groups, XDP, TCX, netkit, network namespaces, maps of sockets (6.10) and iterators.
+        those of control groups, XDP, TCX, netkit, network namespaces, maps of sockets (6.10) and iterators. Sockets that
+        are in a map keep the program that they have until they are taken out and put in again.
         """
         for each in (program, old):
             if each is not None and not hasattr(each, "_loaded"):

@@ -150,6 +150,35 @@ def test_a_message_is_seen_until_the_link_is_closed(only, connection):
 
 
 @pytest.mark.needs("sockmap_link")
+def test_a_socket_in_a_map_keeps_its_program_until_it_is_taken_out(only, connection):
+    obj, other = only("attach_net", "message"), only("attach_net", "message")
+    sockets = obj.maps["sockets"]
+
+    def seen():
+        connection[0].send(b"x")
+        assert connection[1].recv(10) == b"x"
+        hits = obj.variables["hits"], other.variables["hits"]
+        obj.variables["hits"] = other.variables["hits"] = 0
+        return hits
+
+    def put_in_again():
+        sockets[0] = None
+        sockets[0] = connection[0]
+
+    sockets[0] = connection[0]
+    with obj.programs["message"].attach_sockmap(sockets) as link:
+        assert seen() == (0, 0)
+        put_in_again()
+        link.update_program(other.programs["message"])
+        assert seen() == (1, 0)
+        put_in_again()
+        assert seen() == (0, 1)
+    assert seen() == (0, 1)
+    put_in_again()
+    assert seen() == (0, 0)
+
+
+@pytest.mark.needs("sockmap_link")
 def test_a_stream_is_parsed_and_judged(only, connection):
     obj = only("attach_net", "parser", "stream_verdict")
     with (
