@@ -8,7 +8,7 @@ import os
 
 from . import _privileges
 from ._ffi import Options, ffi, lib
-from ._targets import cgroup_hint, interface_name
+from ._targets import cgroup_hint, interface_name, no_netns
 from .errors import LibbpfPermissionError
 
 __all__ = [
@@ -128,7 +128,7 @@ def netkit_hint(error: int, ifindex: int, attach_type: int) -> str | None:
     return mprog_hint(error, ifindex, attach_type, "this kernel has no netkit devices (Linux 6.7, CONFIG_NETKIT)")
 
 
-def netns_hint(error: int) -> str | None:
+def netns_hint(error: int, value: object = None) -> str | None:
     """Say what is wrong with attaching to a network namespace."""
     if error == errno.E2BIG:
         return "a network namespace has one flow dissector, or 64 programs of sk_lookup, and has them"
@@ -137,9 +137,7 @@ def netns_hint(error: int) -> str | None:
             "a network namespace has one flow dissector: another one is there, or the first namespace of the machine "
             "has one for all of them"
         )
-    if error in (errno.EINVAL, errno.EBADF):
-        return "that descriptor is not that of a network namespace"
-    return None
+    return no_netns(error, value)
 
 
 def sockmap_hint(error: int, map_type: int) -> str | None:

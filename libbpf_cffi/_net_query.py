@@ -72,7 +72,7 @@ def _hint(
     if kind in INTERFACE_TYPES:
         return netkit_hint(error, target, kind)
     if kind in NETNS_TYPES:
-        return netns_hint(error)
+        return netns_hint(error, value)
     if kind in SOCKMAP_TYPES and hasattr(value, "_dup"):
         return None if error == errno.EINVAL else sockmap_hint(error, int(value.type))
     if kind == lib.BPF_LIRC_MODE2:
@@ -378,6 +378,10 @@ def attached_netns(netns: Netns = None, *, pid: int | None = None) -> list[Attac
     `netns` and `pid` are as in `Program.attach_netns`. What its interfaces have, `attached` tells of each. The rights
     that it needs are those of `attached`.
     """
+
+    def hint(error: int) -> str | None:
+        return netns_hint(error, netns)
+
     found = []
     opened = _netns(netns, pid)
     action = f"ask for the programs of {opened.name}"
@@ -387,8 +391,8 @@ def attached_netns(netns: Netns = None, *, pid: int | None = None) -> list[Attac
         for hook, kind in (("flow_dissector", lib.BPF_FLOW_DISSECTOR), ("sk_lookup", lib.BPF_SK_LOOKUP)):
             answer = query(fd, kind)
             if isinstance(answer, int) and kind == lib.BPF_FLOW_DISSECTOR:
-                check(-answer, action, netns_hint)
-            prog_ids = [each.prog_id for each in _told(answer, action, netns_hint)]
+                check(-answer, action, hint)
+            prog_ids = [each.prog_id for each in _told(answer, action, hint)]
             links = links or (NetLinks() if prog_ids else None)
             by = links.of(lib.BPF_LINK_TYPE_NETNS, [number], kind, prog_ids) if links else []
             for prog_id, link in zip(prog_ids, by, strict=True):

@@ -29,6 +29,7 @@ __all__ = [
     "interface",
     "interface_name",
     "netns",
+    "no_netns",
     "no_socket",
 ]
 
@@ -176,12 +177,18 @@ def cgroup(value: Any) -> Opened:
     return Opened(value, "control group", os.O_RDONLY | os.O_DIRECTORY, _cgroup_missing)
 
 
-def _cgroup_missing(_: str, error: int) -> str | None:
+def _cgroup_missing(path: str, error: int) -> str | None:
+    if error == errno.ENOENT and path.isdecimal():
+        return f"{_cgroup_of(path)}, in {_cgroup2()}"
     if error == errno.ENOENT:
         return f"mkdir makes a control group, in {_cgroup2()}"
     if error == errno.ENOTDIR:
         return "a control group is a folder"
     return None
+
+
+def _cgroup_of(pid: str) -> str:
+    return f"the control group of process {pid} is what /proc/{pid}/cgroup says after `0::`"
 
 
 def _cgroup2() -> str:
@@ -201,6 +208,8 @@ def cgroup_hint(value: Any) -> str:
         why = f"{path!r} is of version 1 of control groups, on which no program can be"
     elif path is not None:
         why = f"{path!r} is no folder of a control group, but of a file system of type {kind}"
+    elif hasattr(value, "__index__"):
+        why = f"descriptor {value} is not that of a control group's folder, and {_cgroup_of(value)}"
     else:
         why = "the descriptor is not that of a control group's folder"
     return f"{why}: those of version 2 are in {_cgroup2()}"
@@ -258,7 +267,9 @@ def _no_name(path: str, error: int) -> str | None:
         names = os.listdir(NETNS_FOLDER)
     except OSError:
         names = []
-    return _known(os.path.basename(path), names, "`ip netns` has")
+    name = os.path.basename(path)
+    process = f"; that of process {name} is '/proc/{name}/ns/net'" if name.isdecimal() else ""
+    return _known(name, names, "`ip netns` has") + process
 
 
 def in_netns(value: Netns, function: Callable[..., Result], *arguments: Any, uses: tuple[Any, ...] = ()) -> Result:
@@ -283,7 +294,7 @@ def in_netns(value: Netns, function: Callable[..., Result], *arguments: Any, use
         try:
             # A Ctrl-C ends the wait for this thread, not the thread.
             with opened as fd:
-                check(lib.lbc_enter_netns(fd), f"enter {opened.name}", _enter_hint)
+                check(lib.lbc_enter_netns(fd), f"enter {opened.name}", lambda error: no_netns(error, value))
             results.append(function(*arguments))
             if given_up:
                 _close(results)
@@ -316,5 +327,10 @@ def _close(results: list[Any]) -> None:
             each.close()
 
 
-def _enter_hint(error: int) -> str | None:
-    return "that file is no network namespace" if error == errno.EINVAL else None
+def no_netns(error: int, value: Any) -> str | None:
+    """Say what is wrong with what was given as a network namespace, a number perhaps meant as a process'."""
+    if error not in (errno.EINVAL, errno.EBADF):
+        return None
+    if not hasattr(value, "__index__"):
+        return "that file is no network namespace"
+    return f"{value} is not that of a network namespace; that of process {value} is '/proc/{value}/ns/net'"

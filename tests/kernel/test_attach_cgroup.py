@@ -375,6 +375,13 @@ def test_a_group_that_is_not_there_is_explained(only, cgroup):
     assert caught.value.errno == errno.ENOENT
 
 
+@pytest.mark.parametrize("kind", [int, str])
+def test_a_process_in_the_place_of_a_group_is_told_where_its_group_stands(only, kind):
+    program = only("attach_cgroup", "sock_create").programs["sock_create"]
+    with pytest.raises(bpf.LibbpfError, match="of process 4194303 is what /proc/4194303/cgroup says after `0::`"):
+        program.attach_cgroup(kind(4194303))
+
+
 def test_a_program_of_another_kind_is_told_its_method(only, cgroup):
     # As a number, the group's descriptor would be that of an interface.
     with pytest.raises(bpf.LibbpfError, match=r"of type XDP, .*attach_xdp\(\), or net\.xdp_attach\(\), attaches it"):

@@ -110,6 +110,13 @@ def test_a_descriptor_that_is_no_namespace_is_explained(root, only):
         program.attach_netns(file.fileno())
 
 
+def test_a_number_that_is_no_descriptor_is_told_the_path_of_a_process(root, only):
+    program = only("attach_net", "lookup").programs["lookup"]
+    for call in (program.attach_netns, net.attached_netns):
+        with pytest.raises(bpf.LibbpfError, match=r"that of process 4194303 is '/proc/4194303/ns/net'"):
+            call(4194303)
+
+
 def test_a_name_and_a_process_are_one_too_many(root, only):
     with pytest.raises(ValueError, match="not by both"):
         only("attach_net", "lookup").programs["lookup"].attach_netns("name", pid=1)

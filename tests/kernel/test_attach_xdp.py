@@ -242,6 +242,13 @@ def test_an_unknown_namespace_is_named_with_what_comes_close(lab, only):
         program.attach_xdp("eth0", netns=f"{lab.here}x")
 
 
+@pytest.mark.parametrize("kind", [int, str])
+def test_a_process_in_the_place_of_a_namespace_is_told_its_path(root, only, kind):
+    program = only("attach_net", "xdp_count").programs["xdp_count"]
+    with pytest.raises(bpf.LibbpfError, match=r"that of process 4194303 is '/proc/4194303/ns/net'"):
+        program.attach_xdp("lo", netns=kind(4194303))
+
+
 def test_a_file_that_is_no_namespace_is_explained(root):
     with pytest.raises(bpf.LibbpfError, match="that file is no network namespace"):
         net.attached("lo", netns="/dev/null")
