@@ -171,6 +171,8 @@ def opening_hint(error: int, path: str) -> str | None:
         here = os.path.join(here, part)
     if not tracefs.is_bpffs(path):
         return f"{path!r} is no pin: it is on no BPF file system"
+    if os.path.isdir(path):
+        return f"{path!r} is a folder: give the path of a pin in it, which kernel.pins() lists"
     return None if error != errno.EACCES else _closed(path)
 
 

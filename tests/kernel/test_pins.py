@@ -275,6 +275,16 @@ def refused_there(action):
     assert caught.value.hint == "the current folder has been removed: give an absolute path"
 
 
+@pytest.mark.parametrize("open_pin", ["map", "program", "link", "find_maps"])
+def test_a_folder_in_place_of_a_pin_is_told_to_be_one(pins, open_pin):
+    functions = {
+        "map": bpf.Map.from_pin, "program": bpf.Program.from_pin, "link": bpf.Link.open,
+        "find_maps": lambda path: kernel.find_maps(pin=path),
+    }  # fmt: skip
+    with pytest.raises(bpf.LibbpfError, match="is a folder: give the path of a pin in it"):
+        functions[open_pin](pins)
+
+
 @KINDS
 def test_in_a_folder_that_is_gone_no_relative_path_is_pinned_at(things, nowhere, kind):
     with refused_there(f"pin (the )?{kind} .* at 'pin'"):
