@@ -173,7 +173,8 @@ class NetAttach(CgroupAttach):
             raise TypeError(f"map must be a Map, not {type(map).__name__}")
         to = map._what
         kind, attach_type = self._kind(f"attach program {self.name!r} to {to}")
-        self._must_be(kind in SOCKMAP_TYPES, to, kind, attach_type)
+        said = kind == lib.BPF_PROG_TYPE_SK_MSG or attach_type
+        self._must_be(kind in SOCKMAP_TYPES and bool(said), to, kind, attach_type, _not_sk_skb(kind, attach_type))
         map_type = int(map.type)
 
         def hint(error: int) -> str | None:
@@ -248,6 +249,15 @@ class NetAttach(CgroupAttach):
                 parent=self._handle,
                 owner=self._owner,
             )
+
+
+def _not_sk_skb(kind: int, attach_type: int) -> str:
+    if kind != lib.BPF_PROG_TYPE_SK_SKB or attach_type:
+        return ""
+    return (
+        'the program does not say what it does: name its section SEC("sk_skb/stream_parser"), '
+        'SEC("sk_skb/stream_verdict") or SEC("sk_skb/verdict"), or set expected_attach_type before load'
+    )
 
 
 def _not_tcx(kind: int, attach_type: int) -> str:

@@ -243,6 +243,17 @@ def test_a_map_takes_one_program_of_a_kind(only):
     assert caught.value.errno == errno.EBUSY
 
 
+def test_a_section_that_says_not_what_the_program_does_is_explained(root, opened):
+    obj = opened("attach_net")
+    for program in obj.programs.values():
+        program.autoload = program.name == "verdict"
+    obj.programs["verdict"].expected_attach_type = 0
+    obj.load()
+    with pytest.raises(bpf.LibbpfError, match=r"does not say what it does.*sk_skb/stream_verdict") as caught:
+        obj.programs["verdict"].attach_sockmap(obj.maps["sockets"])
+    assert caught.value.errno == errno.EINVAL
+
+
 def test_another_kind_of_map_is_explained(only):
     obj = only("attach_net", "message")
     with pytest.raises(bpf.LibbpfError, match="attached to a SockMap or a SockHash"):
