@@ -70,7 +70,7 @@ class CgroupAttach(ProgramBase):
             def hint(error: int) -> str | None:
                 from ._net_hints import cgroup_attach_hint
 
-                return cgroup_attach_hint(error, cgroup, fd, attach_type, bool(place))
+                return cgroup_attach_hint(error, cgroup, fd, attach_type, place.fields if place else None, link=True)
 
             if not place:
                 return self._link(lib.bpf_program__attach_cgroup, fd, to=target.name, hint=hint)

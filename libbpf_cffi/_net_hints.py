@@ -199,8 +199,10 @@ def socket_hint(error: int, reuseport: bool) -> str | None:
     return None
 
 
-def cgroup_attach_hint(error: int, value: object, fd: int, attach_type: int, ordered: bool) -> str | None:
-    """Say what to do about attaching to a control group."""
+def cgroup_attach_hint(
+    error: int, value: object, fd: int, attach_type: int, place: dict[str, int] | None = None, *, link: bool = False
+) -> str | None:
+    """Say what to do about attaching to a control group; `place` are the fields of its option struct, if it has any."""
     if error in (errno.EBADF, errno.ENOENT) and not _has_cgroup(fd):
         return cgroup_hint(value)
     if error == errno.EPERM:
@@ -210,11 +212,49 @@ def cgroup_attach_hint(error: int, value: object, fd: int, attach_type: int, ord
             "a program is there that takes no other beside it (attached without ALLOW_MULTI), here or in a group "
             "above: net.prog_query() tells"
         )
-    if error == errno.EINVAL and ordered and has_query(fd, attach_type):
+    if error == errno.EINVAL and place and has_query(fd, attach_type):
+        if link and place["flags"] & ALLOW:
+            return "a link takes no ALLOW_OVERRIDE, ALLOW_MULTI or REPLACE: it always runs with others beside it"
         if _revision(fd, attach_type):
-            return "in a control group a link is put beside a link, and a program without one beside such a one"
+            return _beside_hint(fd, attach_type, place, link)
         return "this kernel has no order of the programs of a control group (Linux 6.17), or no such flag"
     return mprog_hint(error, fd, attach_type, "this kernel has no such hook of control groups")
+
+
+ALLOW = lib.BPF_F_ALLOW_OVERRIDE | lib.BPF_F_ALLOW_MULTI | lib.BPF_F_REPLACE
+
+
+def _beside_hint(fd: int, attach_type: int, place: dict[str, int], link: bool) -> str:
+    """Say why the kernel does not put a program in that place among those of a control group."""
+    before, after = place["flags"] & lib.BPF_F_BEFORE, place["flags"] & lib.BPF_F_AFTER
+    if before and after:
+        return "a program is put before others or after them: BEFORE or AFTER, not both"
+    if not (place["relative_fd"] or place["relative_id"]):
+        return "this kernel has no such flag, or not for this"
+    if not (before or after):
+        return "relative_fd and relative_id name a neighbour: flags=AttachFlags.BEFORE or AFTER says on which side"
+    number = place["relative_id"] or _prog_id(place["relative_fd"])
+    if not place["flags"] & lib.BPF_F_LINK and number not in _prog_ids(fd, attach_type):
+        return f"the neighbour, {bpf_name(number)}, is not on that hook of the group" if number else "that is no neighbour"
+    return (
+        "the neighbour is there without a link: in a control group a link is put beside a link"
+        if link
+        else "in a control group a program without a link is put beside such a one"
+    )
+
+
+def _prog_id(fd: int) -> int:
+    info = ffi.new("struct bpf_prog_info *")
+    size = ffi.new("__u32 *", ffi.sizeof("struct bpf_prog_info"))
+    return int(info.id) if lib.bpf_prog_get_info_by_fd(fd, info, size) == 0 else 0
+
+
+def _prog_ids(fd: int, attach_type: int) -> list[int]:
+    """Give the programs of a hook, as many as a hook of a control group takes (BPF_CGROUP_MAX_PROGS)."""
+    ids = ffi.new("__u32[64]")
+    options = Options("bpf_prog_query_opts", prog_ids=ids, count=len(ids))
+    result = lib.bpf_prog_query_opts(fd, attach_type, options.pointer)
+    return list(ids[0 : options.pointer.count]) if result == 0 else []
 
 
 def _has_cgroup(fd: int) -> bool:

@@ -66,7 +66,7 @@ def _hint(
     if place is not None and error == errno.EINVAL and kind not in WITHOUT_LINK:
         return _has_link(kind)
     if kind in CGROUP_TYPES or kind == lib.BPF_LSM_CGROUP:
-        return cgroup_attach_hint(error, value, target, kind, bool(place))
+        return cgroup_attach_hint(error, value, target, kind, place.fields if place else None)
     if kind in INTERFACE_TYPES[:2]:
         return mprog_hint(error, target, kind, "this kernel has no TCX (Linux 6.6)")
     if kind in INTERFACE_TYPES:
@@ -328,7 +328,7 @@ def attached_cgroup(cgroup: str | os.PathLike[str] | int, *, query_flags: int = 
     """
 
     def hint(error: int) -> str | None:
-        return cgroup_attach_hint(error, cgroup, fd, 0, ordered=False)
+        return cgroup_attach_hint(error, cgroup, fd, 0)
 
     found = []
     opened = _cgroup(cgroup)

@@ -293,6 +293,39 @@ def test_what_is_not_there_is_not_detached(abc, cgroup):
         net.prog_detach(abc.programs["create_a"], cgroup)
 
 
+@pytest.mark.needs("cgroup_order")
+def test_a_neighbour_of_another_hook_is_explained(three, only, cgroup):
+    a, _, _ = three
+    other = only("attach_cgroup", "connect4").programs["connect4"]
+    other.attach_cgroup(cgroup)
+    a.attach_cgroup(cgroup)
+    with pytest.raises(bpf.LibbpfError, match=rf"program {other.id} \('connect4'\), is not on that hook"):
+        a.attach_cgroup(cgroup, before=other)
+
+
+@pytest.mark.needs("cgroup_order")
+def test_a_neighbour_without_a_link_is_explained(three, cgroup):
+    a, b, _ = three
+    net.prog_attach(a, cgroup, flags=AttachFlags.ALLOW_MULTI)
+    with pytest.raises(bpf.LibbpfError, match="the neighbour is there without a link"):
+        b.attach_cgroup(cgroup, before=a)
+    net.prog_detach(a, cgroup)
+
+
+@pytest.mark.needs("cgroup_order")
+def test_a_neighbour_without_a_side_is_explained(three, cgroup):
+    a, b, _ = three
+    a.attach_cgroup(cgroup)
+    with pytest.raises(bpf.LibbpfError, match="says on which side"):
+        b.attach_cgroup(cgroup, relative_id=a.id)
+
+
+@pytest.mark.every_kernel
+def test_a_flag_that_is_for_programs_without_links_is_explained(three, cgroup):
+    with pytest.raises(bpf.LibbpfError, match="a link takes no ALLOW_OVERRIDE"):
+        three[0].attach_cgroup(cgroup, flags=AttachFlags.ALLOW_OVERRIDE)
+
+
 # Links
 
 
