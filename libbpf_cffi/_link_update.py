@@ -26,6 +26,10 @@ _UPDATED = {
 """The links whose ``struct bpf_link_ops`` have an ``update_prog`` that updates; that of netfilter says EOPNOTSUPP."""
 
 _NOT_OF_TYPE = "the new program must be of the type, and for the attach type, of the one that is attached"
+_NOT_OF_TABLE = (
+    "the new map must be of the same table of functions as the one that is attached, and where the kernel tells them by a "
+    "name, as in tcp_congestion_ops, of the same name"
+)
 _NOWHERE = "it was detached, or what it was attached to is gone: close it, and attach anew"
 
 
@@ -42,7 +46,7 @@ def refusal(
     _log.listen()
     try:
         if error != errno.EPERM or old is None:
-            return error, _refusal_hint(error, info)
+            return error, _refusal_hint(error, info, by_map)
         name, opts = f" ({old[0]!r})" if old[0] else "", old[1]
         now = 0 if info is None else info.struct_ops.map_id if by_map else info.prog_id
         was = _facts(by_map, getattr(opts.pointer, field))[0]
@@ -51,7 +55,7 @@ def refusal(
         _log.take()
 
 
-def _refusal_hint(error: int, info: CData | None) -> str | None:
+def _refusal_hint(error: int, info: CData | None, by_map: bool) -> str | None:
     if error == errno.EOPNOTSUPP and info is not None:
         from .enums import LinkType
 
@@ -61,7 +65,7 @@ def _refusal_hint(error: int, info: CData | None) -> str | None:
         those = ", ".join(_UPDATED.values())
         return f"a link of the type {kind} cannot be updated, only those of {those}: attach the new one, close this one"
     if error == errno.EINVAL:
-        return _NOT_OF_TYPE
+        return _NOT_OF_TABLE if by_map else _NOT_OF_TYPE
     return _NOWHERE if error == errno.ENOLINK else None
 
 
