@@ -392,5 +392,8 @@ def _perf_event_hint(error: int) -> str | None:
     if error == errno.EEXIST:
         return "the event has a program already: open another event"
     if error == errno.EINVAL:
-        return "programs go to counters that overflow: with a sample_period or sample_freq"
+        return (
+            'a program of SEC("perf_event") goes to a counter that overflows, with a sample_period or sample_freq, and '
+            'not to the event of a tracepoint or probe, which is for SEC("tracepoint") or SEC("kprobe")'
+        )
     return None

@@ -439,6 +439,14 @@ def test_what_is_read_of_a_counter_is_what_its_read_format_asks_for(root):
         assert reading.lost is None
 
 
+def test_a_program_of_counters_is_told_what_goes_to_a_tracepoint(only):
+    _, program = only("by_plain_perf_event")
+    with bpf.PerfEvent.tracepoint("sched", "sched_switch", pid=0, sample_period=1) as event:
+        with pytest.raises(bpf.LibbpfError, match=r'not to the event of a tracepoint.*SEC\("tracepoint"\)') as caught:
+            program.attach_perf_event(event)
+        assert caught.value.errno == errno.EINVAL
+
+
 @pytest.mark.parametrize("more", [0, lib.PERF_FORMAT_ID | lib.PERF_FORMAT_TOTAL_TIME_ENABLED])
 def test_a_group_is_read_at_once_its_leader_first(root, more):
     shape = lib.PERF_FORMAT_GROUP | more
