@@ -95,7 +95,7 @@ class TcHook:
         if result == -errno.EEXIST and exist_ok:
             _log.take()
             return False
-        check(result, action, self._hint)
+        check(result, action, self._create_hint)
         return True
 
     def destroy(self) -> None:
@@ -191,6 +191,13 @@ class TcHook:
             handle=self._handle,
             qdisc=self._qdisc,
         )
+
+    def _create_hint(self, error: int) -> str | None:
+        if error == errno.ENOENT and self._attach_point == lib.BPF_TC_QDISC:
+            return "this kernel has no queueing discipline of that name, or nothing has that parent: `tc qdisc` tells"
+        if error in (errno.EINVAL, errno.ENOENT):
+            return "no such hook can be made: an ingress or egress can, and with QDISC a discipline that the kernel knows"
+        return self._hint(error)
 
     def _hint(self, error: int) -> str | None:
         if self._attach_point == BOTH and error == errno.EINVAL:
