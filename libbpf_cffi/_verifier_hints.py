@@ -24,7 +24,7 @@ HINTS = (
         'the program must declare a licence that is compatible: char LICENSE[] SEC("license") = "GPL";',
     ),
     (
-        ("_or_null'", "_or_null expected=", "_or_null_ expected=", "Possibly NULL pointer passed"),
+        ("_or_null'", "_or_null_'", "_or_null expected=", "_or_null_ expected=", "Possibly NULL pointer passed"),
         "that pointer may be NULL: compare it with NULL before it is used, as in `if (!value) return 0;`",
     ),
     (

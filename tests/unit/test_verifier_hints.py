@@ -11,6 +11,8 @@ LACKS = "this process lacks CAP_PERFMON"
 OLD = {
     "cannot call GPL only function from proprietary program": "LICENSE",
     "R0 invalid mem access 'ringbuf_mem_or_null'": "may be NULL",
+    "R1 invalid mem access 'ptr_or_null_'": "may be NULL",
+    "R1 invalid mem access 'trusted_ptr_or_null_'": "may be NULL",
     "R1 type=map_value_or_null expected=fp, pkt, pkt_meta, map_key, map_value": "may be NULL",
     "R1 invalid mem access 'inv'": "BPF_CORE_READ()",
     "invalid func unknown#174": "the helper bpf_get_attach_cookie()",
