@@ -30,7 +30,7 @@ class ProgramRun(LoadedProgram):
         cpu: int | None = None,
         batch_size: int = 0,
     ) -> TestRun:
-        """Run the program once, or `repeat` times, and give what it returned and left.
+        """Run the program once, or (those that see packets, and sk_lookup) `repeat` times; give what it returned and left.
 
         *Wraps* ``bpf_prog_test_run_opts()``. `data_in` is the packet, Ethernet header included, for programs that see
         packets. `ctx_in` is the context: bytes, or the members that are not 0 of the struct that programs of this type
@@ -38,8 +38,9 @@ class ProgramRun(LoadedProgram):
         ``{"ifindex": 1}``; for a raw tracepoint and struct_ops a sequence of arguments; for a syscall program whose
         argument is a pointer to a struct a value of that struct. `flags` are `TestRunFlags`; a `cpu` sets its own, for
         raw tracepoints. With ``XDP_LIVE_FRAMES`` packets of XDP go where the program sends them, `batch_size` at a
-        time, and nothing comes back. `data_size_out` bounds what comes back of the packet (``None``: all of it); by
-        `ctx_size_out` the context comes back though none was given.
+        time, and nothing comes back. `data_size_out` bounds what comes back of the packet (``None``: all of it), which
+        is cut off there; of a run that gives a context too that is an error (ENOSPC). By `ctx_size_out` the context of
+        a packet or a lookup comes back though none was given.
 
         `NotSupportedError` for types that the kernel cannot run so, and for kernels that cannot run the type. Linux
         4.12; contexts 5.2, tracing 5.7, raw tracepoints 5.10, sk_lookup and syscall 5.14, live frames 5.18, netfilter

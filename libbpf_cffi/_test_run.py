@@ -71,9 +71,13 @@ def test_run(
     opts.set("flags", number)
     opts.set("batch_size", unsigned(batch_size, 32, "batch_size"))
     size = _give(opts, "data", data_in)
-    room = _room(data_size_out, "data_size_out", 0 if live or data_in is None else size + ROOM)
+    packetless = live or data_in is None or kind == lib.BPF_PROG_TYPE_NETFILTER
+    room = _room(data_size_out, "data_size_out", 0 if packetless else size + ROOM)
     data = _take(opts, "data", room)
     codec, struct = _type_of(program, kind)
+    if ctx_size_out and kind in _NO_CONTEXT_BACK:
+        why = "its argument comes back in the size of ctx_in" if kind == lib.BPF_PROG_TYPE_SYSCALL else "none comes back"
+        raise ValueError(f"cannot {action} with ctx_size_out: {why}")
     back = _context(opts, kind, ctx_in, ctx_size_out, codec, struct, size if data_in is not None else None)
     context = None
     if kind == lib.BPF_PROG_TYPE_SYSCALL or live:
@@ -84,9 +88,12 @@ def test_run(
         fd = borrowed.of(program, action)
         _log.listen()
         result = lib.bpf_prog_test_run_opts(fd, opts.pointer)
-        check(result, action, lambda error: _hint(error, kind, program, opts.pointer, room))
-    done = opts.pointer
-    data_out = ffi.buffer(data, done.data_size_out)[:] if room and not live else None
+        done = opts.pointer
+        # The kernel has copied what there is room for, and says so last: but then it gives no context.
+        cut = result == -errno.ENOSPC and data_size_out and done.data_size_out > room and context is None
+        if not cut or struct == _KEYS:
+            check(result, action, lambda error: _hint(error, kind, program, done, room))
+    data_out = ffi.buffer(data, min(done.data_size_out, room))[:] if room and not live else None
     ctx_out: Any = None
     if kind == lib.BPF_PROG_TYPE_SYSCALL:
         ctx_out = ffi.buffer(done.ctx_in, done.ctx_size_in)[:] if done.ctx_size_in else None
@@ -99,6 +106,11 @@ def test_run(
         ctx_out = made if struct is None else _contexts.decode(struct, context, len(made))
     return TestRun(int(ffi.cast("int32_t", done.retval)), done.duration, data_out, ctx_out)
 
+
+_NO_CONTEXT_BACK = (
+    *_contexts.WORDS, lib.BPF_PROG_TYPE_SYSCALL, lib.BPF_PROG_TYPE_TRACING, lib.BPF_PROG_TYPE_NETFILTER
+)  # fmt: skip
+"""The types that the kernel runs, and gives no context of."""
 
 _KEYS = "struct bpf_flow_keys"
 """What a flow dissector is given a part of, and what it makes."""
@@ -170,7 +182,7 @@ def _context(
     opts: Options, kind: int, value: Any, size_out: int | None, codec: Any, struct: str | None, packet: int | None
 ) -> int:
     """Set the context, and give how many bytes of it come back."""
-    if value is None and (size_out or kind == lib.BPF_PROG_TYPE_SK_LOOKUP):
+    if value is None and struct is not None and (size_out or kind == lib.BPF_PROG_TYPE_SK_LOOKUP):
         # A lookup has a context in any case; of what it says of a packet the kernel wants the length.
         value = {}
     if value is None:
@@ -186,13 +198,18 @@ def _context(
         else:
             raise TypeError(f"the context of this program must be bytes, not {type(value).__name__}")
     size = _give(opts, "ctx", value)
-    return size if kind not in _contexts.WORDS else 0
+    return size if kind not in _NO_CONTEXT_BACK else 0
 
 
 def _hint(error: int, kind: int, program: LoadedProgram, done: Any, room: int) -> str | None:
     if error == errno.ENOSPC:
         if done.data_size_out <= room:
             return "the context has more bytes than there was room for: ctx_size_out"
+        if done.ctx_size_out:
+            return (
+                f"the packet has {done.data_size_out} bytes afterwards, and there was room for {room}: the context comes "
+                "back with all of the packet only, data_size_out"
+            )
         return f"the packet has {done.data_size_out} bytes afterwards, and there was room for {room}: data_size_out"
     if error == errno.EINTR:
         return "a signal came in before all repetitions were done"
@@ -216,7 +233,7 @@ def _hint(error: int, kind: int, program: LoadedProgram, done: Any, room: int) -
         return "batch_size goes with flags=TestRunFlags.XDP_LIVE_FRAMES, of an XDP program"
     if done.flags & lib.BPF_F_TEST_RUN_ON_CPU and kind not in _contexts.WORDS:
         return "the kernel lets nobody choose the CPU for programs of this type: cpu= is for raw tracepoints"
-    if kind in (*_contexts.SKB_TYPES, lib.BPF_PROG_TYPE_XDP, lib.BPF_PROG_TYPE_FLOW_DISSECTOR):
+    if kind in _OF_PACKETS:
         if done.data_size_in > MOST_OF_A_PAGE:
             return (
                 f"the packet has {done.data_size_in} bytes: it must fit into a page with its head and tail room, some "
@@ -225,7 +242,19 @@ def _hint(error: int, kind: int, program: LoadedProgram, done: Any, room: int) -
         if done.data_size_in < ETHERNET:
             return f"it is run on a packet, with its Ethernet header of {ETHERNET} bytes: data_in"
         return "the kernel refuses this packet or context: many members of a context cannot be set"
+    if done.data_size_in or done.data_size_out:
+        return "programs of this type are run without a packet: no data_in, no data_size_out"
+    if done.repeat and kind != lib.BPF_PROG_TYPE_SK_LOOKUP:
+        return "programs of this type are run once: repeat= is for those that see packets, and for sk_lookup"
+    if kind in _contexts.WORDS and not done.ctx_size_in:
+        return "the program reads arguments: ctx_in=[…] gives them"
     return "the kernel refuses this context, or an argument that programs of this type are not run with"
+
+
+_OF_PACKETS = (
+    *_contexts.SKB_TYPES, lib.BPF_PROG_TYPE_XDP, lib.BPF_PROG_TYPE_FLOW_DISSECTOR, lib.BPF_PROG_TYPE_NETFILTER
+)  # fmt: skip
+"""The types of programs that are run on a packet."""
 
 
 MOST_OF_A_PAGE = 3000
