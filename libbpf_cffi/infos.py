@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ._ffi import ffi, lib, text
-from .enums import AttachType, LinkType, MapType, PerfEventType, ProgType
+from .enums import AttachType, CgroupIterOrder, LinkType, MapType, PerfEventType, ProgType
 from .errors import LibbpfError
 
 TYPE_CHECKING = False
@@ -143,6 +143,8 @@ def link_info(raw: Callable[..., Any]) -> LinkInfo:
         details = _perf_event(struct) if member == "perf_event" else _decode(struct)
         if member == "iter":
             details = _iterator(details, more.get("target_name", ""))
+            if "cgroup" in details:
+                details["cgroup"]["order"] = CgroupIterOrder(details["cgroup"]["order"])
         for name in (*more, *_LENGTHS):
             details.pop(name, None)
         details |= more

@@ -112,6 +112,8 @@ def test_an_iterator_walks_over_a_control_group_and_its_relatives(only, cgroup):
         assert walk(cgroup_id=own, order=order.SELF_ONLY) == [own]
         assert walk(cgroup=cgroup, order="descendants_pre") == [own, inner]
         assert walk(cgroup=child, order=order.ANCESTORS_UP)[:3] == [inner, own, outer]
+        with program.attach_iter(cgroup=cgroup, order=order.DESCENDANTS_POST) as link:
+            assert link.info.details["cgroup"]["order"] is order.DESCENDANTS_POST
         fd = os.open(cgroup, os.O_RDONLY)
         try:
             assert walk(cgroup=fd) == [own]
