@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from . import _log
 from ._arguments import path_name
-from ._check import by_id_hint, check
+from ._check import by_id_hint, check, failure
 from ._ffi import ffi, lib, path_bytes, text
-from .tracefs import FilesystemError, find_bpffs
+from ._mounts import every_bpffs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -171,23 +171,31 @@ def _event(pid: int, fd: int) -> PerfEvent | None:
 
 
 def pins(folder: str | os.PathLike[str] | None = None) -> list[Pin]:
-    """List what is pinned below a folder of a BPF file system; by default all of it, where `find_bpffs` finds one.
+    """List what is pinned below a folder; by default on every BPF file system that is mounted here.
 
-    *Wraps* ``bpf_obj_get()``. Where no such file system is mounted nothing is pinned.
+    *Wraps* ``bpf_obj_get()``. Where no such file system is mounted nothing is pinned. Folders that this process may not
+    read are left out, all but `folder` itself.
     """
+    found: dict[str, Pin] = {}
+    for start in every_bpffs() if folder is None else (path_name(folder, "folder"),):
+        if folder is not None:
+            _readable(start)
+        for where, _, names in sorted(os.walk(start)):
+            for name in sorted(names):
+                path = os.path.join(where, name)
+                # One that is mounted below another is walked with it.
+                what = None if path in found else pinned(path)
+                if what is None or what in GONE:
+                    continue
+                found[path] = Pin(path, None, None) if isinstance(what, int) else Pin(path, *what)
+    return list(found.values())
+
+
+def _readable(folder: str) -> None:
     try:
-        start = find_bpffs() if folder is None else path_name(folder, "folder")
-    except FilesystemError:
-        return []
-    found = []
-    for where, _, names in sorted(os.walk(start)):
-        for name in sorted(names):
-            path = os.path.join(where, name)
-            what = pinned(path)
-            if what is None or what in GONE:
-                continue
-            found.append(Pin(path, None, None) if isinstance(what, int) else Pin(path, *what))
-    return found
+        os.scandir(folder).close()
+    except OSError as error:
+        raise failure(error.errno or errno.EIO, f"list what is pinned below {folder!r}") from None
 
 
 def pinned(path: str) -> tuple[str, int] | int | None:

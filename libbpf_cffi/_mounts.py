@@ -27,6 +27,7 @@ __all__ = [
     "TracefsError",
     "TracefsPermissionError",
     "device_of",
+    "every_bpffs",
     "failure",
     "find_bpffs",
     "find_cgroup2",
@@ -210,6 +211,19 @@ _LOCKED_DOWN = (
     'the kernel is locked down ("confidentiality", see /sys/kernel/security/lockdown), which closes tracefs '
     "even to root; the boot parameter lockdown= sets it"
 )
+
+
+def every_bpffs() -> list[str]:
+    """Give a folder for each BPF file system that is mounted and not hidden by another mount, the usual one first."""
+    found: dict[int, dict[str, str]] = {}
+    for point, root, device in _mounts("bpf"):
+        if device_of(point) == device:
+            roots = found.setdefault(device, {})
+            if roots.get(root) != BPFFS:
+                roots[root] = point
+    # What is mounted as a whole is not listed by parts.
+    folders = [point for roots in found.values() for root, point in roots.items() if root == "/" or "/" not in roots]
+    return sorted(folders, key=lambda folder: (folder != BPFFS, folder))
 
 
 def find_bpffs() -> str:

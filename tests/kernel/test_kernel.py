@@ -126,6 +126,30 @@ def test_pins_are_listed_with_what_is_pinned(loaded, pins):
         link.unpin()
 
 
+def test_pins_of_every_bpf_file_system_are_listed_once(obj, pins, tmp_path):
+    obj.maps["raw_hits"].pin(pins / "map")
+    other, again = tmp_path / "other", tmp_path / "again"
+    for where, options in ((other, ["-t", "bpf", "bpf"]), (again, ["--bind", str(pins.parent)])):
+        where.mkdir()
+        subprocess.run(["mount", *options, str(where)], check=True)
+    try:
+        obj.maps["events"].pin(other / "map")
+        found = [each.path for each in kernel.pins() if each.path.endswith("/map")]
+        assert found == [str(pins / "map"), str(other / "map")]
+    finally:
+        for where in (again, other):
+            subprocess.run(["umount", str(where)], check=True)
+        obj.maps["raw_hits"].unpin(pins / "map")
+
+
+@pytest.mark.parametrize(("path", "number"), [("nowhere", errno.ENOENT), ("file", errno.ENOTDIR)])
+def test_a_folder_of_pins_that_is_none_is_an_error(tmp_path, path, number):
+    (tmp_path / "file").touch()
+    with pytest.raises(bpf.LibbpfError, match=f"list what is pinned below .*{path}") as caught:
+        kernel.pins(tmp_path / path)
+    assert caught.value.errno == number
+
+
 @pytest.mark.every_kernel
 def test_who_holds_something_is_told(obj):
     program = obj.programs["on_raw"]
