@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from _thread import get_ident
 
+from . import _log
 from ._arguments import string
-from ._ffi import c_string, lib
+from ._ffi import c_string, ffi, lib
 from .errors import StateError
 
 TYPE_CHECKING = False
@@ -33,20 +34,22 @@ class ProgHandler:
 
     __slots__ = ("_attach", "_attach_type", "_sec", "_type")
 
-    def __init__(self, sec: str, type: int, attach_type: int, attach: Callable[[Program], Link] | None) -> None:
+    def __init__(self, sec: str | None, type: int, attach_type: int, attach: Callable[[Program], Link] | None) -> None:
         self._sec = sec
         self._type = type
         self._attach_type = attach_type
         self._attach = attach
 
     @property
-    def sec(self) -> str:
-        """The sections that it is for, as they were registered."""
+    def sec(self) -> str | None:
+        """The sections that it is for, as they were registered; ``None`` for those that nothing else is for."""
         return self._sec
 
     def matches(self, section_name: str) -> bool:
-        """Tell whether a section is one of this handler's."""
+        """Tell whether a section is one of this handler's; of one without `sec`, whether libbpf does not know it."""
         name = string(section_name, "section_name").removeprefix("?")
+        if self._sec is None:
+            return not _known(name)
         if self._sec.endswith("/"):
             return name.startswith(self._sec)
         if self._sec.endswith("+"):
@@ -68,6 +71,13 @@ class ProgHandler:
         return f"<ProgHandler of {self._sec!r}{'' if self in _handlers else ' (unregistered)'}>"
 
 
+def _known(section_name: str) -> bool:
+    """Tell whether libbpf knows what programs of a section are."""
+    types = ffi.new("enum bpf_prog_type *"), ffi.new("enum bpf_attach_type *")
+    _log.silence()
+    return lib.libbpf_prog_type_by_name(c_string(section_name, "section_name"), *types) == 0
+
+
 _attaching: set[tuple[int, str, int]] = set()
 """Which threads are attaching which programs by a handler."""
 
@@ -76,7 +86,7 @@ _handlers: list[ProgHandler] = []
 
 
 def register_prog_handler(
-    sec: str,
+    sec: str | None,
     prog_type: ProgType | str | int,
     expected_attach_type: AttachType | str | int = 0,
     *,
@@ -86,13 +96,14 @@ def register_prog_handler(
 
     `sec` is the section's name: ``"mine"`` is for that alone, ``"mine/"`` for all that begin so, ``"mine+"`` for
     ``"mine"`` and what begins with ``"mine/"``; it goes before libbpf's own sections, and a handler registered later
-    before one registered earlier. The programs get the type `prog_type` and `expected_attach_type`. `Program.attach`
+    before one registered earlier. ``None`` is for the sections that neither libbpf nor another handler knows. The
+    programs get the type `prog_type` and `expected_attach_type`. `Program.attach`
     and `Object.attach` call `attach` with the program, which gives the link; without it they cannot be attached by
     their section. As ``libbpf_register_prog_handler()`` does, whose callbacks would be called inside of C.
     """
     from ._type_numbers import attach_type_number, prog_type_number
 
-    if not c_string(sec, "sec").rstrip(b"/+"):
+    if sec is not None and not c_string(sec, "sec").rstrip(b"/+"):
         raise ValueError(f"sec must be the name of a section, or the beginning of one, not {sec!r}")
     if attach is not None and not callable(attach):
         raise TypeError(f"attach must be a function of a program, not {type(attach).__name__}")
@@ -103,8 +114,8 @@ def register_prog_handler(
 
 
 def find(section_name: str) -> ProgHandler | None:
-    """Give the handler of a section."""
-    for handler in reversed(_handlers):
+    """Give the handler of a section; one for what nothing else knows goes last."""
+    for handler in sorted(reversed(_handlers), key=lambda each: each.sec is None):
         if handler.matches(section_name):
             return handler
     return None

@@ -255,6 +255,19 @@ def test_a_handler_goes_before_libbpfs_own(opened):
         assert opened("network").programs["pass"].type is bpf.ProgType.SCHED_CLS
 
 
+def test_a_handler_without_a_section_is_for_what_nothing_else_knows(handler, opened):
+    attach = lambda program: bpf.Link.raw_tracepoint_open(program, "sys_exit")  # noqa: E731
+    with bpf.register_prog_handler(None, "raw_tracepoint", attach=attach) as fallback:
+        assert [fallback.matches(each) for each in ("yours", "?yours", "xdp", "tp/a/b")] == [True, True, False, False]
+        obj = opened("own_sections")
+        obj.load()
+        links = obj.attach()
+        assert {name: link.info.details["tp_name"] for name, link in links.items()} == {
+            "on_mine": "sys_enter", "on_yours": "sys_exit",
+        }  # fmt: skip
+        assert opened("network").programs["pass"].type is bpf.ProgType.XDP
+
+
 @pytest.mark.parametrize(
     ("sec", "matching", "others"),
     [
