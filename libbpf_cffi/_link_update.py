@@ -27,8 +27,8 @@ _UPDATED = {
 
 _NOT_OF_TYPE = "the new program must be of the type, and for the attach type, of the one that is attached"
 _NOT_OF_TABLE = (
-    "the new map must be of the same table of functions as the one that is attached, and where the kernel tells them by a "
-    "name, as in tcp_congestion_ops, of the same name"
+    "the new map must be of the same table of functions as the one that is attached, and where the kernel tells them "
+    "by a name, as in tcp_congestion_ops, of the same name"
 )
 _NOWHERE = "it was detached, or what it was attached to is gone: close it, and attach anew"
 

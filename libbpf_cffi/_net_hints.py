@@ -8,7 +8,7 @@ import os
 
 from . import _privileges
 from ._ffi import Options, ffi, lib
-from ._targets import cgroup_hint, interface_name, no_netns
+from ._targets import cgroup_hint, interface_name, no_netns_hint
 from .errors import LibbpfPermissionError
 
 __all__ = [
@@ -137,7 +137,7 @@ def netns_hint(error: int, value: object = None) -> str | None:
             "a network namespace has one flow dissector: another one is there, or the first namespace of the machine "
             "has one for all of them"
         )
-    return no_netns(error, value)
+    return no_netns_hint(error, value)
 
 
 def sockmap_hint(error: int, map_type: int) -> str | None:
@@ -235,7 +235,7 @@ def _beside_hint(fd: int, attach_type: int, place: dict[str, int], link: bool) -
         return "relative_fd and relative_id name a neighbour: flags=AttachFlags.BEFORE or AFTER says on which side"
     number = place["relative_id"] or _prog_id(place["relative_fd"])
     if not place["flags"] & lib.BPF_F_LINK and number not in _prog_ids(fd, attach_type):
-        return f"the neighbour, {bpf_name(number)}, is not on that hook of the group" if number else "that is no neighbour"
+        return f"the neighbour, {bpf_name(number)}, is not on that hook of the group" if number else "that is none"
     return (
         "the neighbour is there without a link: in a control group a link is put beside a link"
         if link

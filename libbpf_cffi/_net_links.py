@@ -68,7 +68,8 @@ class NetLinks:
 
     def find(self, kind: int, target: int, attach_type: int, prog_id: int) -> int | None:
         """Give the id of the newest link of a type by which a target has a program, or ``None``."""
-        return (self._ids.get((kind, target, attach_type, prog_id)) or [None])[-1]
+        numbers = self._ids.get((kind, target, attach_type, prog_id))
+        return numbers[-1] if numbers else None
 
     def of(self, kind: int, targets: Sequence[int], attach_type: int, prog_ids: Sequence[int]) -> list[int | None]:
         """Give for each program of a hook the id of the link of a type by which it is there; ``None`` if unsure.

@@ -196,7 +196,7 @@ class TcHook:
         if error == errno.ENOENT and self._attach_point == lib.BPF_TC_QDISC:
             return "this kernel has no queueing discipline of that name, or nothing has that parent: `tc qdisc` tells"
         if error in (errno.EINVAL, errno.ENOENT):
-            return "no such hook can be made: an ingress or egress can, and with QDISC a discipline that the kernel knows"
+            return "no such hook can be made: an ingress or egress can, and by QDISC a discipline that the kernel knows"
         return self._hint(error)
 
     def _hint(self, error: int) -> str | None:

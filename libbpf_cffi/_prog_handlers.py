@@ -115,7 +115,9 @@ def register_prog_handler(
 
 def find(section_name: str) -> ProgHandler | None:
     """Give the handler of a section; one for what nothing else knows goes last."""
-    for handler in sorted(reversed(_handlers), key=lambda each: each.sec is None):
+    newest = _handlers[::-1]
+    newest.sort(key=lambda each: each.sec is None)
+    for handler in newest:
         if handler.matches(section_name):
             return handler
     return None

@@ -30,7 +30,7 @@ class ProgramRun(LoadedProgram):
         cpu: int | None = None,
         batch_size: int = 0,
     ) -> TestRun:
-        """Run the program once, or (those that see packets, and sk_lookup) `repeat` times; give what it returned and left.
+        """Run the program once, or (if it sees packets or is of sk_lookup) `repeat` times; give what it left.
 
         *Wraps* ``bpf_prog_test_run_opts()``. `data_in` is the packet, Ethernet header included, for programs that see
         packets. `ctx_in` is the context: bytes, or the members that are not 0 of the struct that programs of this type

@@ -29,7 +29,7 @@ __all__ = [
     "interface",
     "interface_name",
     "netns",
-    "no_netns",
+    "no_netns_hint",
     "no_socket",
 ]
 
@@ -294,7 +294,7 @@ def in_netns(value: Netns, function: Callable[..., Result], *arguments: Any, use
         try:
             # A Ctrl-C ends the wait for this thread, not the thread.
             with opened as fd:
-                check(lib.lbc_enter_netns(fd), f"enter {opened.name}", lambda error: no_netns(error, value))
+                check(lib.lbc_enter_netns(fd), f"enter {opened.name}", lambda error: no_netns_hint(error, value))
             results.append(function(*arguments))
             if given_up:
                 _close(results)
@@ -327,7 +327,7 @@ def _close(results: list[Any]) -> None:
             each.close()
 
 
-def no_netns(error: int, value: Any) -> str | None:
+def no_netns_hint(error: int, value: Any) -> str | None:
     """Say what is wrong with what was given as a network namespace, a number perhaps meant as a process'."""
     if error not in (errno.EINVAL, errno.EBADF):
         return None

@@ -76,7 +76,8 @@ def test_run(
     data = _take(opts, "data", room)
     codec, struct = _type_of(program, kind)
     if ctx_size_out and kind in _NO_CONTEXT_BACK:
-        why = "its argument comes back in the size of ctx_in" if kind == lib.BPF_PROG_TYPE_SYSCALL else "none comes back"
+        syscall = kind == lib.BPF_PROG_TYPE_SYSCALL
+        why = "its argument comes back in the size of ctx_in" if syscall else "none comes back"
         raise ValueError(f"cannot {action} with ctx_size_out: {why}")
     back = _context(opts, kind, ctx_in, ctx_size_out, codec, struct, size if data_in is not None else None)
     context = None
@@ -207,8 +208,8 @@ def _hint(error: int, kind: int, program: LoadedProgram, done: Any, room: int) -
             return "the context has more bytes than there was room for: ctx_size_out"
         if done.ctx_size_out:
             return (
-                f"the packet has {done.data_size_out} bytes afterwards, and there was room for {room}: the context comes "
-                "back with all of the packet only, data_size_out"
+                f"the packet has {done.data_size_out} bytes afterwards, and there was room for {room}: the context "
+                "comes back with all of the packet only, data_size_out"
             )
         return f"the packet has {done.data_size_out} bytes afterwards, and there was room for {room}: data_size_out"
     if error == errno.EINTR:

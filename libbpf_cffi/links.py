@@ -129,8 +129,8 @@ class Link(LinkOpening, KindsOfLinks):
         *Wraps* ``bpf_link__update_program()``, ``bpf_link_update()``. The program must be loaded and of the same type.
         With `old` nothing is done, and an error raised (EPERM of most kinds), unless that is the program which is
         attached (``BPF_F_REPLACE``). Linux 5.7; `NotSupportedError` for the kinds that the kernel cannot update: it can
-        those of control groups, XDP, TCX, netkit, network namespaces, maps of sockets (6.10) and iterators. Sockets that
-        are in a map keep the program that they have until they are taken out and put in again.
+        those of control groups, XDP, TCX, netkit, network namespaces, maps of sockets (6.10) and iterators. Sockets
+        that are in a map keep the program that they have until they are taken out and put in again.
         """
         for each in (program, old):
             if each is not None and not hasattr(each, "_loaded"):

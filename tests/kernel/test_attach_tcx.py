@@ -368,7 +368,7 @@ def test_a_discipline_is_created_and_destroyed(lab):
 
 def test_an_unknown_discipline_is_told_by_the_kernel(lab):
     hook = net.TcHook("eth0", net.TcAttachPoint.QDISC, parent=bpf.lib.TC_H_ROOT, qdisc="no-such", netns=lab.here)
-    with pytest.raises(bpf.LibbpfError, match=r"(?s)qdisc kind is unknown.*no queueing discipline of that name") as caught:
+    with pytest.raises(bpf.LibbpfError, match=r"(?s)kind is unknown.*no queueing discipline of that name") as caught:
         hook.create()
     assert "create() makes it" not in str(caught.value)
 
