@@ -17,7 +17,7 @@ from ._net_names import xdp_flags
 from ._net_records import Attached, ProgQuery, QueriedProg
 from ._net_target import CGROUP_TYPES, INTERFACE_TYPES, NETNS_TYPES, SOCKMAP_TYPES, Hook, prog_fd
 from ._net_xdp import xdp_query
-from ._targets import cgroup, in_netns, inode, netns
+from ._targets import cgroup, in_netns, inode, netns, with_those_above
 from ._targets import interface as interface_number
 from ._type_numbers import attach_type_number
 from .enums import AttachType
@@ -335,7 +335,7 @@ def attached_cgroup(cgroup: str | os.PathLike[str] | int, *, query_flags: int = 
     action = f"ask for the programs of {opened.name}"
     with opened as fd:
         links: NetLinks | None = None
-        groups = _with_those_above(fd) if query_flags & lib.BPF_F_QUERY_EFFECTIVE else [inode(fd)]
+        groups = with_those_above(fd) if query_flags & lib.BPF_F_QUERY_EFFECTIVE else [inode(fd)]
         known = False
         answer: ProgQuery | int = errno.EINVAL
         for kind in sorted((*CGROUP_TYPES, lib.BPF_LSM_CGROUP)):
@@ -353,23 +353,6 @@ def attached_cgroup(cgroup: str | os.PathLike[str] | int, *, query_flags: int = 
 
 
 _cgroup = cgroup
-
-
-def _with_those_above(fd: int) -> list[int]:
-    """Give the numbers of a control group and of those above it, as far as its file system shows them."""
-    numbers = [inode(fd)]
-    path = "."
-    try:
-        device = os.stat(path, dir_fd=fd).st_dev
-        while True:
-            path = os.path.join(path, "..")
-            above = os.stat(path, dir_fd=fd)
-            if above.st_dev != device or above.st_ino == numbers[-1]:
-                return numbers
-            numbers.append(above.st_ino)
-    except OSError:
-        # No folder, which the kernel says of it; or one above that this process may not search.
-        return numbers
 
 
 def attached_netns(netns: Netns = None, *, pid: int | None = None) -> list[Attached]:

@@ -31,6 +31,7 @@ __all__ = [
     "netns",
     "no_netns_hint",
     "no_socket",
+    "with_those_above",
 ]
 
 NETNS_FOLDER = "/run/netns"
@@ -198,6 +199,23 @@ def _cgroup2() -> str:
         return find_cgroup2()
     except TracefsError as trouble:
         return f"a mounted cgroup2 ({trouble})"
+
+
+def with_those_above(fd: int) -> list[int]:
+    """Give the numbers of a control group and of those above it, as far as its file system shows them."""
+    numbers = [inode(fd)]
+    path = "."
+    try:
+        device = os.stat(path, dir_fd=fd).st_dev
+        while True:
+            path = os.path.join(path, "..")
+            above = os.stat(path, dir_fd=fd)
+            if above.st_dev != device or above.st_ino == numbers[-1]:
+                return numbers
+            numbers.append(above.st_ino)
+    except OSError:
+        # No folder, which the kernel says of it; or one above that this process may not search.
+        return numbers
 
 
 def cgroup_hint(value: Any) -> str:
