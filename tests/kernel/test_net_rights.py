@@ -98,7 +98,7 @@ def test_the_hint_of_a_place_that_is_taken_needs_no_right_to_look_at_programs(la
         number, flags = program.fd, net.XdpFlags.UPDATE_IF_NOEXIST
         said = ask(lambda: net.xdp_attach("eth0", number, mode="skb", flags=flags), *CAPABILITIES)
     assert said.startswith("LibbpfError: ")
-    assert f"program {program.id} in skb mode is attached there already" in said
+    assert f"program {program.id} in skb mode by a link is attached there already" in said
 
 
 def test_the_link_of_a_neighbour_that_may_not_be_looked_for_is_no_refusal(ask):
