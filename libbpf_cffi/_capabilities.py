@@ -6,6 +6,7 @@ import errno
 
 from . import _privileges
 from ._ffi import lib, text
+from ._refusals import refused
 from ._type_numbers import prog_type_number
 
 TYPE_CHECKING = False
@@ -27,7 +28,10 @@ def setting(path: str) -> int | None:
     try:
         with open(f"/proc/sys/{path}", encoding="utf-8") as file:
             return int(file.read())
-    except (OSError, ValueError):
+    except ValueError:
+        return None
+    except OSError as error:
+        refused(error)
         return None
 
 

@@ -10,6 +10,7 @@ from . import _log
 from ._borrow import Descriptors
 from ._check import check, failure
 from ._ffi import c_string, ffi, lib, path_bytes, text
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Target:
         try:
             regular = stat.S_ISREG(os.fstat(self._fd).st_mode)
         except OSError as error:
-            raise failure(error.errno or errno.EIO, self._action, f"{os.fsdecode(encoded)!r} is to be probed") from None
+            raise failure(refused(error), self._action, f"{os.fsdecode(encoded)!r} is to be probed") from None
         if not regular:
             check(-errno.EINVAL, self._action, f"{os.fsdecode(encoded)!r} is not a regular file")
 
@@ -89,7 +90,7 @@ class Target:
             raise failure(errno.ESRCH, self._action, f"there is no process {self._pid}") from None
         except OSError as error:
             hint = f"this process may not look at process {self._pid}"
-            raise failure(error.errno or errno.EIO, self._action, hint) from None
+            raise failure(refused(error), self._action, hint) from None
 
     def _exists_below(self, root: int) -> str:
         return "" if root < 0 else f"/proc/self/fd/{root}"
@@ -109,8 +110,8 @@ class Target:
         try:
             if os.path.samestat(os.stat(path), os.fstat(self._fd)):
                 return path
-        except OSError:
-            pass
+        except OSError as error:
+            refused(error)
         return self.path
 
     def symbol(self, name: bytes, hint: Callable[[int], str | None]) -> int | None:
@@ -183,13 +184,15 @@ def _numbered(folder: str, name: str) -> str | None:
     """Find ``name.so`` or the highest ``name.so.N`` that is an ELF file: some are scripts of the linker."""
     try:
         names = [each for each in os.listdir(folder) if each == f"{name}.so" or each.startswith(f"{name}.so.")]
-    except OSError:
+    except OSError as error:
+        refused(error)
         return None
     for each in sorted(names, key=lambda each: [int(part) for part in each.split(".") if part.isdigit()], reverse=True):
         try:
             with open(f"{folder}/{each}", "rb", buffering=0) as file:
                 if file.read(4) == b"\x7fELF":
                     return each
-        except OSError:
+        except OSError as error:
+            refused(error)
             continue
     return None

@@ -11,6 +11,7 @@ from io import FileIO
 
 from ._borrow import Descriptors
 from ._check import check, failure
+from ._refusals import refused
 from .errors import Error
 
 TYPE_CHECKING = False
@@ -39,7 +40,7 @@ def read_file(path: str, action: str) -> bytes:
         except Error:
             raise
         except OSError as error:
-            check(-(error.errno or errno.EIO), action, hint=_file_hint)
+            check(-refused(error), action, hint=_file_hint)
             raise
         except MemoryError:
             raise failure(errno.ENOMEM, action) from None
@@ -76,10 +77,11 @@ def system_errors(action: str) -> Iterator[None]:
     except Error:
         raise
     except OSError as error:
+        number = refused(error)
         place = error.filename if isinstance(error.filename, (str, bytes)) else ""
         name = os.fsdecode(place)
         where = f"the file is {name!r}" if name and repr(name) not in action else None
-        raise failure(error.errno or errno.EIO, action, hint=where) from error
+        raise failure(number, action, hint=where) from error
 
 
 @contextmanager

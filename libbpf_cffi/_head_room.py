@@ -6,6 +6,7 @@ import errno
 import os
 
 from ._check import failure
+from ._refusals import refused
 
 __all__ = ["HEAD_ROOM", "check_head_room"]
 
@@ -24,7 +25,7 @@ def check_head_room(wanted: int, action: str, what: str = "load") -> None:
         # Linux 6.2 and later count them for us (fs/proc/fd.c, proc_fd_getattr()).
         used = os.stat("/proc/self/fd").st_size or len(os.listdir("/proc/self/fd"))
     except OSError as error:
-        if error.errno not in (errno.EMFILE, errno.ENFILE):
+        if refused(error) not in (errno.EMFILE, errno.ENFILE):
             # No /proc: nothing to count with.
             return
         used = limit

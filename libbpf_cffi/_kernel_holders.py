@@ -11,6 +11,7 @@ from ._arguments import path_name
 from ._check import by_id_hint, check, failure
 from ._ffi import ffi, lib, path_bytes, text
 from ._mounts import every_bpffs
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,14 +82,16 @@ def _descriptors() -> Iterator[tuple[int, int, str]]:
         for fd in _listed(folder):
             try:
                 yield int(entry), int(fd), os.readlink(f"{folder}/{fd}")
-            except OSError:
+            except OSError as error:
+                refused(error)
                 continue  # gone meanwhile
 
 
 def _listed(folder: str) -> list[str]:
     try:
         return sorted(os.listdir(folder), key=lambda name: (len(name), name))
-    except OSError:
+    except OSError as error:
+        refused(error)
         return []  # gone meanwhile, or another user's
 
 
@@ -96,7 +99,8 @@ def _facts(path: str) -> dict[str, str]:
     try:
         with open(path, "rb") as file:
             lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
+    except OSError as error:
+        refused(error)
         return {}  # gone meanwhile
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
@@ -105,7 +109,8 @@ def _comm(pid: int) -> str:
     try:
         with open(f"/proc/{pid}/comm", "rb") as file:
             return file.read().rstrip(b"\n").decode("utf-8", "surrogateescape")
-    except OSError:
+    except OSError as error:
+        refused(error)
         return ""
 
 
@@ -209,7 +214,7 @@ def pinned(path: str) -> tuple[str, int] | int | None:
         try:
             kind = _TARGETS.get(os.readlink(f"/proc/self/fd/{held[0]}"))
         except OSError as error:
-            return error.errno or errno.EIO
+            return refused(error)
         number = _facts(f"/proc/self/fdinfo/{held[0]}").get(f"{kind}_id", "")
         return (kind, int(number)) if kind is not None and number.isdecimal() else None
     finally:

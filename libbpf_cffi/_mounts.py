@@ -11,6 +11,7 @@ import os
 
 from . import _privileges
 from ._arguments import path_bytes
+from ._refusals import refused
 from .errors import Error
 
 TYPE_CHECKING = False
@@ -85,7 +86,7 @@ class TracefsPermissionError(TracefsError, PermissionError):
 
 def failure(error: OSError, action: str, path: str, *, writing: bool = False) -> TracefsError:
     """Make of what the kernel said an exception that says what to do."""
-    number = error.errno or errno.EIO
+    number = refused(error)
     strerror = os.strerror(number)
     if number in (errno.EACCES, errno.EPERM):
         if locked_down():
@@ -111,10 +112,11 @@ def _mounts(kind: str) -> list[Mount]:
         with open("/proc/self/mountinfo", "rb") as file:
             lines = file.read().split(b"\n")
     except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        number = refused(error)
+        if number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
             # Says nothing of mounts.
-            hint = "raise `ulimit -n`" if error.errno == errno.EMFILE else None
-            raise FilesystemError(error.errno, os.strerror(error.errno), f"find what is a {kind}", None, hint) from None
+            hint = "raise `ulimit -n`" if number == errno.EMFILE else None
+            raise FilesystemError(number, os.strerror(number), f"find what is a {kind}", None, hint) from None
         return []  # without /proc nothing can be said
     for line in lines:
         fields, _, source = line.partition(b" - ")
@@ -134,7 +136,8 @@ def _unescaped(field: bytes) -> str:
 def status_of(path: PathLike) -> os.stat_result | None:
     try:
         return os.stat(path_bytes(path))
-    except OSError:
+    except OSError as error:
+        refused(error)
         return None
 
 
@@ -181,7 +184,7 @@ def find_tracefs() -> str:
 
 
 def _is_tracefs(folder: str) -> bool:
-    return os.path.exists(os.path.join(folder, "trace_pipe"))
+    return status_of(os.path.join(folder, "trace_pipe")) is not None
 
 
 def _may_search(folder: str) -> bool:
@@ -189,8 +192,8 @@ def _may_search(folder: str) -> bool:
         os.stat(os.path.join(folder, "."))
     except PermissionError:
         return False
-    except OSError:
-        pass
+    except OSError as error:
+        refused(error)
     return True
 
 
@@ -198,7 +201,8 @@ def _kernel_has(kind: str) -> bool:
     try:
         with open("/proc/filesystems", encoding="utf-8") as file:
             return any(line.split()[-1:] == [kind] for line in file)
-    except OSError:
+    except OSError as error:
+        refused(error)
         return True
 
 

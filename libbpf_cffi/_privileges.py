@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from ._refusals import refused
+
 __all__ = ["CAPABILITIES", "effective", "lockdown", "missing", "obstacles", "release"]
 
 CAPABILITIES = {
@@ -23,7 +25,8 @@ def _read(path: str) -> str:
         # not be able to do.
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
-    except OSError:
+    except OSError as error:
+        refused(error)
         return ""
 
 

@@ -16,7 +16,7 @@ from ._probe_types import map_type, prog_type, refused_to_everybody
 from ._type_numbers import attach_type_number
 from .btf import Btf
 from .enums import AttachType, BtfKind, ProgType
-from .errors import VerifierError
+from .errors import LibbpfError, VerifierError
 from .loaded import KernelProgram
 
 TYPE_CHECKING = False
@@ -69,7 +69,7 @@ def _loads(code: bytes, action: str) -> bool:
         KernelProgram.load(ProgType.SOCKET_FILTER, code + _EXIT).close()
     except VerifierError:
         return False
-    except OSError as error:
+    except LibbpfError as error:
         if error.errno not in (errno.EINVAL, errno.E2BIG):
             raise failure(error.errno or errno.EIO, action) from None
         return False
@@ -168,7 +168,7 @@ def attach_type(type: AttachType | str | int) -> bool:
     _log.listen()
     try:
         return _attach(kind, action)
-    except OSError as error:
+    except LibbpfError as error:
         if error.errno in _LACKS or isinstance(error, VerifierError):
             return False
         if error.errno == errno.EPERM and kind in _BY_FUNCTION and refused_to_everybody(_loaded_as(kind)):
@@ -182,7 +182,7 @@ def attach_types() -> dict[AttachType, bool | None]:
     for kind in AttachType:
         try:
             found[kind] = attach_type(kind)
-        except OSError as error:
+        except LibbpfError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
                 raise
             found[kind] = None

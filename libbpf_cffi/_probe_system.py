@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ._capabilities import setting
 from ._check import check, failure
 from ._ffi import lib
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _read(path: str, action: str) -> str:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
     except OSError as error:
-        raise failure(error.errno or errno.EIO, action, f"{path}: {error.strerror}") from None
+        raise failure(refused(error), action, f"{path}: {error.strerror}") from None
 
 
 # Settings
@@ -99,7 +100,8 @@ def kernel_config() -> dict[str, str]:
     for path, read in sources:
         try:
             data = read(path)
-        except OSError:
+        except OSError as error:
+            refused(error)
             continue
         found = {}
         for line in data.decode("utf-8", "replace").splitlines():

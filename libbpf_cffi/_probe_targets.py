@@ -7,6 +7,7 @@ import os
 
 from ._check import failure
 from ._ffi import lib, text
+from ._refusals import refused
 from .btf import Btf
 from .enums import BtfKind
 from .tracefs import FilesystemError, find_tracefs
@@ -39,7 +40,10 @@ def functions(module: str | None = None) -> list[str]:
     """
     try:
         lines = _lines(os.path.join(find_tracefs(), "available_filter_functions"))
-    except (FilesystemError, OSError):
+    except FilesystemError:
+        lines = _kallsyms()
+    except OSError as error:
+        refused(error)
         lines = _kallsyms()
     wanted = "" if module is None else f"[{module}]"
     found: dict[str, None] = {}
@@ -63,7 +67,7 @@ def _kallsyms() -> list[str]:
     try:
         lines = _lines("/proc/kallsyms")
     except OSError as error:
-        raise failure(error.errno or errno.EIO, "list the kernel's functions") from None
+        raise failure(refused(error), "list the kernel's functions") from None
     found = []
     for line in lines:
         _, kind, name = line.split(" ", 2)

@@ -12,7 +12,7 @@ from ._ffi import Options, ffi, lib, unsigned
 from ._head_room import check_head_room
 from ._type_numbers import map_type_number, prog_type_number
 from .enums import MapType, ProgType
-from .errors import LibbpfPermissionError
+from .errors import LibbpfError, LibbpfPermissionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def helpers(type: ProgType | str | int) -> list[str]:
 def _maybe(probe: Callable[[Any], bool], kind: Any) -> bool | None:
     try:
         return probe(kind)
-    except OSError as error:
+    except LibbpfError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
             raise
         return None

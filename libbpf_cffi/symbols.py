@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ._arguments import integer, unsigned
 from ._probe_files import symbols as symbols_of
-from .errors import LibbpfError
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ class Symbolizer:
             try:
                 with open(KALLSYMS, encoding="utf-8", errors="replace") as file:
                     self._kernel = parse(file)
-            except OSError:
+            except OSError as error:
+                refused(error)
                 self._kernel = [], []
         starts, found = self._kernel
         at = bisect_right(starts, address) - 1
@@ -121,7 +122,8 @@ class Symbolizer:
                     self._files.clear()
                 self._files[key] = table_of(path)
             return self._files[key]
-        except (OSError, LibbpfError):
+        except OSError as error:
+            refused(error)
             # Gone, nothing that has functions, or malformed.
             return [], []
 
@@ -139,7 +141,8 @@ class _Mappings:
                     if "x" in may and name:
                         start, end = (int(each, 16) for each in range_.split("-"))
                         self._found.append((start, end, int(offset, 16), int(inode), name[0]))
-        except OSError:
+        except OSError as error:
+            refused(error)
             # It is gone, or not to be looked at.
             self._found.clear()
 
@@ -160,7 +163,8 @@ class _Mappings:
             path = f"/proc/{self._pid}/root{name}"
             try:
                 path = path if inode and os.stat(path).st_ino == inode else ""
-            except OSError:
+            except OSError as error:
+                refused(error)
                 path = ""
         return path, address - start + offset, name
 

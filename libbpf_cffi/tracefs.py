@@ -25,6 +25,7 @@ from ._mounts import (
     mount_tracefs,
     status_of,
 )
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ def _holders(part: str, belongs: Callable[[os.stat_result], bool]) -> list[tuple
                 # Nothing is asked of files on other file systems, some of which may not answer.
                 if part not in os.readlink(link):
                     continue
-            except OSError:
+            except OSError as error:
+                refused(error)
                 continue  # closed meanwhile
             status = status_of(link)
             if status is not None and belongs(status):
@@ -148,14 +150,16 @@ def cpus(folder: PathLike) -> list[int]:
 def _cpu_folders(folder: str) -> list[str]:
     try:
         return [entry.path for entry in os.scandir(os.path.join(folder, "per_cpu"))]
-    except OSError:
+    except OSError as error:
+        refused(error)
         return []
 
 
 def _numbers(folder: str) -> list[int]:
     try:
         return sorted(int(name) for name in os.listdir(folder) if name.isdigit())
-    except OSError:
+    except OSError as error:
+        refused(error)
         return []
 
 
@@ -163,7 +167,8 @@ def _process_name(pid: int) -> str:
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="backslashreplace") as file:
             return file.read().rstrip("\n")
-    except OSError:
+    except OSError as error:
+        refused(error)
         return "?"
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from faults import build
+
+SUPPORT = Path(__file__).resolve().parent.parent / "support"
 
 
 def test_a_periodic_signal_does_not_fail_a_long_load(python, compiled):
@@ -350,3 +355,64 @@ obj.close()
         compiled("basic"),
     )
     assert "signal handler" in said
+
+
+HANDLED = """
+import signal, sys, warnings
+support, library, module, name, *rest = sys.argv[1:]
+sys.path.insert(0, support)
+from faults import Faults
+import libbpf_cffi as bpf
+from libbpf_cffi import kernel, probe
+
+def end(*told):
+    raise mine
+
+# Python closes a file itself that it has opened for nobody.
+warnings.filterwarnings("ignore", "unclosed file", ResourceWarning)
+mine = TimeoutError("mine")
+signal.signal(signal.SIGINT, end)
+function = getattr({"kernel": kernel, "probe": probe}[module], name)
+work = lambda: function(*rest)
+faults = Faults(library, python=True)
+kinds = "open", "dup", "bpf", "create", "files", "read"
+work()
+found = faults.calls(work)
+count = sum(found[each] for each in kinds)
+# Some sixty of all.
+step = max(count // 60, 1)
+for number in range(1, count + 1, step):
+    said = None
+    try:
+        faults.interrupt(kinds, number)
+        said = f"answered {work()!r:.100}"
+    except BaseException as error:
+        said = None if error is mine else repr(error)
+    if faults.disarm() and said is not None:
+        print(f"call {number} of {count}, {faults.where}: {said}")
+print(count > 0)
+"""
+
+
+@pytest.mark.slow_emulated
+@pytest.mark.unsanitized("what interrupts calls would stand between the extension and the sanitizer")
+@pytest.mark.parametrize(
+    "work",
+    [
+        ("probe", "map_types"),
+        ("probe", "attach_types"),
+        ("probe", "attach_type", "tcx_ingress"),
+        ("probe", "isa_version"),
+        ("probe", "capabilities"),
+        ("probe", "functions"),
+        ("probe", "syscalls"),
+        ("probe", "symbols", "libc"),
+        ("probe", "kernel_config"),
+        ("probe", "jit"),
+        ("kernel", "holders"),
+    ],
+    ids="-".join,
+)
+def test_what_a_handler_raises_is_no_answer_of_the_system(root, python, tmp_path, work):
+    # A TimeoutError is an OSError too.
+    assert python(HANDLED, SUPPORT, build(str(tmp_path)), *work) == "True\n"

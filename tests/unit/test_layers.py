@@ -10,7 +10,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "libbpf_cffi"
 
 ROWS = (
-    {"_preload", "_alternative_names", "_arguments", "_command_io", "_libbpf", "errors", "_privileges", "_elf"},
+    {"_preload", "_alternative_names", "_arguments", "_command_io", "_libbpf", "errors", "_refusals", "_elf"},
+    {"_privileges"},
     {"_alone", "_elf_embedded", "_helper_calls", "hist", "_mounts", "_ffi", "_named"},
     {"_close_later"},
     {"tracefs", "_handle", "enums", "_log", "_verifier_hints"},
