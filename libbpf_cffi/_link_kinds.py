@@ -6,8 +6,9 @@ import errno
 import os
 
 from . import _log
-from ._check import check
+from ._check import check, failure
 from ._ffi import lib
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
     from ._handle import Handle
 
 __all__ = ["KindsOfLinks"]
+
+MOST_EMPTY = 10_000
+"""Reads that give nothing, one after the other: the kernel ends one after a million objects, or when it is asked to go
+through the same object again.
+"""
+
+RETRIED = "the program returns 1, which asks for the same object again"
 
 
 class KindsOfLinks:
@@ -58,16 +66,24 @@ class KindsOfLinks:
     def read(self) -> str:
         """Run an iterator from beginning to end, and give what its program wrote (``bpf_seq_printf()``), as text.
 
-        What is not UTF-8 comes as surrogate escapes. *Wraps* ``bpf_iter_create()``. Linux 5.8.
+        What is not UTF-8 comes as surrogate escapes. A program that returns 1 asks for the same object once more, as
+        often as it does: one that goes on with that is a `LibbpfError` (EAGAIN). *Wraps* ``bpf_iter_create()``. Linux
+        5.8.
         """
-        parts = []
+        action = f"read {self._handle.name}"
+        parts: list[bytes] = []
+        empty = 0
         with self.iter_create() as file:
-            try:
-                while (part := file.read(1 << 16)) != b"":
-                    parts.append(part or b"")
-            except OSError as error:
-                check(-(error.errno or errno.EIO), f"read {self._handle.name}", "the program has ended the iteration")
-        return b"".join(parts).decode("utf-8", "surrogateescape")
+            while empty < MOST_EMPTY:
+                try:
+                    part = file.read(1 << 16)
+                except OSError as error:
+                    raise failure(refused(error), action, "the program has ended the iteration") from None
+                if part == b"":
+                    return b"".join(parts).decode("utf-8", "surrogateescape")
+                parts.append(part or b"")
+                empty = 0 if part else empty + 1
+        raise failure(errno.EAGAIN, action, RETRIED)
 
 
 def _iter_hint(error: int) -> str | None:

@@ -274,18 +274,17 @@ class Job:
     def _stay(self) -> None:
         """Show what is there at once, then events and the trace, or wait, until it is time to end."""
         options = self._options
+        deadline = None if options.duration is None else monotonic() + options.duration
         if self._once is not None:
             try:
-                self._once.show(self._links, self._output, self._stopper, self._report)
+                self._once.show(self._links, self._output, self._stopper, self._report, deadline)
             except ReaderGoneError:
                 self._show_rest = False
                 return
             if self._is_done_at_once():
                 return
         until = ["Ctrl-C"]
-        deadline = None
         if options.duration is not None:
-            deadline = monotonic() + options.duration
             until.append(f"{options.duration:g} s have passed")
         if options.lines is not None:
             lines = "lines" if self._events is None else "events" if self._trace is None else "lines and events"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+from time import monotonic
 
 import libbpf_cffi as bpf
 
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["Once"]
 
 CHUNK = 1 << 16
+
+MOST_EMPTY = 10_000
+"""Reads that give nothing, one after the other: the kernel ends one after a million objects, or when a program asks for
+the same object again.
+"""
+
+_RETRIED = "the program returns 1, which asks for the same object again"
 
 
 class Once:
@@ -47,8 +55,9 @@ class Once:
         output: Output | None,
         stopper: Stopper,
         report: Reporter,
+        deadline: float | None,
     ) -> None:
-        """Call the programs and tell what they return; then write what the iterators give."""
+        """Call the programs and tell what they return; then write what the iterators give, until the deadline."""
         for program in self.calls:
             stopper.check()
             report.fact(f"program {program.name} returned {program.test_run().retval}")
@@ -60,29 +69,42 @@ class Once:
                 assert output is not None
                 if not self._json and len(self.iterators) > 1:
                     report.fact(f"iterator {name}:")
-                for text in _lines(link, stopper) if self._json else _chunks(link, stopper):
-                    output.write(_as_json(iterator, text) if self._json else printable(text))
+                try:
+                    for text in (_lines if self._json else _chunks)(link, stopper, deadline):
+                        output.write(_as_json(iterator, text) if self._json else printable(text))
+                except _TimeUpError:
+                    report.warning(f"iterator {name} was not at its end after --duration")
 
 
-def _chunks(link: bpf.Link, stopper: Stopper) -> Iterator[str]:
+class _TimeUpError(Exception):
+    """An iteration has taken all the time that there is."""
+
+
+def _chunks(link: bpf.Link, stopper: Stopper, deadline: float | None) -> Iterator[str]:
     """Give what an iterator writes, piece by piece: it may be longer than memory."""
     decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    empty = 0
     with link.iter_create() as file:
         while True:
             stopper.check()
+            if empty == MOST_EMPTY:
+                raise OSError(errno.EAGAIN, f"cannot read an iterator: {_RETRIED}")
+            if deadline is not None and monotonic() >= deadline:
+                raise _TimeUpError
             try:
                 data = file.read(CHUNK)
             except OSError as error:
                 raise OSError(error.errno or errno.EIO, f"cannot read an iterator: {error.strerror}") from None
             if data == b"":
                 break
+            empty = 0 if data else empty + 1
             yield decoder.decode(data or b"")
     yield decoder.decode(b"", final=True)
 
 
-def _lines(link: bpf.Link, stopper: Stopper) -> Iterator[str]:
+def _lines(link: bpf.Link, stopper: Stopper, deadline: float | None) -> Iterator[str]:
     rest = ""
-    for text in _chunks(link, stopper):
+    for text in _chunks(link, stopper, deadline):
         *whole, rest = (rest + text).split("\n")
         yield from whole
     if rest:

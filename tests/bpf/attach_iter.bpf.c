@@ -47,4 +47,11 @@ int quiet(struct bpf_iter__bpf_map *ctx)
 	return 0;
 }
 
+SEC("?iter/task")
+int again(struct bpf_iter__task *ctx)
+{
+	BPF_SEQ_PRINTF(ctx->meta->seq, "again\n");
+	return 1;
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import threading
 
 import pytest
@@ -160,6 +162,30 @@ def test_a_program_that_writes_nothing_gives_no_text(only):
     _, program = only("quiet")
     with program.attach_iter() as link:
         assert link.read() == ""
+
+
+@pytest.mark.every_kernel
+def test_a_program_that_asks_for_the_same_object_for_ever_is_given_up(only):
+    _, program = only("again")
+    with program.attach_iter() as link, pytest.raises(bpf.LibbpfError, match="the same object") as caught:
+        link.read()
+    assert caught.value.errno == errno.EAGAIN
+
+
+def test_a_handler_of_a_signal_ends_the_reading_of_an_iterator(only):
+    def end(*_):
+        raise TimeoutError("mine")
+
+    _, program = only("again")
+    before = signal.signal(signal.SIGALRM, end)
+    try:
+        with program.attach_iter() as link:
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
+            with pytest.raises(TimeoutError, match="mine"):
+                link.read()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_an_iteration_is_a_file(only):

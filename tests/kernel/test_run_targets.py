@@ -247,6 +247,18 @@ def test_the_text_of_an_iterator_is_all_that_is_shown(iterators):
     assert all(line.replace(" ", "").isdecimal() for line in out.splitlines())
 
 
+def test_an_iterator_that_asks_for_the_same_object_for_ever_fails(iterators):
+    status, out, said = run("-P", "again", iterators)
+    assert (status, out) == (1, "")
+    assert "the program returns 1, which asks for the same object again" in said
+
+
+def test_an_iterator_takes_no_longer_than_it_may(iterators):
+    status, _, said = run("-P", "again", "--duration", "0.001", iterators)
+    assert status == 0, said
+    assert "iterator again was not at its end after --duration" in said
+
+
 @pytest.mark.needs("task_iter_of_one")
 def test_an_iterator_walks_over_the_given_process(iterators):
     status, out, said = run("-P", "tasks", "--pid", os.getpid(), iterators)
