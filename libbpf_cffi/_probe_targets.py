@@ -151,9 +151,13 @@ def iterators() -> list[str]:
     found = []
     with Btf.kernel() as btf:
         for name in _found(btf, BtfKind.FUNC, "bpf_iter_"):
-            params = btf[f"func bpf_iter_{name}"].type.params
-            # What is no target, such as the kfunc bpf_iter_num_new(), has another first parameter.
-            if params and params[0].type.kind == BtfKind.PTR and params[0].type.type.name == "bpf_iter_meta":
+            function = btf[f"func bpf_iter_{name}"].type
+            params = function.params
+            # What is no target, such as the kfunc bpf_iter_num_new(), has another first parameter, or like
+            # bpf_iter_get_info() another result.
+            if not params or params[0].type.kind != BtfKind.PTR or function.type.kind != BtfKind.INT:
+                continue
+            if params[0].type.type.name == "bpf_iter_meta":
                 found.append(name)
     return sorted(set(found))
 
@@ -176,16 +180,18 @@ def _tagged(btf: Btf) -> Iterator[int]:
             yield number
 
 
-_SYSCALL_PREFIXES = ("__x64_sys_", "__arm64_sys_", "__s390x_sys_", "__riscv_sys_", "__powerpc_sys_", "sys_")
+_SYSCALL_PREFIXES = ("__x64_sys_", "__arm64_sys_", "__s390x_sys_", "__riscv_sys_", "__powerpc_sys_")
+"""Of the functions that libbpf attaches to on a kernel whose machine has such (bpf_program__attach_ksyscall())."""
+
+_PLAIN_PREFIX = "__se_sys_"
+"""Of those on all others. What is called ``sys_…`` is of a driver's: sys_info(), sys_imageblit()."""
 
 
 def syscalls() -> list[str]:
     """List the system calls that ``ksyscall/`` can be attached to, by name: ``openat`` and so on."""
-    found = set()
-    for line in _kallsyms():
-        name = line.partition(" ")[0]
-        for prefix in _SYSCALL_PREFIXES:
-            if name.startswith(prefix):
-                found.add(name.removeprefix(prefix))
-                break
-    return sorted(found)
+    names = [line.partition(" ")[0] for line in _kallsyms()]
+    for prefixes in (_SYSCALL_PREFIXES, (_PLAIN_PREFIX,)):
+        found = {name.removeprefix(each) for name in names for each in prefixes if name.startswith(each)}
+        if found:
+            return sorted(found)
+    return []

@@ -399,6 +399,27 @@ def test_system_calls_are_listed(root, x86):
     assert {"openat", "execve", "getppid"} <= set(probe.syscalls())
 
 
+@pytest.mark.needs("btf")
+def test_each_iterator_that_is_listed_is_one(root):
+    with bpf.Btf.kernel() as btf:
+        for name in probe.iterators():
+            bpf.KernelProgram.load(
+                "tracing",
+                bytes.fromhex("b700000000000000 9500000000000000"),
+                expected_attach_type="trace_iter",
+                attach_btf_id=btf.find(f"bpf_iter_{name}", bpf.BtfKind.FUNC).id,
+            ).close()
+
+
+def test_each_system_call_that_is_listed_is_one(root, x86):
+    # A driver has its own sys_info(), sys_imageblit() and the like.
+    listed = set(probe.syscalls())
+    with open("/proc/kallsyms", encoding="utf-8") as file:
+        there = {line.split()[2] for line in file}
+    assert listed
+    assert {name for name in listed if not {f"__x64_sys_{name}", f"__se_sys_{name}"} & there} == set()
+
+
 def test_tracepoints_are_listed_beside(root, tracefs):
     assert "sched:sched_switch" in tracepoints.tracepoints("sched")
 
