@@ -1,5 +1,10 @@
-/* A descriptor that is closed when what holds it is gone, wherever a Ctrl-C comes: C alone does that, which none interrupts. */
+/*
+ * A descriptor that is closed when what holds it is gone, wherever a Ctrl-C comes: C alone does that, which none interrupts.
+ * And whose table a descriptor is in, which no file of /proc tells.
+ */
 #include <errno.h>
+#include <linux/kcmp.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bpf.h"
@@ -15,4 +20,11 @@ void lbc_descriptor__close(int fd)
 	if (fd >= 0)
 		close(fd);
 	errno = saved;
+}
+
+int lbc_descriptor_tables(int pid, int other)
+{
+	long order = syscall(SYS_kcmp, (long)pid, (long)other, (long)KCMP_FILES, 0L, 0L);
+
+	return order < 0 ? -errno : (int)order;
 }

@@ -27,7 +27,10 @@ GONE = (errno.ENOENT, errno.EAGAIN)
 
 
 class Holder(NamedTuple):
-    """A process that has a descriptor of something: its number, its name, the descriptor."""
+    """A process that has a descriptor of something: its number, its name, the descriptor.
+
+    Of a thread that has descriptors of its own it is one of those.
+    """
 
     pid: int
     comm: str
@@ -73,18 +76,44 @@ _TARGETS: dict[str, Kind] = {
 _PERF_EVENT = "anon_inode:[perf_event]"
 
 
-def _descriptors() -> Iterator[tuple[int, int, str]]:
-    """Give every descriptor of every process that this one may look at: the process, its number, what it is."""
+def _descriptors() -> Iterator[tuple[int, int, int, str]]:
+    """Give every descriptor of every process that this one may look at.
+
+    That is the process, a thread that has it, its number, and what it is.
+    """
     for entry in _listed("/proc"):
         if not entry.isdecimal():
             continue
-        folder = f"/proc/{entry}/fd"
-        for fd in _listed(folder):
-            try:
-                yield int(entry), int(fd), os.readlink(f"{folder}/{fd}")
-            except OSError as error:
-                refused(error)
-                continue  # gone meanwhile
+        for thread in _tables(int(entry)):
+            folder = f"/proc/{thread}/fd"
+            for fd in _listed(folder):
+                try:
+                    yield int(entry), thread, int(fd), os.readlink(f"{folder}/{fd}")
+                except OSError as error:
+                    refused(error)
+                    continue  # gone meanwhile
+
+
+def _tables(pid: int) -> list[int]:
+    """Give the process, and a thread of it for each further table of descriptors.
+
+    Threads have a table of their own after ``unshare(CLONE_FILES)``, and the process has none after its first thread's
+    end.
+    """
+    folder = f"/proc/{pid}/task"
+    try:
+        # Beside itself and the one above a folder for each thread.
+        if os.stat(folder).st_nlink <= 3:
+            return [pid]
+    except OSError as error:
+        refused(error)
+        return []  # gone meanwhile
+    found = [pid]
+    for thread in map(int, _listed(folder)):
+        # The kernel orders tables; an errno is of a thread that is gone, or of a kernel without CONFIG_KCMP.
+        if thread != pid and all(lib.lbc_descriptor_tables(each, thread) > 0 for each in found):
+            found.append(thread)
+    return found
 
 
 def _listed(folder: str) -> list[str]:
@@ -123,15 +152,17 @@ def holders() -> dict[tuple[str, int], tuple[Holder, ...]]:
     """
     found: dict[tuple[str, int], list[Holder]] = {}
     names: dict[int, str] = {}
-    for pid, fd, target in _descriptors():
+    for pid, thread, fd, target in _descriptors():
         kind = _TARGETS.get(target)
         if kind is None:
             continue
-        number = _facts(f"/proc/{pid}/fdinfo/{fd}").get(f"{kind}_id", "")
+        number = _facts(f"/proc/{thread}/fdinfo/{fd}").get(f"{kind}_id", "")
         if number.isdecimal():
             if pid not in names:
                 names[pid] = _comm(pid)
-            found.setdefault((kind, int(number)), []).append(Holder(pid, names[pid], fd))
+            holder = Holder(pid, names[pid], fd)
+            if holder not in (held := found.setdefault((kind, int(number)), [])):
+                held.append(holder)
     return {key: tuple(each) for key, each in found.items()}
 
 
@@ -151,19 +182,19 @@ def perf_events() -> list[PerfEvent]:
     *Wraps* ``bpf_task_fd_query()``. Of the processes that this one may look at. Linux 4.18.
     """
     found = []
-    for pid, fd, target in _descriptors():
+    for pid, thread, fd, target in _descriptors():
         if target == _PERF_EVENT or _TARGETS.get(target) == "link" or target == "anon_inode:bpf-raw-tracepoint":
-            event = _event(pid, fd)
+            event = _event(pid, thread, fd)
             if event is not None:
                 found.append(event)
     return found
 
 
-def _event(pid: int, fd: int) -> PerfEvent | None:
+def _event(pid: int, thread: int, fd: int) -> PerfEvent | None:
     name = ffi.new("char[4096]")
     size, prog_id, kind = (ffi.new("__u32 *", value) for value in (len(name), 0, 0))
     offset, address = ffi.new("__u64 *"), ffi.new("__u64 *")
-    result = lib.bpf_task_fd_query(pid, fd, 0, name, size, prog_id, kind, offset, address)
+    result = lib.bpf_task_fd_query(thread, fd, 0, name, size, prog_id, kind, offset, address)
     if result in (-errno.EPERM, -errno.EACCES):
         check(result, "list the programs of perf events", by_id_hint)
     if result < 0:

@@ -121,6 +121,8 @@ void lbc_prog__close(struct lbc_prog *prog);
 
 /* Close a descriptor, unless it is the negative errno of none (descriptor.c). */
 void lbc_descriptor__close(int fd);
+/* Whether two threads have the same table of descriptors: 0 if so, more than that if not, or a negative errno. */
+int lbc_descriptor_tables(int pid, int other);
 
 /* A map that no object has (map.c): its descriptor. */
 struct lbc_map {

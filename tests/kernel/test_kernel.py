@@ -174,6 +174,47 @@ def test_another_process_that_holds_it_too_is_told(root):
             child.stdout.close()
 
 
+THREADS = """
+import ctypes, os, sys, threading
+import libbpf_cffi as bpf
+first = bpf.Map.create("hash", "u32", "u32", 1)
+libc = ctypes.CDLL(None)
+own = sys.argv[1] == "own"
+main = threading.get_native_id()
+
+def ended():
+    with open(f"/proc/{os.getpid()}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] == "Z"
+
+def work():
+    if own:
+        assert libc.unshare(0x400) == 0  # CLONE_FILES
+    while not own and not ended():
+        pass
+    held = bpf.Map.create("hash", "u32", "u32", 1) if own else first
+    print(os.getpid(), held.id, flush=True)
+    sys.stdin.read()
+    os._exit(0)
+
+thread = threading.Thread(target=work)
+thread.start()
+if not own:
+    ctypes.CDLL(None).pthread_exit(None)
+thread.join()
+"""
+
+
+@pytest.mark.parametrize("mode", ["own", "ended"])
+def test_what_only_a_thread_holds_has_a_holder(root, mode):
+    # By a table of descriptors of its own, or since the first thread has ended.
+    with subprocess.Popen(
+        [sys.executable, "-c", THREADS, mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        pid, number = map(int, child.stdout.readline().split())
+        assert [each.pid for each in kernel.holders().get(("map", number), ())] == [pid]
+        child.stdin.close()
+
+
 def test_a_map_without_a_descriptor_has_no_holder(obj):
     number = obj.programs["on_raw"].info.map_ids[0]
     assert number
