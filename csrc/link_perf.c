@@ -24,12 +24,18 @@
  * A link whose descriptor is known, such as one that was opened by its id, gets a struct of libbpf's here: libbpf makes
  * one only of a pin.
  *
+ * A legacy probe is an event of tracefs that outlives its process. libbpf tries once to remove it, and a moment without
+ * memory or descriptors leaves it for ever: so what it writes there is tried twice. Whether a link has such an event libbpf
+ * does not tell.
+ *
  * Of types that libbpf has no memory for it says that the object has none, and where a section's number was to be kept it
  * goes on with NULL, which load follows. Opening an object tells of both here.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include "btf.h"
 
@@ -52,7 +58,26 @@ static __thread int types_error;
 		made_;                                            \
 	})
 
+/* What libbpf.c opens to append to are tracefs's lists of events (append_to_file()). */
+static int open_twice(const char *path, int flags)
+{
+	int fd = open(path, flags);
+
+	return fd < 0 && flags & O_APPEND ? open(path, flags) : fd;
+}
+
+static ssize_t write_twice(int fd, const char *text, size_t size)
+{
+	ssize_t written = write(fd, text, size);
+
+	return written < 0 && *text == '-' ? write(fd, text, size) : written;
+}
+
+#define open(path, flags, ...) open_twice(path, flags)
+#define write(fd, text, size) write_twice(fd, text, size)
 #include "libbpf.c"
+#undef open
+#undef write
 #include "program.h"
 
 static int lacks_memory(const struct bpf_object *obj)
@@ -126,6 +151,14 @@ int lbc_link_perf_event_fd(const struct bpf_link *link)
 	if (link->detach != bpf_link_perf_detach)
 		return -1;
 	return container_of(link, struct bpf_link_perf, link)->perf_event_fd;
+}
+
+/* Give the name of the event of a legacy probe, or NULL; it is the link's. */
+const char *lbc_link_legacy_event(const struct bpf_link *link)
+{
+	if (link->detach != bpf_link_perf_detach)
+		return NULL;
+	return container_of(link, struct bpf_link_perf, link)->legacy_probe_name;
 }
 
 void lbc_map_forget_btf(struct bpf_map *map)

@@ -8,7 +8,7 @@ import os
 from . import _log
 from ._arguments import path_name
 from ._check import by_id_hint, check, not_null
-from ._ffi import ffi, lib, path_bytes, unsigned
+from ._ffi import ffi, lib, path_bytes, text, unsigned
 from ._handle import Handle, program_title, uncopied
 from ._kernel_open import ids
 from ._pins import absolute_path, check_pin, opening_hint
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         def _loaded(self, action: str) -> int: ...
 
 
-__all__ = ["LinkOpening", "is_perf_event", "own_descriptor"]
+__all__ = ["LinkOpening", "is_perf_event", "legacy_event", "own_descriptor"]
 
 
 class LinkOpening:
@@ -279,6 +279,12 @@ def _target(fd: int) -> str:
 def is_perf_event(fd: int) -> bool:
     """Tell whether a descriptor is that of a perf event."""
     return "perf_event" in _target(fd)
+
+
+def legacy_event(pointer: bpf_link) -> str | None:
+    """Give the name of the event that a legacy probe has in tracefs, whose lists keep it until it is removed."""
+    name = lib.lbc_link_legacy_event(pointer)
+    return text(name) if name else None
 
 
 def own_descriptor(pointer: bpf_link) -> int:

@@ -11,7 +11,7 @@ from ._check import check, failure
 from ._ffi import ffi, lib, text
 from ._handle import program_title
 from ._link_kinds import KindsOfLinks
-from ._link_open import LinkOpening, is_perf_event, own_descriptor
+from ._link_open import LinkOpening, is_perf_event, legacy_event, own_descriptor
 from ._pins import Folders, pin_path, pinning_hint
 from .errors import LibbpfError, StateError
 
@@ -77,7 +77,10 @@ class Link(LinkOpening, KindsOfLinks):
         *Wraps* ``bpf_link__destroy()``. Detaching from a tracepoint or a probe waits for RCU, some 60 ms. Of a map of
         sockets, those that are in it keep the program until they are taken out.
         """
-        check(self._handle.close(), f"detach {self._handle.name}")
+        with self._handle.lock:
+            event = None if self._handle.closed else legacy_event(self._handle.pointer)
+        left = f"see whether {event} is left in uprobe_events or kprobe_events of tracefs, where it stays for ever"
+        check(self._handle.close(), f"detach {self._handle.name}", None if event is None else left)
 
     def __enter__(self) -> Self:
         self._handle.check()
@@ -109,11 +112,19 @@ class Link(LinkOpening, KindsOfLinks):
         stays open.
 
         The descriptor is the caller's from now on; an ``os.close()`` of it detaches. `StateError` in a signal handler
-        that has interrupted another call on the same object. *Wraps* ``bpf_link__disconnect()``.
+        that has interrupted another call on the same object; `NotSupportedError` for a legacy probe, whose event would
+        stay in tracefs for ever. *Wraps* ``bpf_link__disconnect()``.
         """
-        self._handle.refuse_reentry(f"disconnect {self._handle.name}")
+        action = f"disconnect {self._handle.name}"
+        self._handle.refuse_reentry(action)
         with self._handle.lock:
             fd = self.fd
+            if legacy_event(self._handle.pointer) is not None:
+                hint = (
+                    "a legacy probe is an event of tracefs, which only close() removes: attach_mode PERF or LINK makes "
+                    "none, where the kernel has them"
+                )
+                raise failure(errno.EOPNOTSUPP, action, hint)
             perf_event = lib.lbc_link_perf_event_fd(self._handle.pointer)
             lib.bpf_link__disconnect(self._handle.pointer)
             self._handle.gone = "was disconnected"

@@ -310,13 +310,13 @@ def suspects() -> Iterator[left_behind.Suspects]:
 
 @pytest.fixture(autouse=True)
 def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that leaves a descriptor, a handler of a signal, a program, a map or a link behind."""
+    """Fail a test that leaves a descriptor, a handler of a signal, a probe, a program, a map or a link behind."""
     if request.path.relative_to(TESTS).parts[0] not in {"kernel", "vm"} or request.node.get_closest_marker("may_leak"):
         yield
         return
     everywhere = os.environ.get("LIBBPF_CFFI_LEAK_CHECK") != "own"
     suspects = request.getfixturevalue("suspects") if everywhere else None
-    before, signals = left_behind.descriptors(), left_behind.signals()
+    before, signals, events = left_behind.descriptors(), left_behind.signals(), left_behind.probe_events()
     ids = left_behind.kernel_ids() if everywhere else {}
     yield
     gc.collect()
@@ -324,6 +324,7 @@ def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     leaked = {fd: target for fd, target in after.items() if before.get(fd) != target}
     assert not leaked, f"the test left descriptors open: {leaked}"
     assert left_behind.signals() == signals, "the test left other handlers of signals"
+    assert left_behind.probe_events() <= events, "the test left events of probes in tracefs"
     if suspects is not None:
         suspects.add(ids, request.node.nodeid)
         left = suspects.stayed()

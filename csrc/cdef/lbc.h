@@ -98,6 +98,7 @@ int lbc_memory_copy(void *buffer, const void *memory, size_t size, int write);
 
 /* What is inside a link (link_perf.c, link_usdt.c); -1 for a link of another kind. */
 int lbc_link_perf_event_fd(const struct bpf_link *link);
+const char *lbc_link_legacy_event(const struct bpf_link *link);
 int lbc_link_usdt_parts(const struct bpf_link *link, struct bpf_link **parts, int capacity);
 
 /* Links that libbpf has no function for (link_perf.c): NULL and errno, EOPNOTSUPP with the system's libbpf. */

@@ -5,9 +5,9 @@
 
 For each job (tests/support/fault_jobs.py) and each kind of call (tests/support/faults.py) call 1, 2, 3 … of the job
 fails with one errno after the other; with `--seconds` so many of these cases, drawn at random, as so much time allows
-for each job. What must hold of each case: an exception of the package's, or none; no descriptor and no memory of C's
-is left; and the same job done again succeeds. It is done in a child, so that a job that dies or hangs is a failure like
-the others, and the next case has its turn all the same.
+for each job. What must hold of each case: an exception of the package's, or none; no descriptor, no memory of C's and
+no event of a probe is left; and the same job done again succeeds. It is done in a child, so that a job that dies or
+hangs is a failure like the others, and the next case has its turn all the same.
 
 Prints a line a failure, and for each job how many calls of which kind failed; exits with 1 if there was a failure.
 """
@@ -32,6 +32,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from fault_jobs import JOBS, World
 from faults import ANSWERS, KINDS, Faults, build
+from left_behind import probe_events
 
 import libbpf_cffi as bpf
 
@@ -106,7 +107,7 @@ class Child:
     def case(self, kind: str, count: int, error: int) -> tuple[bool, str, list[str]]:
         faults, trouble = self.faults, []
         number = faults.count_blocks()
-        before = descriptors()
+        before, events = descriptors(), probe_events()
         faults.arm(KINDS[kind], count, error)
         caught = self.attempt()
         happened = faults.disarm()
@@ -118,6 +119,7 @@ class Child:
         said = "nothing raised" if caught is None else f"{type(caught).__name__}: {caught}"
         caught = None
         trouble += self.left(before)
+        trouble += [f"event of a probe left: {each}" for each in sorted(probe_events() - events)]
         # What libbpf has taken for a lack of the kernel's is asked for again.
         between = faults.count_blocks()
         again = self.attempt()

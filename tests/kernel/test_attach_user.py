@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import sys
 
+import left_behind
 import pytest
+from faults import build
 
 import libbpf_cffi as bpf
 from libbpf_cffi import _elf
@@ -85,6 +87,49 @@ def test_a_uprobe_fires_by_the_functions_name_in_every_mode(only, library, calle
     link = program.attach_uprobe(library, "lbc_add", attach_mode=mode)
     assert fires(obj, link, lambda: called.lbc_add(21, 2)) == 3
     assert obj.variables["first"] & 0xFFFFFFFF == 21
+
+
+def test_a_legacy_uprobe_leaves_no_event(only, library, called, tracefs):
+    obj, program = only("by_uprobe")
+    link = program.attach_uprobe(library, "lbc_add", attach_mode=bpf.ProbeAttachMode.LEGACY)
+    assert len(left_behind.probe_events()) == 1
+    assert fires(obj, link, lambda: called.lbc_add(1, 2)) == 3
+    assert left_behind.probe_events() == set()
+
+
+def test_a_legacy_uprobe_is_not_disconnected_for_its_event_would_stay(only, library, tracefs):
+    _, program = only("by_uprobe")
+    with program.attach_uprobe(library, "lbc_add", attach_mode=bpf.ProbeAttachMode.LEGACY) as link:
+        with pytest.raises(bpf.NotSupportedError, match="only close\\(\\) removes"):
+            link.disconnect()
+        assert not link.closed
+
+
+LEGACY = """
+import sys
+support, library, source, target, kind = sys.argv[1:]
+sys.path.insert(0, support)
+from faults import KINDS, Faults
+from left_behind import probe_events
+import libbpf_cffi as bpf
+with bpf.Object.open(source) as obj:
+    obj.programs["by_uprobe"].autoload = True
+    obj.load()
+    link = obj.programs["by_uprobe"].attach_uprobe(target, "lbc_add", attach_mode=bpf.ProbeAttachMode.LEGACY)
+    faults = Faults(library, python=False)
+    faults.arm(KINDS[kind], 1, 12)
+    link.close()
+    assert faults.disarm()
+    print(probe_events())
+"""
+
+
+@pytest.mark.unsanitized("what lets calls fail would stand between the extension and the sanitizer")
+@pytest.mark.parametrize("kind", ["open", "write"])
+def test_a_legacy_uprobes_event_is_removed_though_a_call_fails(python, compiled, library, tracefs, tmp_path, kind):
+    support = os.path.join(os.path.dirname(__file__), "..", "support")
+    said = python(LEGACY, support, build(str(tmp_path)), compiled("attach_user"), library, kind)
+    assert said == "set()\n"
 
 
 @pytest.mark.every_kernel

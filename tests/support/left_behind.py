@@ -1,4 +1,4 @@
-"""What a test leaves behind: descriptors and handlers of signals of its own, programs, maps and links of the kernel.
+"""What a test leaves behind: descriptors, handlers of signals and probes of its own, programs, maps and links.
 
 Others may use the kernel meanwhile. What a test has made is told from theirs by two things: it stays, and no process
 that has nothing to do with the tests holds it.
@@ -42,6 +42,17 @@ def signals() -> dict[int, object]:
     """What this process does with signals: the handlers, and at 0 which ones it blocks."""
     handlers = {int(each): signal.getsignal(each) for each in signal.valid_signals()}
     return {0: signal.pthread_sigmask(signal.SIG_BLOCK, ()), **handlers}
+
+
+def probe_events() -> set[str]:
+    """The events of legacy probes that this process has in tracefs, where they stay when nothing uses them any more."""
+    found = set()
+    for folder in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"):
+        for name in ("uprobe_events", "kprobe_events"):
+            # Not mounted, or a kernel without such probes.
+            with contextlib.suppress(OSError), open(f"{folder}/{name}", encoding="utf-8") as file:
+                found.update(line.split()[0] for line in file if f"/libbpf_{os.getpid()}_" in line)
+    return found
 
 
 def kernel_ids() -> dict[str, set[int]]:
