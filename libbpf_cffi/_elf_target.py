@@ -5,16 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import contextmanager
 
 from . import _log
 from ._borrow import Descriptors
-from ._check import check, failure
+from ._check import MOMENTARY, check, failure
 from ._ffi import c_string, ffi, lib, path_bytes, text
 from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from mmap import mmap
 
     from typing_extensions import Self
 
@@ -40,7 +42,8 @@ class Target:
         """The file, and the copy of it that was checked, for libbpf to read."""
         self._made = Descriptors()
         self._found = b""
-        self._elsewhere = False
+        self._root = -1
+        """That of the process, if it has another."""
 
     def __enter__(self) -> Self:
         try:
@@ -55,14 +58,15 @@ class Target:
 
     def _open(self) -> None:
         encoded = path_bytes(self.named, "binary_path")
-        root = self._other_root() if self._pid > 0 else -1
+        # What /proc itself leads to is no file of a root's: another one does not let it out.
+        root = self._other_root() if self._pid > 0 and not _is_of_proc(encoded) else -1
         if b"/" not in encoded:
-            encoded = os.fsencode(find_binary(os.fsdecode(encoded), self._action, self._exists_below(root)))
+            encoded = os.fsencode(find_binary(os.fsdecode(encoded), self._action, root))
         elif root >= 0 and not os.path.isabs(encoded):
             raise ValueError(
                 f"cannot {self._action}: process {self._pid} has another root, in which the path must begin with /"
             )
-        self._found, self._elsewhere = encoded, root >= 0
+        self._found, self._root = encoded, root
         self._fd = self._made.make(lib.lbc_target_open, root, encoded)
         check(self._fd, self._action, lambda error: self._missing(error, os.fsdecode(encoded)))
         try:
@@ -73,7 +77,7 @@ class Target:
             check(-errno.EINVAL, self._action, f"{os.fsdecode(encoded)!r} is not a regular file")
 
     def _missing(self, error: int, path: str) -> str:
-        whose = f", which is looked for in the mount namespace of process {self._pid}" if self._elsewhere else ""
+        whose = f", which is looked for in the mount namespace of process {self._pid}" if self._root >= 0 else ""
         if error == errno.ENOENT:
             return f"there is no file {path!r}{whose}"
         return f"{path!r} cannot be opened to be probed{whose}"
@@ -92,9 +96,6 @@ class Target:
             hint = f"this process may not look at process {self._pid}"
             raise failure(refused(error), self._action, hint) from None
 
-    def _exists_below(self, root: int) -> str:
-        return "" if root < 0 else f"/proc/self/fd/{root}"
-
     @property
     def path(self) -> bytes:
         """What leads to the open file."""
@@ -106,13 +107,19 @@ class Target:
 
         Below another root it is that of /proc, as long as the process lives.
         """
-        path = b"/proc/%d/root%b" % (self._pid, self._found) if self._elsewhere else self._found
         try:
+            path = self._found_elsewhere() if self._root >= 0 else self._found
             if os.path.samestat(os.stat(path), os.fstat(self._fd)):
                 return path
         except OSError as error:
             refused(error)
         return self.path
+
+    def _found_elsewhere(self) -> bytes:
+        """Give the path by way of the process's root; without links on it, of which absolute ones begin at ours."""
+        root, path = (os.readlink(b"/proc/self/fd/%d" % fd) for fd in (self._root, self._fd))
+        inside = path[len(root.rstrip(b"/")) :] if path.startswith(root.rstrip(b"/") + b"/") else self._found
+        return b"/proc/%d/root%b" % (self._pid, inside)
 
     def symbol(self, name: bytes, hint: Callable[[int], str | None]) -> int | None:
         """Find where a function is in the file; ``None``: libbpf must look for it itself."""
@@ -144,28 +151,52 @@ class Target:
         """Read the file, up to a size that no program has, to say what is in it."""
         return os.pread(self._fd, min(os.fstat(self._fd).st_size, _READ_AT_MOST), 0)
 
+def _is_of_proc(path: bytes) -> bool:
+    parts = path.split(b"/")
+    return len(parts) > 3 and parts[:2] == [b"", b"proc"] and (parts[2].isdigit() or parts[2] == b"self")
 
-def find_binary(name: str, action: str, root: str = "") -> str:
+
+def find_binary(name: str, action: str, root: int = -1) -> str:
     """Find a program or library by its name alone, as libbpf does: a library in the folders of libraries.
 
-    ``libc`` is ``libc.so.6`` or whatever its number is: libbpf itself wants the number. Below another `root` the paths
-    that are given begin there.
+    ``libc`` is ``libc.so.6`` or whatever its number is: libbpf itself wants the number. Of another `root`, which is a
+    descriptor, the paths that are given begin there, and links lead there.
     """
     c_string(name, "binary_path")
     is_library = name.endswith(".so") or ".so." in name
     if not is_library:
         for folder in _folders(os.environ.get("PATH"), _PROGRAM_FOLDERS):
-            if os.access(f"{root}{folder}/{name}", os.R_OK | os.X_OK) and not os.path.isdir(f"{root}{folder}/{name}"):
+            if _is_there(root, f"{folder}/{name}", action, executable=True):
                 return f"{folder}/{name}"
     folders = _folders(os.environ.get("LD_LIBRARY_PATH"), _LIBRARY_FOLDERS, *_own_library_folders())
     for folder in folders:
-        if is_library and os.access(f"{root}{folder}/{name}", os.R_OK):
+        if is_library and _is_there(root, f"{folder}/{name}", action):
             return f"{folder}/{name}"
-        if not is_library and name.startswith("lib") and (found := _numbered(f"{root}{folder}", name)):
+        if not is_library and name.startswith("lib") and (found := _numbered(root, folder, name, action)):
             return f"{folder}/{found}"
     kind = "library in the folders of libraries" if is_library else "program in PATH"
     check(-errno.ENOENT, action, f"there is no {kind} called {name!r}: a path has a / in it")
     raise AssertionError
+
+
+@contextmanager
+def _opened(root: int, path: str, action: str) -> Iterator[int | None]:
+    """Open a file or folder below a root for a moment; ``None``: it cannot be."""
+    with Descriptors() as made:
+        fd = made.make(lib.lbc_target_open, root, os.fsencode(path))
+        if -fd in MOMENTARY:
+            # Says nothing of the file.
+            check(fd, action)
+        yield fd if fd >= 0 else None
+
+
+def _is_there(root: int, path: str, action: str, *, executable: bool = False) -> bool:
+    """Tell whether a file can be read, and perhaps executed."""
+    with _opened(root, path, action) as fd:
+        if fd is None:
+            return False
+        mode = os.fstat(fd).st_mode
+        return not stat.S_ISDIR(mode) and (not executable or bool(mode & 0o111))
 
 
 def _folders(*lists: str | None) -> list[str]:
@@ -180,19 +211,20 @@ def _own_library_folders() -> list[str]:
     return [f"/lib/{triplet}", f"/usr/lib/{triplet}"] if triplet else ["/lib"]
 
 
-def _numbered(folder: str, name: str) -> str | None:
+def _numbered(root: int, folder: str, name: str, action: str) -> str | None:
     """Find ``name.so`` or the highest ``name.so.N`` that is an ELF file: some are scripts of the linker."""
-    try:
-        names = [each for each in os.listdir(folder) if each == f"{name}.so" or each.startswith(f"{name}.so.")]
-    except OSError as error:
-        refused(error)
-        return None
-    for each in sorted(names, key=lambda each: [int(part) for part in each.split(".") if part.isdigit()], reverse=True):
+    with _opened(root, folder, action) as fd:
         try:
-            with open(f"{folder}/{each}", "rb", buffering=0) as file:
-                if file.read(4) == b"\x7fELF":
-                    return each
+            there = [] if fd is None else os.listdir(fd)
         except OSError as error:
             refused(error)
-            continue
+            return None
+    names = [each for each in there if each == f"{name}.so" or each.startswith(f"{name}.so.")]
+    for each in sorted(names, key=lambda each: [int(part) for part in each.split(".") if part.isdigit()], reverse=True):
+        with _opened(root, f"{folder}/{each}", action) as fd:
+            try:
+                if fd is not None and os.read(fd, 4) == b"\x7fELF":
+                    return each
+            except OSError as error:
+                refused(error)
     return None

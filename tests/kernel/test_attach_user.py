@@ -342,6 +342,25 @@ def test_a_usdt_goes_to_the_file_that_the_process_sees(only, elsewhere):
     program.attach_usdt("/bin/lbctarget", "lbc", "args", pid=pid).close()
 
 
+@pytest.mark.needs("perf_link_info")
+def test_a_link_on_the_way_to_a_file_elsewhere_is_not_in_the_path_that_is_shown(only, elsewhere):
+    _, program = only("by_uprobe")
+    pid, _ = elsewhere
+    with program.attach_uprobe("/bin/lbctarget", "lbc_add", pid=pid) as link:
+        assert link.info.details["file_name"] == f"/proc/{pid}/root/bin/real"
+
+
+@pytest.mark.parametrize("name", ["by_uprobe", "by_usdt"])
+def test_what_proc_leads_to_is_found_for_a_process_elsewhere(only, elsewhere, name):
+    obj, program = only(name)
+    pid, call = elsewhere
+    path = f"/proc/{pid}/exe"
+    if name == "by_usdt":
+        program.attach_usdt(path, "lbc", "args", pid=pid).close()
+    else:
+        assert fires(obj, program.attach_uprobe(path, "lbc_add", pid=pid), call) == 3
+
+
 def test_a_relative_path_of_a_process_elsewhere_is_refused(only, elsewhere):
     _, program = only("by_uprobe")
     pid, _ = elsewhere
@@ -353,8 +372,9 @@ def test_a_name_is_looked_for_where_the_process_is(only, elsewhere, monkeypatch)
     obj, program = only("by_uprobe")
     pid, call = elsewhere
     monkeypatch.setenv("PATH", "/bin")
-    link = program.attach_uprobe("real", "lbc_add", pid=pid)
-    assert fires(obj, link, call) == 3
+    # The second is an absolute link.
+    for name in ("real", "lbctarget"):
+        assert fires(obj, program.attach_uprobe(name, "lbc_add", pid=pid), call) == 3
 
 
 # Many
