@@ -177,7 +177,8 @@ class UserAttach(IterAttach):
             if error == errno.ENOENT:
                 from ._close_names import missing_usdt
 
-                return missing_usdt(target.read(), usdt_provider, usdt_name, binary_path)
+                with target.tables() as data:
+                    return missing_usdt(data, usdt_provider, usdt_name, binary_path)
             return None
 
         return self._probe(
@@ -273,14 +274,13 @@ def _without_table(options: Options, syms: Sequence[str] | None, target: Target)
     """
     if syms is None:
         return options.pointer
-    from ._elf import DYNSYM, functions, has_symbol_table
+    from ._elf import DYNSYM, has_symbol_table, places
 
-    data = target.read()
-    if not has_symbol_table(data):
-        there = functions(data, DYNSYM)
-        if all(there.get(name, 0) > 0 for name in syms):
-            options.pointer.syms = ffi.NULL
-            options.set("offsets", words(options, "unsigned long", [there[name] for name in syms], "offsets"))
+    with target.tables() as data:
+        there = None if has_symbol_table(data) else places(data, set(syms), DYNSYM)
+    if there is not None and all(there.get(name, 0) > 0 for name in syms):
+        options.pointer.syms = ffi.NULL
+        options.set("offsets", words(options, "unsigned long", [there[name] for name in syms], "offsets"))
     return options.pointer
 
 
@@ -296,7 +296,7 @@ def _symbol_hint(error: int, target: Target, names: Sequence[str]) -> str | None
     from ._close_names import missing_symbol
     from ._elf import functions
 
-    data = target.read()
+    data = target.tables()
     there = functions(data)
     for name in names:
         function, at, version = name.partition("@")

@@ -9,6 +9,7 @@ from ._ffi import ffi, lib
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from mmap import mmap
 
 __all__ = [
     "missing_btf_target",
@@ -142,14 +143,7 @@ def missing_raw_tracepoint(name: str) -> str:
     return missing_in_btf(name, "btf_trace_")
 
 
-def missing_symbol(data: bytes, name: str, where: str | os.PathLike[str]) -> str:
-    """Say which functions of an ELF file come close."""
-    from ._elf import functions
-
-    return f"{os.fspath(where)!r} has no function {name!r}{_like(name, functions(data))}"
-
-
-def missing_usdt(data: bytes, provider: str, name: str, where: str | os.PathLike[str]) -> str:
+def missing_usdt(data: bytes | mmap, provider: str, name: str, where: str | os.PathLike[str]) -> str:
     """Say which USDT probes an ELF file has."""
     from ._elf import usdts
 

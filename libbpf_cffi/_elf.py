@@ -4,26 +4,34 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
+    from mmap import mmap
     from typing import Literal
 
 __all__ = [
     "DYNSYM",
+    "IFUNC",
     "SYMTAB",
     "functions",
     "has_core_relocations",
     "has_symbol_table",
+    "is_ifunc",
+    "places",
     "section",
     "source",
     "symbols",
     "usdts",
+    "versions",
 ]
 
 _CLASS64, _LITTLE = 2, 1
 SYMTAB, _NOBITS, DYNSYM = 2, 8, 11
 _EXTENDED_INDEX = 0xFFFF
 _SYMBOL_SIZE = 24
-_OBJECT, _FUNC, _FILE = 1, 2, 4
+_OBJECT, _FUNC, _FILE, IFUNC = 1, 2, 4, 10
+_VERSION_OF_SYMBOL, _VERSIONS = 0x6FFFFFFF, 0x6FFFFFFD
+_NOT_DEFAULT = 0x8000
+_WEAK = 2
 
 _COPIES = 16
 """How many times over the bytes of a file may be names: symbols have names in common, and the ends of names."""
@@ -32,7 +40,7 @@ _COPIES = 16
 class _Sections:
     """The section headers of a 64-bit ELF file, of whatever content; a malformed file has none."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | mmap) -> None:
         self.data = data
         self.order: Literal["little", "big"] = "little"
         self.headers = range(0)
@@ -98,6 +106,24 @@ class _Sections:
         """Give the header of the section with that index."""
         return self.headers[index] if index < len(self.headers) else None
 
+    def called(self, header: int, names: Collection[str]) -> Iterator[tuple[str, int, bytes]]:
+        """Give name, number and content of the symbols that are called so, of the table with that header.
+
+        Of a file of this machine's byte order. Of a hundred thousand symbols it looks at the names alone.
+        """
+        strings_header = self.at(self.number(header + 40, 4))
+        if strings_header is None:
+            return
+        strings, table = self.content(strings_header), self.content(header)
+        wanted = {name.encode("utf-8", "surrogateescape"): name for name in names}
+        longest = max(map(len, wanted), default=0) + 1
+        whole = len(table) // _SYMBOL_SIZE * _SYMBOL_SIZE
+        # Where the name begins is the first of the six words of a symbol.
+        for number, start in enumerate(memoryview(table)[:whole].cast("I")[:: _SYMBOL_SIZE // 4].tolist()):
+            found = wanted.get(strings[start : start + longest].partition(b"\0")[0])
+            if found is not None:
+                yield found, number, table[number * _SYMBOL_SIZE : (number + 1) * _SYMBOL_SIZE]
+
     def symbols(self, header: int, kind: int) -> Iterator[tuple[str, int, int, int]]:
         """Give name, section, value and size of each symbol of a type, of the table with that header."""
         strings_header = self.at(self.number(header + 40, 4))
@@ -118,7 +144,7 @@ class _Sections:
             yield name, home, value, int.from_bytes(table[at + 16 : at + 24], order)
 
 
-def section(data: bytes, name: str) -> bytes | None:
+def section(data: bytes | mmap, name: str) -> bytes | None:
     """Give the content of the first section called `name` of a 64-bit ELF file, or ``None``.
 
     A malformed file has no sections. The layout is that of elf(5).
@@ -161,7 +187,7 @@ def source(data: bytes) -> str:
     return ""
 
 
-def functions(data: bytes, *kinds: int) -> dict[str, int]:
+def functions(data: bytes | mmap, *kinds: int) -> dict[str, int]:
     """Give the functions that a 64-bit ELF file defines, with where they are in the file.
 
     That is of the dynamic symbols and all others, or of tables of certain `kinds`.
@@ -176,12 +202,89 @@ def functions(data: bytes, *kinds: int) -> dict[str, int]:
     return found
 
 
-def has_symbol_table(data: bytes) -> bool:
+def places(data: bytes | mmap, names: Collection[str], table: int) -> dict[str, int]:
+    """Give where those functions are that a table has by certain names, but for names of several.
+
+    As libbpf has it, a weak one gives way to another.
+    """
+    sections = _Sections(data)
+    found: dict[str, dict[int, bool]] = {}
+    for header in sections.of_kind(table):
+        for name, _, symbol in sections.called(header, names):
+            index = int.from_bytes(symbol[6:8], sections.order)
+            home = sections.at(index)
+            if symbol[4] & 0xF == _FUNC and index and home is not None:
+                address = int.from_bytes(symbol[8:16], sections.order)
+                place = address - sections.number(home + 16, 8) + sections.number(home + 24, 8)
+                of_name = found.setdefault(name, {})
+                of_name[place] = symbol[4] >> 4 == _WEAK and of_name.get(place, True)
+    chosen: dict[str, int] = {}
+    for name, of_name in found.items():
+        strong = [place for place, weak in of_name.items() if not weak] or list(of_name)
+        if len(strong) == 1:
+            chosen[name] = strong[0]
+    return chosen
+
+
+def is_ifunc(data: bytes | mmap, name: str) -> bool:
+    """Tell whether a file defines a function that is resolved at run time to one of several."""
+    sections = _Sections(data)
+    return any(
+        symbol[4] & 0xF == IFUNC and any(symbol[6:8])
+        for kind in (DYNSYM, SYMTAB)
+        for header in sections.of_kind(kind)
+        for _, _, symbol in sections.called(header, (name,))
+    )
+
+
+def versions(data: bytes | mmap, name: str, kind: int = _FUNC) -> list[str]:
+    """Give the versions of a function, or an IFUNC, that a file defines, the default one first."""
+    sections = _Sections(data)
+    names = _version_names(sections)
+    table = next(sections.of_kind(_VERSION_OF_SYMBOL), None)
+    if table is None:
+        return []
+    of_symbol = sections.content(table)
+    found: dict[str, bool] = {}
+    for header in sections.of_kind(DYNSYM):
+        for _, number, symbol in sections.called(header, (name,)):
+            version = int.from_bytes(of_symbol[number * 2 : number * 2 + 2], sections.order)
+            if symbol[4] & 0xF == kind and any(symbol[6:8]) and version & ~_NOT_DEFAULT in names:
+                found[names[version & ~_NOT_DEFAULT]] = bool(version & _NOT_DEFAULT)
+    return sorted(found, key=lambda each: found[each])
+
+
+def _version_names(sections: _Sections) -> dict[int, str]:
+    """Give the names of the versions that a file defines, by their number."""
+    found: dict[int, str] = {}
+    for header in sections.of_kind(_VERSIONS):
+        strings_header = sections.at(sections.number(header + 40, 4))
+        if strings_header is None:
+            continue
+        strings, table, at = sections.content(strings_header), sections.content(header), 0
+        while at + 20 <= len(table) and len(found) < _NOT_DEFAULT:
+            # struct Elf64_Verdef and the first Elf64_Verdaux: the number, and the distances to name and successor.
+            number, name_at, following = (
+                int.from_bytes(table[at + place : at + place + size], sections.order)
+                for place, size in ((4, 2), (12, 4), (16, 4))
+            )
+            name_at += at
+            name = sections.name(strings, int.from_bytes(table[name_at : name_at + 4], sections.order))
+            if name is None or number in found:
+                break
+            found[number] = name
+            if not following:
+                break
+            at += following
+    return found
+
+
+def has_symbol_table(data: bytes | mmap) -> bool:
     """Tell whether an ELF file has not been stripped of its symbol table."""
     return any(True for _ in _Sections(data).of_kind(SYMTAB))
 
 
-def usdts(data: bytes) -> list[tuple[str, str]]:
+def usdts(data: bytes | mmap) -> list[tuple[str, str]]:
     """Give provider and name of each USDT probe of a 64-bit ELF file, in the order of its notes.
 
     The format is that of systemtap's wiki, UserSpaceProbeImplementation.

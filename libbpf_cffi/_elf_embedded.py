@@ -53,7 +53,7 @@ def _with_fewer(elf: _Sections, header: int, line_header: int, places: list[int]
         start = int.from_bytes(lines[place : place + 4], elf.order)
         end = strings.find(b"\0", start)
         if place + 4 > len(lines) or end < 0:
-            return elf.data
+            return elf.data[:]
         if start not in moved:
             # The empty text stands for none; what has no line break is the name of a file or folder.
             text = strings[start:end]
@@ -66,7 +66,7 @@ def _with_fewer(elf: _Sections, header: int, line_header: int, places: list[int]
     gap = (size - len(new)) // step * step
     if gap <= 0 or elf.number(0x28, 8) < at + size:
         # Nothing to be had; or the headers stand where clang does not put them.
-        return elf.data
+        return elf.data[:]
     result = bytearray(elf.data)
     line_at = elf.number(line_header + 24, 8)
     result[line_at : line_at + len(lines)] = lines
@@ -75,7 +75,7 @@ def _with_fewer(elf: _Sections, header: int, line_header: int, places: list[int]
         if offset >= at + size:
             result[each + 24 : each + 32] = (offset - gap).to_bytes(8, elf.order)
         elif at < offset:
-            return elf.data
+            return elf.data[:]
     result[header + 32 : header + 40] = len(new).to_bytes(8, elf.order)
     result[0x28:0x30] = (elf.number(0x28, 8) - gap).to_bytes(8, elf.order)
     result[at : at + size] = new.ljust(size - gap, b"\0")

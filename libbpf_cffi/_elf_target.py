@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Target", "find_binary"]
 
 _LIBRARY_FOLDERS = "/usr/lib64:/usr/lib"
-_READ_AT_MOST = 1 << 29
 _PROGRAM_FOLDERS = "/usr/bin:/usr/sbin"
 
 
@@ -147,9 +146,17 @@ class Target:
                 return f"the place {offset:#x} is behind the end of the file, which has {size:#x} bytes"
         return None
 
-    def read(self) -> bytes:
-        """Read the file, up to a size that no program has, to say what is in it."""
-        return os.pread(self._fd, min(os.fstat(self._fd).st_size, _READ_AT_MOST), 0)
+    @property
+    def status(self) -> os.stat_result:
+        """What the kernel says of the open file."""
+        return os.fstat(self._fd)
+
+    def tables(self) -> mmap:
+        """Give what was checked of the file, to say what is in it; nobody can cut it short meanwhile."""
+        from mmap import PROT_READ, mmap
+
+        return mmap(self.copy, 0, prot=PROT_READ)
+
 
 def _is_of_proc(path: bytes) -> bool:
     parts = path.split(b"/")

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 
 import left_behind
 import pytest
@@ -408,6 +409,21 @@ def test_many_uprobes_fire_by_names_each_with_its_cookie(only, folder, library, 
         assert obj.variables["hits"] == 2
     called.lbc_sub(1, 2)
     assert obj.variables["hits"] == 2
+
+
+@MULTI
+def test_the_whole_of_a_stripped_file_is_not_read_for_many_names(only, folder, library, called):
+    path = folder / "long.so"
+    shutil.copy(library, path)
+    subprocess.run(["strip", path], check=True)
+    os.truncate(path, 1 << 30)
+    _, program = only("by_uprobe_multi")
+    tracemalloc.start()
+    try:
+        program.attach_uprobe_multi(path, syms=["lbc_sub", "lbc_add"]).close()
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.every_kernel
