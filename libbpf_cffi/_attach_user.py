@@ -53,7 +53,7 @@ class UserAttach(IterAttach):
     ) -> Link:
         """Attach to a function of a program or library, or to its return; or to a place in the file.
 
-        *Wraps* ``bpf_program__attach_uprobe_opts()``. `func_name` may have a version (``memcpy@GLIBC_2.14``) and an
+        *Wraps* ``bpf_program__attach_uprobe_opts()``. `func_name` may have a version (``realpath@GLIBC_2.3``) and an
         offset (``main+0x10``) behind it; `func_offset` counts from the function, or without one from the start of the
         file. `retprobe` is, if it is ``None``, what the section says (``uretprobe``). `ref_ctr_offset` is where in the
         file a semaphore is that the kernel counts up meanwhile (Linux 4.20), `bpf_cookie` what
@@ -93,7 +93,7 @@ class UserAttach(IterAttach):
                 return f"ref_ctr_offset, where a semaphore of 2 bytes is, must be even, not {ref_ctr_offset}"
             if error == errno.EINVAL and (why := target.beyond(*placed)) is not None:
                 return why
-            return _symbol_hint(error, target, [function] if function else [])
+            return _symbol_hint(error, target, [function] if function and not placed else [])
 
         behind = f"+{offset:#x}" if function and offset else ""
         what = f"{os.fspath(binary_path)}:{function or hex(offset)}{behind}"
@@ -291,21 +291,12 @@ _NOT_ADMIN = (
 
 
 def _symbol_hint(error: int, target: Target, names: Sequence[str]) -> str | None:
-    if error != errno.ENOENT or not names:
+    if error not in (errno.ENOENT, errno.EINVAL, errno.ESRCH) or not names:
         return None
-    from ._close_names import missing_symbol
-    from ._elf import functions
+    from ._close_symbols import ambiguous_symbol, missing_symbol
 
-    data = target.tables()
-    there = functions(data)
-    for name in names:
-        function, at, version = name.partition("@")
-        if function not in there:
-            return missing_symbol(data, function, target.named)
-        if at:
-            version = version.removeprefix("@")
-            return f"{os.fspath(target.named)!r} has {function!r}, but perhaps not of the version {version!r}"
-    return None
+    with target.tables() as data:
+        return (missing_symbol if error == errno.ENOENT else ambiguous_symbol)(data, names, target)
 
 
 def _multi_hint(
@@ -314,7 +305,8 @@ def _multi_hint(
     if error == errno.EINVAL and (why := target.beyond(*offsets or ())) is not None:
         return why
     if error == errno.ENOENT and pattern is not None:
-        return f"no function of {os.fspath(target.named)!r} fits {pattern!r}"
+        name = () if "*" in pattern or "?" in pattern else (pattern,)
+        return _symbol_hint(error, target, name) or f"no function of {os.fspath(target.named)!r} fits {pattern!r}"
     if error in (errno.EINVAL, errno.EOPNOTSUPP) and not os.path.exists("/sys/bus/event_source/devices/uprobe"):
         return "this kernel has no uprobes (CONFIG_UPROBE_EVENTS)"
     return _symbol_hint(error, target, syms or ())

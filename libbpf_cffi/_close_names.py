@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from mmap import mmap
 
 __all__ = [
+    "like",
     "missing_btf_target",
     "missing_function",
     "missing_in_btf",
     "missing_raw_tracepoint",
     "missing_section",
-    "missing_symbol",
     "missing_usdt",
 ]
 
@@ -30,7 +30,7 @@ _LONG = 1000
 _TRACED = "available_filter_functions"
 
 
-def _like(name: str, names: Iterable[str]) -> str:
+def like(name: str, names: Iterable[str]) -> str:
     """Say which names come close, as the end of a sentence."""
     import difflib
 
@@ -74,7 +74,7 @@ def missing_function(name: str) -> str | None:
         return None
     if name in functions:
         return f"the kernel has {name!r}, but lets nobody probe it there: see /sys/kernel/tracing/{_TRACED}"
-    return f"this kernel has no function {name!r} (it may have been inlined){_like(name, functions)}"
+    return f"this kernel has no function {name!r} (it may have been inlined){like(name, functions)}"
 
 
 def missing_in_btf(name: str, prefix: str = "") -> str:
@@ -93,7 +93,7 @@ def missing_in_btf(name: str, prefix: str = "") -> str:
     except OSError:
         return "the kernel gives no BTF (CONFIG_DEBUG_INFO_BTF, /sys/kernel/btf/vmlinux), which this program needs"
     reason = " (it may have been inlined, or be a module's)" if what == "function" else ""
-    return f"the kernel's BTF has no {what} {name!r}{reason}{_like(name, names)}"
+    return f"the kernel's BTF has no {what} {name!r}{reason}{like(name, names)}"
 
 
 _PREFIXES = {
@@ -150,5 +150,5 @@ def missing_usdt(data: bytes | mmap, provider: str, name: str, where: str | os.P
     found = sorted({f"{each}:{other}" for each, other in usdts(data)})
     if not found:
         return f"{os.fspath(where)!r} has no USDT probes"
-    close = _like(f"{provider}:{name}", found) or f"; it has: {', '.join(map(repr, found[:10]))}"
+    close = like(f"{provider}:{name}", found) or f"; it has: {', '.join(map(repr, found[:10]))}"
     return f"{os.fspath(where)!r} has no USDT probe '{provider}:{name}'{close}"

@@ -127,6 +127,9 @@ class Target:
         if offset == -errno.EOPNOTSUPP:
             _log.take()
             return None
+        if offset == -lib.LIBBPF_ERRNO__FORMAT:
+            # Of a file that was checked: it has several of that name, or the function at no place.
+            offset = -errno.EINVAL
         return check(offset, self._action, hint)
 
     def check_elf(self) -> None:

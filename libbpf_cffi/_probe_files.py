@@ -25,8 +25,8 @@ __all__ = ["Symbol", "UsdtProbe", "symbols", "usdt_probes"]
 _SYMTAB, _DYNSYM = 2, 11
 _LOAD = 1
 _EXECUTABLE, _WRITABLE = 1, 2
-_FUNCTIONS = (2, 10)
-"""STT_FUNC and STT_GNU_IFUNC, which is resolved to one of several at run time."""
+_FUNC = 2
+"""STT_FUNC; one of STT_GNU_IFUNC is another at run time, one of several, and nothing is attached to it."""
 
 _SYMBOL_SIZE, _SEGMENT_SIZE = 24, 56
 _STAPSDT = 3
@@ -100,7 +100,7 @@ def _functions(sections: _Sections, header: int, segments: list[_Segment], actio
     strings, table, order = sections.content(strings_header), sections.content(header), sections.order
     for at in range(0, len(table) - _SYMBOL_SIZE + 1, _SYMBOL_SIZE):
         index = int.from_bytes(table[at + 6 : at + 8], order)
-        if table[at + 4] & 0xF not in _FUNCTIONS or not index:
+        if table[at + 4] & 0xF != _FUNC or not index:
             continue
         start = int.from_bytes(table[at : at + 4], order)
         name = sections.name(strings, start)

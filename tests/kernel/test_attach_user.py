@@ -15,7 +15,7 @@ import pytest
 from faults import build
 
 import libbpf_cffi as bpf
-from libbpf_cffi import _elf
+from libbpf_cffi import _elf, probe
 
 pytestmark = pytest.mark.needs("uprobe", "perf_link", "attach_cookie")
 
@@ -183,6 +183,61 @@ def test_a_version_that_the_file_has_not_is_an_error(only, library):
     with pytest.raises(bpf.LibbpfError) as caught:
         program.attach_uprobe(library, "lbc_versioned@LBC_9")
     assert caught.value.errno == errno.ENOENT
+
+
+def test_a_function_of_several_versions_is_named_with_them(only, library):
+    _, program = only("by_uprobe")
+    with pytest.raises(bpf.LibbpfError, match="several versions: lbc_versioned@LBC_2, lbc_versioned@LBC_1") as caught:
+        program.attach_uprobe(library, "lbc_versioned")
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_the_versions_of_a_function_are_told_for_one_that_it_has_not(only, library):
+    _, program = only("by_uprobe")
+    with pytest.raises(bpf.LibbpfError, match="'LBC_9': lbc_versioned@LBC_2, lbc_versioned@LBC_1"):
+        program.attach_uprobe(library, "lbc_versioned@LBC_9")
+
+
+def test_the_version_of_a_function_of_libc_is_found(only, x86):
+    # What the documentation has for an example.
+    _, program = only("by_uprobe")
+    program.attach_uprobe("libc", "realpath@GLIBC_2.3").close()
+
+
+CHOSEN = """
+static int first(int number) { return number + 1; }
+static int second(int number) { return number + 2; }
+static void *choose(void) { return second; }
+int lbc_chosen(int number) __attribute__((ifunc("choose")));
+int lbc_plain(int number) { return first(number); }
+"""
+
+
+@pytest.fixture(scope="module")
+def chosen(folder):
+    """Compile a library with a function that is chosen when it is loaded, and load it."""
+    path = folder / "liblbcchosen.so.1"
+    (folder / "chosen.c").write_text(CHOSEN)
+    subprocess.run(["cc", "-shared", "-fPIC", "-O0", "-o", path, folder / "chosen.c"], check=True)
+    return path, ctypes.CDLL(str(path))
+
+
+@pytest.mark.parametrize("form", ["plain", pytest.param("many", marks=pytest.mark.needs("uprobe_multi"))])
+def test_a_function_that_is_chosen_at_run_time_is_said_to_be_and_where_it_is(only, chosen, form):
+    path, called = chosen
+    obj, program = only("by_uprobe")
+    with pytest.raises(bpf.LibbpfError, match="as an IFUNC, which is resolved at run time") as caught:
+        if form == "plain":
+            program.attach_uprobe(path, "lbc_chosen")
+        else:
+            only("by_uprobe_multi")[1].attach_uprobe_multi(path, syms=["lbc_plain", "lbc_chosen"])
+    assert called.lbc_chosen(1) == 3
+    place = int(caught.value.hint.rpartition("func_offset=")[2], 16)
+    assert fires(obj, program.attach_uprobe(path, func_offset=place), lambda: called.lbc_chosen(1)) == 3
+
+
+def test_a_function_that_is_chosen_at_run_time_is_not_listed(chosen):
+    assert {"lbc_plain", "lbc_chosen"} & {each.name for each in probe.symbols(chosen[0])} == {"lbc_plain"}
 
 
 @pytest.mark.parametrize("name", ["libc", "libc.so.6"])
@@ -424,6 +479,27 @@ def test_the_whole_of_a_stripped_file_is_not_read_for_many_names(only, folder, l
         assert tracemalloc.get_traced_memory()[1] < 1 << 24
     finally:
         tracemalloc.stop()
+
+
+@MULTI
+def test_what_of_many_names_is_missing_is_found_by_one_look(only, library, monkeypatch):
+    looks = []
+    functions = _elf.functions
+    monkeypatch.setattr("libbpf_cffi._close_symbols.functions", lambda data: looks.append(1) or functions(data))
+    _, program = only("by_uprobe_multi")
+    with pytest.raises(bpf.LibbpfError, match="no function 'lbc_none'"):
+        program.attach_uprobe_multi(library, syms=["lbc_sub", "lbc_add", "lbc_none"])
+    assert len(looks) == 1
+
+
+@MULTI
+def test_names_of_a_stripped_file_that_are_of_several_functions_are_refused(only, folder, library):
+    path = folder / "versions.so"
+    shutil.copy(library, path)
+    subprocess.run(["strip", path], check=True)
+    _, program = only("by_uprobe_multi")
+    with pytest.raises(bpf.LibbpfError, match="several versions: lbc_versioned@LBC_2, lbc_versioned@LBC_1"):
+        program.attach_uprobe_multi(path, syms=["lbc_add", "lbc_versioned"])
 
 
 @pytest.mark.every_kernel

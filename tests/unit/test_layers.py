@@ -53,7 +53,10 @@ ROWS = (
         "maps", "perf_events", "_close_names", "_attach_methods", "_attach_options", "_net_enums", "_net_links",
         "_net_records", "_netlink", "_program",
     },
-    {"_attach_iter", "_attach_place", "_net_hints", "_net_target", "_program_info", "_socket", "_test_run"},
+    {
+        "_attach_iter", "_attach_place", "_close_symbols", "_net_hints", "_net_target", "_program_info", "_socket",
+        "_test_run",
+    },
     {"_attach_cgroup", "_dump", "_net_tc", "_net_xdp"},
     {
         "_net_query", "_attach_net", "_attach_tracing", "_attach_user", "_program_code", "_program_dump",
