@@ -128,8 +128,9 @@ class Target:
             _log.take()
             return None
         if offset == -lib.LIBBPF_ERRNO__FORMAT:
-            # Of a file that was checked: it has several of that name, or the function at no place.
-            offset = -errno.EINVAL
+            messages = _log.take()
+            several = any("ambiguous match" in text for _, text in messages)
+            raise failure(errno.EINVAL if several else -offset, self._action, hint, messages=messages)
         return check(offset, self._action, hint)
 
     def check_elf(self) -> None:

@@ -8,8 +8,8 @@ from importlib import import_module
 __all__ = ["preload"]
 
 STANDARD = (
-    "asyncio", "bisect", "difflib", "fcntl", "fnmatch", "io", "ipaddress", "itertools", "logging", "re", "select",
-    "signal", "socket", "subprocess", "sys", "threading", "time", "zlib",
+    "asyncio", "bisect", "ctypes", "difflib", "fcntl", "fnmatch", "io", "ipaddress", "itertools", "logging", "mmap",
+    "re", "select", "signal", "socket", "subprocess", "sys", "threading", "time", "zlib",
 )  # fmt: skip
 """What the modules here import of the standard library when they first need it."""
 
