@@ -231,7 +231,7 @@ def _readable(folder: str) -> None:
     try:
         os.scandir(folder).close()
     except OSError as error:
-        raise failure(error.errno or errno.EIO, f"list what is pinned below {folder!r}") from None
+        raise failure(refused(error), f"list what is pinned below {folder!r}") from None
 
 
 def pinned(path: str) -> tuple[str, int] | int | None:
