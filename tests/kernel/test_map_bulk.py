@@ -135,7 +135,7 @@ import resource
 import numpy
 import libbpf_cffi as bpf
 flags = bpf.MapFlags.NO_PREALLOC
-with bpf.Map.create("hash", key=8, value=64 << 10, max_entries=200_000, map_flags=flags) as found:
+with bpf.Map.create("hash", key=8, value=64 << 10, max_entries=60_000, map_flags=flags) as found:
     found[bytes(8)] = bytes([7]) * (64 << 10)
     found.to_dict()
     with open("/proc/self/statm") as file:
