@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from libbpf_cffi._close_names import _like
+from libbpf_cffi._close_names import like
 
 NAMES = ["main", "work", "worker", "_start", "read_it"]
 
@@ -14,9 +14,9 @@ NAMES = ["main", "work", "worker", "_start", "read_it"]
 )
 def test_a_slip_of_the_hand_comes_close(name: str, meant: str) -> None:
     """A letter too few, one too many, two in each other's place."""
-    assert repr(meant) in _like(name, NAMES)
+    assert repr(meant) in like(name, NAMES)
 
 
 def test_what_only_has_the_same_length_does_not_come_close() -> None:
     """Other letters make another name."""
-    assert _like("zzzz", NAMES) == ""
+    assert like("zzzz", NAMES) == ""
