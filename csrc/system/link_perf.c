@@ -14,6 +14,13 @@ int lbc_link_perf_event_fd(const struct bpf_link *link)
 	return -1;
 }
 
+/* A link of a legacy probe is disconnected as others, and its event then stays. */
+const char *lbc_link_legacy_event(const struct bpf_link *link)
+{
+	(void)link;
+	return NULL;
+}
+
 /* What libbpf had no memory for is not known. */
 struct bpf_object *lbc_object__open_mem(const void *data, size_t size, const struct bpf_object_open_opts *opts)
 {
