@@ -33,9 +33,7 @@ def read_file(path: str, action: str) -> bytes:
             # Without O_NONBLOCK the open itself waits for a FIFO's writer.
             fd = made.make(os.open, path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                wrong = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
-                check(-wrong, action, hint="it is not a regular file")
+            _check_regular(status.st_mode, action, "it is not a regular file")
             return _read_open(fd, status.st_size, action)
         except Error:
             raise
@@ -44,6 +42,11 @@ def read_file(path: str, action: str) -> bytes:
             raise
         except MemoryError:
             raise failure(errno.ENOMEM, action) from None
+
+
+def _check_regular(mode: int, action: str, hint: str) -> None:
+    if not stat.S_ISREG(mode):
+        raise failure(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL, action, hint)
 
 
 def _read_open(fd: int, size: int, action: str) -> bytes:
@@ -91,8 +94,7 @@ def regular_file(path: str, action: str) -> Iterator[BinaryIO]:
     with system_errors(action), Descriptors() as made:
         # Without O_NONBLOCK the open itself waits for a FIFO's writer.
         fd = made.make(os.open, path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise failure(errno.EINVAL, action, hint=f"{path!r} is not a regular file")
+        _check_regular(os.fstat(fd).st_mode, action, f"{path!r} is not a regular file")
         with open(fd, "rb", closefd=False) as file:
             yield file
 
