@@ -331,6 +331,7 @@ def attached_cgroup(cgroup: str | os.PathLike[str] | int, *, query_flags: int = 
         return cgroup_attach_hint(error, cgroup, fd, 0)
 
     found = []
+    query_flags = unsigned(query_flags, 32, "query_flags")
     opened = _cgroup(cgroup)
     action = f"ask for the programs of {opened.name}"
     with opened as fd:
