@@ -37,7 +37,8 @@ def xdp_attach(
     It stays until `xdp_detach`, whatever becomes of this process. *Wraps* ``bpf_xdp_attach()``. `mode` is "drv", "skb"
     or "hw", `flags` are of `XdpFlags`: with ``UPDATE_IF_NOEXIST`` nothing is replaced (EBUSY). `old_prog_fd` is the
     program, or its descriptor, that must be there (EEXIST, Linux 5.7). `netns` is the interface's network namespace.
-    Linux 4.8. `Program.attach_xdp` makes a link.
+    Where this process has no memory for the kernel's answer (ENOMEM, ENOBUFS) the program may be attached all the same,
+    which `xdp_query` tells. Linux 4.8. `Program.attach_xdp` makes a link.
     """
     number = xdp_flags(mode, flags)
     in_netns(netns, _attach, interface, program, number, old_prog_fd, uses=(program, old_prog_fd))

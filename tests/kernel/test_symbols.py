@@ -51,14 +51,11 @@ def test_a_function_of_this_process_is_named_with_its_file():
 
 def test_what_is_behind_a_function_is_a_place_in_the_file(mapping):
     found = bpf.Symbolizer().find(own(ctypes.CDLL(_libbpf.__file__).PyInit__libbpf), os.getpid())
-    end = max(each.offset + each.size for each in bpf.probe.symbols(_libbpf.__file__) if each.name == found.name)
-    behind = bpf.Symbolizer().find(found.address + end - found_offset(found), os.getpid())
-    assert (behind.name, behind.module, behind.offset) == (None, _libbpf.__file__, end)
-    assert str(behind) == f"{_libbpf.__file__}+{end:#x}"
-
-
-def found_offset(found):
-    return next(each.offset for each in bpf.probe.symbols(found.module) if each.name == found.name)
+    (function,) = {each for each in bpf.probe.symbols(_libbpf.__file__) if each.name == found.name}
+    behind = bpf.Symbolizer().find(found.address + function.size, os.getpid())
+    end = function.offset + function.size
+    assert (behind.name, behind.module, behind.offset) == (None, found.module, end)
+    assert str(behind) == f"{found.module}+{end:#x}"
 
 
 def test_a_file_that_is_mapped_later_is_found():
@@ -83,10 +80,13 @@ def test_a_file_that_was_deleted_and_replaced_is_read_all_the_same(mapping, tmp_
 def test_a_file_of_another_mount_namespace_is_read_there(mapping, tmp_path, monkeypatch):
     script = f'mount -t tmpfs none {tmp_path} && cp {_libbpf.__file__} {tmp_path}/copy.so && exec "$@"'
     process, address = mapping(tmp_path / "copy.so", "unshare", "-m", "sh", "-ec", script, "sh")
-    assert bpf.Symbolizer().find(address, process.pid).name == "PyInit__libbpf"
-    # As without CAP_SYS_ADMIN, which /proc/PID/map_files wants.
+    found = bpf.Symbolizer().find(address, process.pid)
+    assert found.name == "PyInit__libbpf"
+    # As without CAP_SYS_ADMIN, which /proc/PID/map_files wants. The kernel names a file of a root like a virtual
+    # machine's, an overlay, as it is called below it.
     monkeypatch.setattr(symbols.os, "access", lambda *_: False)
-    assert bpf.Symbolizer().find(address, process.pid).name == "PyInit__libbpf"
+    named_here = os.path.exists(f"/proc/{process.pid}/root{found.module}")
+    assert bpf.Symbolizer().find(address, process.pid).name == ("PyInit__libbpf" if named_here else None)
 
 
 def test_a_file_that_has_taken_the_place_of_another_is_not_mistaken_for_it(mapping, tmp_path, monkeypatch):
