@@ -49,12 +49,14 @@ class CgroupAttach(ProgramBase):
     ) -> Link:
         """Attach the program to a control group of version 2, and return the link.
 
-        *Wraps* ``bpf_program__attach_cgroup()`` and, with an option, ``bpf_program__attach_cgroup_opts()``. `cgroup` is
-        its folder, or a descriptor of that. It is for every type of ``SEC("cgroup/…")``, ``SEC("cgroup_skb/…")``,
-        ``SEC("sockops")`` and ``SEC("lsm_cgroup/…")``, for the processes in that group and in those below it. Several
-        programs run one after the other, this one last: `before` or `after` put it next to another program, a link or
-        the program of an id; `flags` are of `AttachFlags`. With `expected_revision` it is attached only if the
-        programs there are still those of that revision (`net.prog_query`; ESTALE). Linux 5.7, the order Linux 6.17.
+        *Wraps* ``bpf_program__attach_cgroup()`` and, with an option, ``bpf_program__attach_cgroup_opts()``.
+        `cgroup` is its folder, a descriptor of that, or the number of a process in text (its group). It is for
+        every type of ``SEC("cgroup/…")``, ``SEC("cgroup_skb/…")``, ``SEC("sockops")`` and
+        ``SEC("lsm_cgroup/…")``, for the processes in that group and in those below it. Several programs run one
+        after the other, this one last: `before` or `after` put it next to another program, a link or the
+        program of an id; `flags` are of `AttachFlags`. With `expected_revision` it is attached only if the
+        programs there are still those of that revision (`net.prog_query`; ESTALE). Linux 5.7, the order Linux
+        6.17.
         """
         kind, attach_type = self._kind(f"attach program {self.name!r} to control group {cgroup!r}")
         target = _targets.cgroup(cgroup)

@@ -10,6 +10,7 @@ from ._borrow import Descriptors
 from ._check import check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._handle import Handle
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ def no_socket(error: Exception) -> int | None:
         return error.errno  # type: ignore[attr-defined, no-any-return]
     try:
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).close()
-    except OSError as refused:
-        return refused.errno
+    except OSError as none:
+        return none.errno
     return None
 
 
@@ -174,13 +175,15 @@ def inode(fd: int) -> int:
 
 
 def cgroup(value: Any) -> Opened:
-    """Give the folder of a control group, to be opened."""
+    """Give the folder of a control group, to be opened; digits that name none are a process's number, and its group."""
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and not os.path.lexists(value):
+        opened = Opened(_cgroup_of(int(value)), "control group", os.O_RDONLY | os.O_DIRECTORY, _cgroup_missing)
+        opened.name = f"the control group of process {value}"
+        return opened
     return Opened(value, "control group", os.O_RDONLY | os.O_DIRECTORY, _cgroup_missing)
 
 
-def _cgroup_missing(path: str, error: int) -> str | None:
-    if error == errno.ENOENT and path.isdecimal():
-        return f"{_cgroup_of(path)}, in {_cgroup2()}"
+def _cgroup_missing(_: str, error: int) -> str | None:
     if error == errno.ENOENT:
         return f"mkdir makes a control group, in {_cgroup2()}"
     if error == errno.ENOTDIR:
@@ -188,8 +191,20 @@ def _cgroup_missing(path: str, error: int) -> str | None:
     return None
 
 
-def _cgroup_of(pid: str) -> str:
-    return f"the control group of process {pid} is what /proc/{pid}/cgroup says after `0::`"
+def _cgroup_of(pid: int) -> str:
+    """Give the folder of the control group that a process is in."""
+    from .tracefs import find_cgroup2
+
+    action = f"find the control group of process {pid}"
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+            found = [line[3:].strip("/\n") for line in file if line.startswith("0::")]
+    except OSError as error:
+        gone = "there is no such process" if refused(error) == errno.ENOENT else None
+        raise failure(refused(error), action, gone) from None
+    if not found:
+        raise failure(errno.ENOENT, action, "this kernel has no control groups of version 2")
+    return os.path.join(find_cgroup2(), found[0])
 
 
 def _cgroup2() -> str:
@@ -227,7 +242,7 @@ def cgroup_hint(value: Any) -> str:
     elif path is not None:
         why = f"{path!r} is no folder of a control group, but of a file system of type {kind}"
     elif hasattr(value, "__index__"):
-        why = f"descriptor {value} is not that of a control group's folder, and {_cgroup_of(value)}"
+        why = f"descriptor {value} is not that of a control group's folder; a process's is given as {str(value)!r}"
     else:
         why = "the descriptor is not that of a control group's folder"
     return f"{why}: those of version 2 are in {_cgroup2()}"
@@ -253,7 +268,10 @@ def _file_system(path: str) -> str | None:
 
 
 def netns(value: Netns, pid: int | None = None) -> Opened:
-    """Give a network namespace, to be opened: this thread's, one of ``ip netns``, a process's, a file's."""
+    """Give a network namespace, to be opened: this thread's, one of ``ip netns``, a process's, a file's.
+
+    Digits are a name of ``ip netns`` if there is one, and else a process's number, as for ``ip link set … netns``.
+    """
     if pid is not None:
         if value is not None:
             raise ValueError("a network namespace is given by pid or by netns, not by both")
@@ -268,6 +286,8 @@ def netns(value: Netns, pid: int | None = None) -> Opened:
     if isinstance(value, str) and "/" not in value:
         if value in ("", ".", ".."):
             raise ValueError(f"{value!r} is not the name of a network namespace")
+        if value.isdecimal() and value.isascii() and not os.path.lexists(f"{NETNS_FOLDER}/{value}"):
+            return netns(None, int(value))
         opened = Opened(f"{NETNS_FOLDER}/{value}", "network namespace", hint=_no_name)
         opened.name = f"network namespace {value!r}"
         return opened
@@ -285,9 +305,7 @@ def _no_name(path: str, error: int) -> str | None:
         names = os.listdir(NETNS_FOLDER)
     except OSError:
         names = []
-    name = os.path.basename(path)
-    process = f"; that of process {name} is '/proc/{name}/ns/net'" if name.isdecimal() else ""
-    return _known(name, names, "`ip netns` has") + process
+    return _known(os.path.basename(path), names, "`ip netns` has")
 
 
 def in_netns(value: Netns, function: Callable[..., Result], *arguments: Any, uses: tuple[Any, ...] = ()) -> Result:

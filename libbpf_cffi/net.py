@@ -4,7 +4,7 @@
 namespace; without the right to look they raise `LibbpfPermissionError`. `xdp_attach`, `TcHook` and `prog_attach` are
 libbpf's older ways, which leave a program attached when the process ends; `Program.attach_xdp` and its kin make links.
 Interfaces are named, or given by their number; a function that takes `netns` does its work in that network namespace:
-a name of ``ip netns``, a path (that of a process is ``/proc/PID/ns/net``), a descriptor.
+a name of ``ip netns``, a path such as ``/proc/PID/ns/net``, the number of a process in text, a descriptor.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import subprocess
 import tempfile
 from contextlib import suppress
 
@@ -389,8 +390,6 @@ def test_a_descriptor_that_is_no_group_is_explained(only):
 
 @pytest.mark.every_kernel
 def test_a_group_of_version_1_is_explained(only, private_mounts, tmp_path):
-    import subprocess
-
     command = ["mount", "-t", "cgroup", "-o", f"none,name=lbc{os.getpid()}", "cgroup", str(tmp_path)]
     subprocess.run(command, check=True)
     try:
@@ -408,11 +407,22 @@ def test_a_group_that_is_not_there_is_explained(only, cgroup):
     assert caught.value.errno == errno.ENOENT
 
 
-@pytest.mark.parametrize("kind", [int, str])
-def test_a_process_in_the_place_of_a_group_is_told_where_its_group_stands(only, kind):
+def test_a_process_in_the_place_of_a_descriptor_is_told_how_its_group_is_given(only):
     program = only("attach_cgroup", "sock_create").programs["sock_create"]
-    with pytest.raises(bpf.LibbpfError, match="of process 4194303 is what /proc/4194303/cgroup says after `0::`"):
-        program.attach_cgroup(kind(4194303))
+    with pytest.raises(bpf.LibbpfError, match="a process's is given as '4194303'"):
+        program.attach_cgroup(4194303)
+
+
+def test_a_group_is_that_of_a_process_by_its_number(only, cgroup):
+    program = only("attach_cgroup", "sock_create").programs["sock_create"]
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        with open(f"{cgroup}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(process.pid))
+        with program.attach_cgroup(str(process.pid)):
+            assert [each.prog_id for each in net.attached_cgroup(cgroup)] == [program.id]
+            assert net.attached_cgroup(str(process.pid)) == net.attached_cgroup(cgroup)
+    with pytest.raises(bpf.LibbpfError, match=r"(?s)control group of process 4194303.*there is no such process"):
+        program.attach_cgroup("4194303")
 
 
 def test_a_program_of_another_kind_is_told_its_method(only, cgroup):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
 import threading
 
 import pytest
@@ -242,11 +243,23 @@ def test_an_unknown_namespace_is_named_with_what_comes_close(lab, only):
         program.attach_xdp("eth0", netns=f"{lab.here}x")
 
 
-@pytest.mark.parametrize("kind", [int, str])
-def test_a_process_in_the_place_of_a_namespace_is_told_its_path(root, only, kind):
+def test_a_process_in_the_place_of_a_descriptor_is_told_its_path(root, only):
     program = only("attach_net", "xdp_count").programs["xdp_count"]
     with pytest.raises(bpf.LibbpfError, match=r"that of process 4194303 is '/proc/4194303/ns/net'"):
-        program.attach_xdp("lo", netns=kind(4194303))
+        program.attach_xdp("lo", netns=4194303)
+
+
+def test_a_namespace_is_that_of_a_process_by_its_number(lab, only):
+    program = only("attach_net", "xdp_count").programs["xdp_count"]
+    command = ["ip", "netns", "exec", lab.here, "cat"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdin.write(b"there\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        with program.attach_xdp("eth0", netns=str(process.pid)):
+            assert net.xdp_query_id("eth0", netns=lab.here) == program.id
+    with pytest.raises(bpf.LibbpfError, match=r"(?s)network namespace of process 4194303.*there is no such process"):
+        program.attach_xdp("lo", netns="4194303")
 
 
 def test_a_file_that_is_no_namespace_is_explained(root):
