@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import wrong_arguments
 
@@ -146,10 +148,10 @@ def test_what_a_class_of_text_makes_up_comes_not_to_c(python, compiled, tracefs,
     [
         ("object", ""),
         ("linked", ""),
-        ("log", "VerifierError\n"),
+        ("log", "VerifierError\n|LibbpfError\n"),  # kernels before 6.4 take no room of 16 bytes
         pytest.param("sample", "LibbpfError\n", marks=pytest.mark.needs("map:USER_RINGBUF")),
     ],
 )
 def test_the_length_that_a_class_of_bytes_makes_up_comes_not_to_c(python, compiled, what, wanted):
     said = python(MADE_UP, what, "NULL", compiled("basic"), quiet=False)
-    assert said == wanted + "fine\n"
+    assert re.fullmatch(f"({wanted})fine\n", said)
