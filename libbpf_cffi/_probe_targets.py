@@ -98,8 +98,8 @@ def event_sources() -> dict[str, bool]:
     try:
         found = os.listdir(_SOURCES)
     except OSError as error:
-        hint = "sysfs is not mounted: mount -t sysfs sysfs /sys" if error.errno == errno.ENOENT else None
-        raise failure(error.errno or errno.EIO, f"list {_SOURCES}", hint) from None
+        hint = "sysfs is not mounted: mount -t sysfs sysfs /sys" if refused(error) == errno.ENOENT else None
+        raise failure(refused(error), f"list {_SOURCES}", hint) from None
     return {name: name in found for name in sorted({"kprobe", "tracepoint", "uprobe", *found})}
 
 

@@ -403,6 +403,7 @@ print(count > 0)
         ("probe", "attach_types"),
         ("probe", "attach_type", "tcx_ingress"),
         ("probe", "isa_version"),
+        ("probe", "event_sources"),
         ("probe", "capabilities"),
         ("probe", "functions"),
         ("probe", "syscalls"),
