@@ -78,7 +78,9 @@ class Link(LinkOpening, KindsOfLinks):
         sockets, those that are in it keep the program until they are taken out.
         """
         with self._handle.lock:
-            event = None if self._handle.closed else legacy_event(self._handle.pointer)
+            # A signal handler may come in the middle of a close, which then goes on.
+            is_open = not (self._handle.closed or self._handle._closing)
+            event = legacy_event(self._handle.pointer) if is_open else None
         left = f"see whether {event} is left in uprobe_events or kprobe_events of tracefs, where it stays for ever"
         check(self._handle.close(), f"detach {self._handle.name}", None if event is None else left)
 

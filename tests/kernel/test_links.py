@@ -596,3 +596,11 @@ def test_a_closed_link_is_not_updated(loaded, attach_cgroup):
     link.close()
     with pytest.raises(bpf.ClosedError):
         link.update_program(obj.programs["second"])
+
+
+def test_to_close_in_the_middle_of_a_close_does_nothing(loaded):
+    link = loaded("basic").programs["on_raw"].attach()
+    # As a signal handler finds it that interrupts close().
+    link._handle._closing = True
+    link.close()
+    link._handle._closing = False
