@@ -5,6 +5,7 @@
  * then fails, so that a 20 Hz timer makes every long load fail. Here, because between a pthread_sigmask() in Python
  * and the call Python may run handlers.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include "btf.h"
 #include "libbpf.h"
 #include "cdef/lbc.h"
+#include "core_match.h"
 #include "program.h"
 
 /* The faults of the thread itself are never blocked: a blocked one would kill the process without its handler. */
@@ -39,7 +41,10 @@ static void with_signals_blocked(int (*function)(struct bpf_object *), struct bp
 	sigset_t old;
 
 	block_signals(&old);
+	lbc_core_begin();
 	*result = function(obj);
+	if (*result < 0 && lbc_core_is_over())
+		*result = -E2BIG;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 

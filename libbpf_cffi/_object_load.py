@@ -125,6 +125,11 @@ class Loading(Contents):
                 "it is not said what it is to replace: before load, set_attach_target(program, function) names a "
                 "function of a program that is loaded"
             )
+        if error == errno.E2BIG and any("failed to relocate: " in said for _, said in messages):
+            return (
+                "its CO-RE relocations ask whether types match that contain each other so often that comparing them "
+                "would not end"
+            )
         if refused and refused[0] in self._programs:
             hint = hint or lacking_hint(error, lib.bpf_program__type(self._programs[refused[0]]))
             hint = hint or traced_hint(error, sections[refused[0]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 import threading
 
@@ -118,7 +119,9 @@ def test_relocations_are_copied_as_well():
     refused(calling(call() + EXIT, [function(TEXT, 0, 16)], 2500, many), COPIED)
 
 
-def with_records(part: int, records: bytes, size: int, programs: int, types: Btf | None = None) -> bytes:
+def with_records(
+    part: int, records: bytes, size: int, programs: int, types: Btf | None = None, text: bytes = EXIT * 2
+) -> bytes:
     """Build an object with records of .text: of functions (0), of lines (1), or relocations (2)."""
     types = types or Btf.new()
     name = types.add_str(".text")
@@ -126,7 +129,7 @@ def with_records(part: int, records: bytes, size: int, programs: int, types: Btf
     places = [value for each in range(3) for value in (0, len(content) if each == part else 0)]
     ext = struct.pack("<HBBI6I", 0xEB9F, 1, 0, 32, *places) + content
     return calling(
-        EXIT * 2, [function(TEXT, 0, 16)], programs, Section(".BTF", PROGBITS, types.raw),
+        text, [function(TEXT, 0, 16)], programs, Section(".BTF", PROGBITS, types.raw),
         Section(".BTF.ext", PROGBITS, ext),
     )  # fmt: skip
 
@@ -162,7 +165,7 @@ def roots(count: int, kind: int) -> bytes:
     return with_records(2, records, 16, 1, types)
 
 
-EXISTS, LOCAL = 8, 6
+EXISTS, LOCAL, MATCHES = 8, 6, 12
 
 
 def test_relocations_of_so_many_types_that_their_search_takes_minutes_are_refused():
@@ -172,6 +175,60 @@ def test_relocations_of_so_many_types_that_their_search_takes_minutes_are_refuse
 
 def test_types_that_are_not_searched_for_may_be_more():
     bpf.Object.open(roots(4097, LOCAL)).close()
+
+
+def compared(types: Btf, number: int, times: int, kind: int = MATCHES) -> bytes:
+    """Build an object that asks as often whether the kernel has a type."""
+    record = struct.pack("<IIII", 0, number, types.add_str("0"), kind)
+    return with_records(2, record * times, 16, 1, types, bytes.fromhex("b700000001000000") + EXIT)
+
+
+def named_alike(levels: int, members: int) -> Btf:
+    """Make structs that consist of structs, all members having the same name; the last one ends otherwise."""
+    types = Btf.new()
+    inner = types.add_int("int", 4).id
+    for level in range(levels):
+        size = 4 * members**level * members
+        struct_ = types.add_struct(f"level{level}", size)
+        for each in range(members):
+            types.add_field("m", inner, bit_offset=each * size // members * 8)
+        inner = struct_.id
+    return types
+
+
+def never_compared(data: bytes, **options: object) -> None:
+    with bpf.Object.open(data, **options) as obj, pytest.raises(bpf.LibbpfError) as caught:
+        obj.load()
+    assert caught.value.errno == errno.E2BIG
+    assert "comparing them would not end" in caught.value.hint
+
+
+def test_a_type_that_matches_is_found(root):
+    types = Btf.new()
+    pid = types.add_int("int", 4, bpf.lib.BTF_INT_SIGNED).id
+    number = types.add_struct("task_struct", 4).id
+    types.add_field("pid", pid, bit_offset=0)
+    with bpf.Object.open(compared(types, number, 3)) as obj:
+        obj.load()
+        assert obj.programs["main"].test_run(bytes(14)).retval == 1
+
+
+def test_a_match_that_is_asked_for_too_often_is_refused(root):
+    types = Btf.new()
+    pid = types.add_int("int", 4, bpf.lib.BTF_INT_SIGNED).id
+    number = types.add_struct("task_struct", 4).id
+    for _ in range(100):
+        types.add_field("pid", pid, bit_offset=0)
+    never_compared(compared(types, number, 60_000))
+
+
+def test_types_that_match_in_many_ways_are_not_compared_for_ever(root, tmp_path):
+    types = named_alike(4, 16)
+    (tmp_path / "kernel.btf").write_bytes(types.raw)
+    number = types.find("level3").id
+    with bpf.Object.open(compared(types, number, 1), btf_custom_path=tmp_path / "kernel.btf") as obj:
+        obj.load()
+    never_compared(compared(types, number, 2000), btf_custom_path=tmp_path / "kernel.btf")
 
 
 def test_an_address_of_a_function_that_the_kernels_types_change_is_refused():
