@@ -1,35 +1,20 @@
 /*
- * Files that probes go into: opened as another process sees their path, and checked before libbpf reads them.
+ * Files that probes go into: their copy (target_copy.c) is checked before libbpf reads it.
  *
  * A program that is traced may be anybody's, and so is its ELF file. libbpf 1.7 divides by the entry size of a symbol
  * table (elf.c, elf_sym_iter_new()), follows the chain of versions wherever it leads, for ever if that is a circle
  * (elf_get_vername()), and reads the arguments of a USDT probe up to a NUL that need not be there (usdt.c,
  * parse_usdt_note()). It also does for each symbol what it does for each version, and compares patterns with names of any
- * length. Whoever owns the file may change it at any moment, so what libbpf reads of it is copied first, and the copy is
- * checked, and read by libbpf (target_elf.c).
+ * length.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "bpf.h"
-#include "btf.h"
-#include "libbpf.h"
-#include "cdef/lbc.h"
-#include "elf_file.h"
-
-#ifndef SYS_openat2
-/* The number is the same everywhere; older headers of a C library have no name for it. */
-#define SYS_openat2 437
-#endif
+#include "target.h"
 
 #define MAX_TABLE (64u << 20)
 /* libbpf makes some 300 bytes of each note of the probe that it looks for. */
@@ -40,29 +25,11 @@
 #define MAX_WORK ((uint64_t)1 << 28)
 /* How many times over the bytes of symbols and their strings may be names. */
 #define MAX_COPIES 16
-/* Of all that libbpf reads of a file: a browser with all its symbols has half of it. */
-#define MAX_COPIED ((uint64_t)1 << 30)
 
 #define NOTES ".note.stapsdt"
 #define NOTE_NAME "stapsdt"
 #define NOTE_TYPE 3
 #define ADDRESSES (3 * sizeof(long))
-
-/* Open a file below a folder that is taken for the root, as its process does; -1: our own root. */
-int lbc_target_open(int root_fd, const char *path)
-{
-	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
-	int fd;
-
-	if (root_fd < 0) {
-		fd = open(path, (int)how.flags);
-		return fd < 0 ? -errno : fd;
-	}
-	/* The links of that root are followed inside it, which openat() would not do. */
-	how.resolve = RESOLVE_IN_ROOT;
-	fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-	return fd < 0 ? -errno : fd;
-}
 
 static int load(struct elf_file *file, const struct elf_section *table, unsigned char **content)
 {
@@ -178,7 +145,7 @@ static int check_notes(struct elf_file *file, const struct elf_section *table)
 	return error;
 }
 
-static int has_usdt_name(const struct elf_file *file, const struct elf_section *section)
+int lbc_target_has_usdt(const struct elf_file *file, const struct elf_section *section)
 {
 	char name[sizeof(NOTES)];
 
@@ -186,6 +153,11 @@ static int has_usdt_name(const struct elf_file *file, const struct elf_section *
 		return 0;
 	return !lbc_elf_read(file, name, sizeof(name), file->names.offset + section->name) &&
 	       !memcmp(name, NOTES, sizeof(name));
+}
+
+static size_t symbol_size(const struct elf_file *file)
+{
+	return file->is64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
 }
 
 /* A pattern is compared with each name to its end. */
@@ -210,6 +182,55 @@ static int check_names(struct elf_file *file, uint64_t index, const struct elf_s
 	return 0;
 }
 
+static int check_symbols(struct elf_file *file, uint64_t index, const struct elf_section *table)
+{
+	int error = lbc_elf_check_table(file, index, symbol_size(file));
+
+	if (!error)
+		error = lbc_elf_check_strings(file, index, table->link);
+	return error ? error : check_names(file, index, table);
+}
+
+static int check_section(struct elf_file *file, uint64_t index, uint64_t symbols)
+{
+	struct elf_section section = lbc_elf_section(file, index);
+
+	switch (section.type) {
+	case SHT_SYMTAB:
+	case SHT_DYNSYM:
+		return check_symbols(file, index, &section);
+	case SHT_GNU_versym:
+		return lbc_elf_check_table(file, index, sizeof(Elf64_Half));
+	case SHT_GNU_verdef:
+		return check_versions(file, index, &section, symbols);
+	case SHT_NOTE:
+		return lbc_target_has_usdt(file, &section) ? check_notes(file, &section) : 0;
+	default:
+		return 0;
+	}
+}
+
+/* The file of both classes that follows is the copy: all of it is in memory, and no one else's. */
+static int check_file(struct elf_file *file)
+{
+	uint64_t i, symbols = 0;
+	int error = lbc_elf_open(file);
+
+	if (error)
+		return error;
+	if (file->swapped)
+		return lbc_elf_bad(file, "it is for a machine of the other byte order");
+	for (i = 1; i < file->count; i++) {
+		struct elf_section section = lbc_elf_section(file, i);
+
+		if (section.type == SHT_DYNSYM)
+			symbols += section.size / symbol_size(file);
+	}
+	for (i = 1; i < file->count && !error; i++)
+		error = check_section(file, i, symbols);
+	return error;
+}
+
 /*
  * libbpf takes a function that the file only imports for one at its very beginning, and a probe of many places breaks the
  * header of the file in memory there, in silence. So in the copy such symbols are of no type.
@@ -230,62 +251,27 @@ static void forget_imported(struct elf_file *file, const struct elf_section *tab
 	}
 }
 
-static int check_symbols(struct elf_file *file, uint64_t index, const struct elf_section *table)
+static int forget_all_imported(struct elf_file *file)
 {
-	int error = lbc_elf_check_table(file, index, file->is64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym));
-
-	if (!error)
-		error = lbc_elf_check_strings(file, index, table->link);
-	if (!error)
-		error = check_names(file, index, table);
-	if (!error)
-		forget_imported(file, table);
-	return error;
-}
-
-static int check_section(struct elf_file *file, uint64_t index, uint64_t symbols)
-{
-	struct elf_section section = lbc_elf_section(file, index);
-
-	switch (section.type) {
-	case SHT_SYMTAB:
-	case SHT_DYNSYM:
-		return check_symbols(file, index, &section);
-	case SHT_GNU_versym:
-		return lbc_elf_check_table(file, index, sizeof(Elf64_Half));
-	case SHT_GNU_verdef:
-		return check_versions(file, index, &section, symbols);
-	case SHT_NOTE:
-		return has_usdt_name(file, &section) ? check_notes(file, &section) : 0;
-	default:
-		return 0;
-	}
-}
-
-/* The file of both classes that follows is the copy: all of it is in memory, and no one else's. */
-static int check_file(struct elf_file *file)
-{
-	uint64_t i, symbols = 0;
+	uint64_t i;
 	int error = lbc_elf_open(file);
 
-	if (error)
-		return error;
-	if (file->swapped)
-		return lbc_elf_bad(file, "it is for a machine of the other byte order");
-	for (i = 1; i < file->count; i++) {
+	for (i = 1; !error && i < file->count; i++) {
 		struct elf_section section = lbc_elf_section(file, i);
 
-		if (section.type == SHT_DYNSYM)
-			symbols += section.size / (file->is64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym));
+		if (section.type != SHT_SYMTAB && section.type != SHT_DYNSYM)
+			continue;
+		error = lbc_elf_check_table(file, i, symbol_size(file));
+		if (!error)
+			forget_imported(file, &section);
 	}
-	for (i = 1; i < file->count && !error; i++)
-		error = check_section(file, i, symbols);
 	return error;
 }
 
-static int check_copy(int fd, struct elf_file *original)
+int lbc_target_check(int fd, const struct elf_file *original)
 {
 	struct elf_file file = { .fd = -1, .size = original->size, .why = original->why, .why_size = original->why_size };
+	struct elf_file changed;
 	void *memory;
 	int error;
 
@@ -293,109 +279,14 @@ static int check_copy(int fd, struct elf_file *original)
 	if (memory == MAP_FAILED)
 		return -errno;
 	file.memory = memory;
-	error = check_file(&file);
+	changed = file;
+	/* First what is changed: a table of symbols may lie where anything else does, and all is checked as libbpf sees it. */
+	error = forget_all_imported(&file);
 	lbc_elf_close(&file);
+	if (!error) {
+		error = check_file(&changed);
+		lbc_elf_close(&changed);
+	}
 	munmap(memory, file.size);
 	return error;
-}
-
-/* Copy a part of the file to where it is in the other; what is zero need not be written. */
-static int copy_part(const struct elf_file *file, int to, uint64_t offset, uint64_t size)
-{
-	static const unsigned char zeros[1 << 13];
-	unsigned char part[sizeof(zeros)];
-
-	while (size) {
-		uint64_t now = size < sizeof(part) ? size : sizeof(part);
-		int error = lbc_elf_read(file, part, now, offset);
-
-		if (error)
-			return error;
-		if (memcmp(part, zeros, now)) {
-			ssize_t written = pwrite(to, part, now, (off_t)offset);
-
-			if (written != (ssize_t)now)
-				return written < 0 ? -errno : -ENOMEM;
-		}
-		offset += now;
-		size -= now;
-	}
-	return 0;
-}
-
-static int is_read(const struct elf_file *file, const struct elf_section *section)
-{
-	switch (section->type) {
-	case SHT_SYMTAB:
-	case SHT_DYNSYM:
-	case SHT_STRTAB:
-	case SHT_GNU_versym:
-	case SHT_GNU_verdef:
-		return 1;
-	case SHT_NOTE:
-		return has_usdt_name(file, section);
-	default:
-		return 0;
-	}
-}
-
-/* Copy the header, the tables of segments and sections, and the sections that libbpf reads. */
-static int copy_file(struct elf_file *file, int to)
-{
-	uint64_t header = file->is64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr), total = 0, i;
-	uint64_t segments = (uint64_t)file->segment_count * file->segment_size;
-	int error;
-
-	if (file->segment_count && (file->segment_size != (file->is64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)) ||
-				    !lbc_elf_inside(file, file->segments, segments)))
-		return lbc_elf_bad(file, "the header: e_phoff is %llu, e_phnum is %u, e_phentsize is %u, and the file "
-				   "has %llu bytes", (unsigned long long)file->segments, file->segment_count,
-				   file->segment_size, (unsigned long long)file->size);
-	if (ftruncate(to, (off_t)file->size))
-		return -errno;
-	error = copy_part(file, to, 0, file->is64 ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr));
-	if (!error)
-		error = copy_part(file, to, file->segments, segments);
-	if (!error)
-		error = copy_part(file, to, file->table, file->count * header);
-	for (i = 1; i < file->count && !error; i++) {
-		struct elf_section section = lbc_elf_section(file, i);
-
-		if (!is_read(file, &section))
-			continue;
-		total += section.size;
-		if (total > file->size || total > MAX_COPIED)
-			return lbc_elf_bad_section(file, i, "sh_offset is %llu, sh_size is %llu: sections overlap, or have "
-						   "more than %llu bytes", (unsigned long long)section.offset,
-						   (unsigned long long)section.size, (unsigned long long)MAX_COPIED);
-		error = copy_part(file, to, section.offset, section.size);
-	}
-	return error;
-}
-
-/*
- * Copy what libbpf reads of an ELF file, and check that it can: the descriptor of the copy, which is the caller's to
- * close, or a negative errno, with what is wrong.
- */
-int lbc_target_copy(int fd, char *why, size_t why_size)
-{
-	struct elf_file file = { .fd = fd, .why = why, .why_size = why_size };
-	struct stat status;
-	int error, copy;
-
-	if (fstat(fd, &status))
-		return -errno;
-	file.size = (uint64_t)status.st_size;
-	copy = memfd_create("libbpf_cffi target", MFD_CLOEXEC);
-	if (copy < 0)
-		return -errno;
-	error = lbc_elf_open(&file);
-	if (!error)
-		error = copy_file(&file, copy);
-	lbc_elf_close(&file);
-	if (!error)
-		error = check_copy(copy, &file);
-	if (error)
-		close(copy);
-	return error ? error : copy;
 }

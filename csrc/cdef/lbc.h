@@ -445,7 +445,7 @@ void lbc_map_forget_btf(struct bpf_map *map);
 /* Whether the template of a map of maps can be set; libbpf crashes at that before this (link_perf.c). */
 int lbc_map_adopt_inner(struct bpf_map *map);
 
-/* Files that probes go into (target.c): opened below another root; what is read copied and checked, or why not. */
+/* Files that probes go into (target_copy.c): opened below another root; what is read copied and checked, or why not. */
 int lbc_target_open(int root_fd, const char *path);
 int lbc_target_copy(int fd, char *why, size_t why_size);
 

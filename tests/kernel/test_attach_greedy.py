@@ -10,10 +10,12 @@ import struct
 
 import pytest
 from made_elf import (
+    CODE,
     DYNSYM,
     NOTE,
     NOTES,
     STRTAB,
+    SYMTAB,
     VERDEF,
     VERSYM,
     library,
@@ -111,6 +113,49 @@ def test_thousands_of_sections_that_are_one_are_refused(answer, kind):
         assert answer(data, lambda program, path: program.attach_usdt(path, "p", "x"), "by_usdt") == FORMAT
     else:
         assert answer(data, lambda program, path: program.attach_uprobe(path, "bar"), "by_uprobe") == FORMAT
+
+
+def over(data: bytes, what: bytes, at: int) -> bytes:
+    """Move the table of symbols `.symtab`, of one imported symbol, over another section, so far from its beginning."""
+    shoff, count = struct.unpack_from("<Q", data, 40)[0], struct.unpack_from("<H", data, 60)[0]
+    changed = bytearray(data)
+    for header in range(shoff, shoff + 64 * count, 64):
+        if struct.unpack_from("<I", data, header + 4)[0] == SYMTAB:
+            struct.pack_into("<Q", changed, header + 24, data.index(what) + at)
+    return bytes(changed)
+
+
+IMPORTED = (".symtab", SYMTAB, bytes(24), 2, 24)
+"""In it the copy is changed: 4 bits of the byte at 4."""
+
+
+def test_versions_that_are_a_circle_only_in_the_copy_are_refused(answer):
+    version = struct.Struct("<HHHHIII")
+    chain = bytearray(0x80)
+    version.pack_into(chain, 0, 1, 0, 7, 1, 0, 20, 0x2C)
+    version.pack_into(chain, 0x20, 1, 0, 8, 0, 0, 0, 0)
+    # This one ends the chain, and with what is before it it leads back.
+    version.pack_into(chain, 0x2C, 1, 0, 0xFFE0, 0xFFFF, 0, 20, 0)
+    data = with_functions(
+        b"\0func\0LBC_1\0",
+        symbol(1),
+        (".gnu.version", VERSYM, struct.pack("<2H", 0, 5), 3, 2),
+        (".gnu.version_d", VERDEF, bytes(chain), 2, 0),
+        (".fill", 1, bytes(64), 0, 0),
+        IMPORTED,
+    )
+    data = over(data, bytes(chain), 12)
+    assert answer(data, lambda program, path: program.attach_uprobe(path, "func@LBC_1"), "by_uprobe") == FORMAT
+
+
+def test_arguments_of_a_probe_that_end_in_the_file_and_not_in_the_copy_are_refused(answer):
+    first = struct.pack("<III", 8, 0x2C, 3) + b"stapsdt\0" + struct.pack("<3Q", CODE, 0, 0) + b"p\0n0\0\0\0\0"
+    # Of another type, or else what the end of the first one, if that is shorter, begins; whose arguments do not end.
+    second = struct.pack("<III", 8, 40, 5) + bytes(12) + b"p\0args\0" + b"x" * 29
+    content = first + struct.pack("<III", 0, len(second), 3) + second
+    data = with_functions(b"\0func\0", symbol(1), (NOTES, NOTE, content, 0, 0), IMPORTED)
+    data = over(data, content, 0)
+    assert answer(data, lambda program, path: program.attach_usdt(path, "p", "args"), "by_usdt") == FORMAT
 
 
 # Their lists

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-STRTAB, NOTE, DYNSYM, VERDEF, VERSYM = 3, 7, 11, 0x6FFFFFFD, 0x6FFFFFFF
+SYMTAB, STRTAB, NOTE, DYNSYM, VERDEF, VERSYM = 2, 3, 7, 11, 0x6FFFFFFD, 0x6FFFFFFF
 NOTES = ".note.stapsdt"
 CODE = 0x1000
 """Where the code of 64 bytes is, which is section 1."""
