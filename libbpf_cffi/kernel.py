@@ -281,9 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Error as error:
         sys.stderr.write(f"libbpf_cffi.kernel: {error}\n")
         return 1
-    for each in found:
-        if "type" in each and not isinstance(each["type"], str):
-            each["type"] = each["type"].name.lower()
+    found = [table.names(each) for each in found]
     if options.json:
         import json
 

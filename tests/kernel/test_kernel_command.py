@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+import libbpf_cffi as bpf
 from libbpf_cffi import kernel, net
 
 
@@ -128,6 +129,7 @@ def test_a_link_shows_the_path_of_its_control_group(run, rows, only, cgroup):
     with only("attach_cgroup", "sock_create").programs["sock_create"].attach_cgroup(cgroup) as link:
         (row,) = rows("link", "--id", str(link.info.id))
         assert (row["details"]["cgroup_id"], row["details"]["cgroup"]) == (os.stat(cgroup).st_ino, cgroup)
+        assert row["details"]["attach_type"] == "cgroup_inet_sock_create"
         said = run("link", "--id", str(link.info.id))
     assert f"  cgroup {cgroup}  " in said
     assert "cgroup_id" not in said
@@ -137,6 +139,34 @@ def test_a_control_group_outside_of_the_tree_is_shown_by_its_number(run, only, c
     monkeypatch.setattr("libbpf_cffi._kernel_table.find_cgroup2", lambda: str(tmp_path))
     with only("attach_cgroup", "sock_create").programs["sock_create"].attach_cgroup(cgroup) as link:
         assert f"  cgroup_id {os.stat(cgroup).st_ino}  " in run("link", "--id", str(link.info.id))
+
+
+@pytest.fixture
+def sampling(only):
+    """Give a link that attaches a program to a perf event."""
+    program = only("attach_kernel", "by_plain_perf_event").programs["by_plain_perf_event"]
+    with bpf.PerfEvent.software("page_faults", pid=0) as event, program.attach_perf_event(event) as link:
+        yield link
+
+
+@pytest.mark.needs("perf_link", "perf_link_info")
+def test_enumerators_are_names_in_json_too(rows, sampling, create, only):
+    (row,) = rows("link", "--id", str(sampling.info.id))
+    assert (row["type"], row["details"]["perf_event_type"], row["details"]["type"]) == ("perf_event", "event", 1)
+    table = create("prog_array", None, None, 1)
+    table[0] = only("attach_kernel", "by_plain_perf_event").programs["by_plain_perf_event"]
+    (row,) = rows("map", "--id", str(table.id))
+    assert (row["type"], row["owner_prog_type"]) == ("prog_array", "perf_event")
+
+
+@pytest.mark.needs("cgroup_iter")
+def test_what_an_iterator_walks_over_is_shown_by_names(run, rows, one_program, cgroup):
+    _, program = one_program("attach_iter", "cgroups")
+    with program.attach_iter(cgroup=cgroup, order="descendants_pre") as link:
+        number = str(link.info.id)
+        (row,) = rows("link", "--id", number)
+        assert row["details"]["cgroup"] == {"cgroup_id": os.stat(cgroup).st_ino, "order": "descendants_pre"}
+        assert f"  cgroup_id {os.stat(cgroup).st_ino}  order descendants_pre" in run("link", "--id", number)
 
 
 @pytest.mark.every_kernel
