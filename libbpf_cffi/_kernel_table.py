@@ -187,14 +187,15 @@ def line(what: str, row: Row) -> str:
         head = str(row.pop("id")) if "id" in row else f"pid {row.pop('pid')} fd {row.pop('fd')}"
     details = dict(_flat(row.pop("details", {})))
     shown = []
-    for name, value in {**row, **details}.items():
+    # One after the other: an event that a link is attached to has a type, too.
+    for name, value in (*row.items(), *details.items()):
         if value in (0, "", None, (), False, "unspec") or _NAMED.get(name) in details:
             continue
         if name == "load_time":
             shown.append(f"loaded {_wall_clock(value)}")
             continue
         listed = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        shown.append(listed if name in _BARE else f"{name} {listed}")
+        shown.append(listed if name in _BARE and isinstance(value, str) else f"{name} {listed}")
     shown += [f"pinned at {pinned}"] * bool(pinned) + [f"held by {pids}"] * bool(pids)
     return f"{head}: " + "  ".join(shown)
 

@@ -150,6 +150,13 @@ def sampling(only):
 
 
 @pytest.mark.needs("perf_link", "perf_link_info")
+def test_a_link_to_a_perf_event_has_the_type_of_the_link_first(run, sampling):
+    said = run("link", "--id", str(sampling.info.id))
+    assert said.startswith(f"{sampling.info.id}: perf_event  prog_id {sampling.info.prog_id}  ")
+    assert "  perf_event_type event  config 2  type 1  " in said
+
+
+@pytest.mark.needs("perf_link", "perf_link_info")
 def test_enumerators_are_names_in_json_too(rows, sampling, create, only):
     (row,) = rows("link", "--id", str(sampling.info.id))
     assert (row["type"], row["details"]["perf_event_type"], row["details"]["type"]) == ("perf_event", "event", 1)
