@@ -186,7 +186,7 @@ class Job:
                 self._pins.pin_loaded(obj, self._pin_folder(path))
 
     def _list_variables(self) -> None:
-        from ._run_text import room
+        from ._command_text import room
         from ._run_values import list_variables
 
         assert self._output is not None
