@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-__all__ = ["add_names", "cgroup_rows", "line", "names", "net_rows", "wanted"]
+__all__ = ["add_names", "cgroup_rows", "line", "names", "net_rows", "none", "wanted"]
 
 GONE = (errno.ENOENT, errno.ENODEV)
 """What is said of an interface, or a control group, that has gone while all of them are listed."""
@@ -106,6 +106,27 @@ def wanted(row: Row, number: int | None, pattern: str | None) -> bool:
         return False
     name = row.get("name", row.get("prog_name", os.path.basename(row.get("path", ""))))
     return pattern is None or fnmatchcase(name, pattern)
+
+
+_NOUNS = {"map": "map", "link": "link", "btf": "BTF", "pins": "pin"}
+
+_WHERE = {
+    "perf": "by a perf event or a raw tracepoint",
+    "net": "to an interface or a network namespace",
+    "cgroup": "to a control group",
+}
+
+
+def none(what: str, targets: Sequence[str], number: int | None, pattern: str | None) -> str:
+    """Say that there is nothing like what was asked for."""
+    said = f"there is no {_NOUNS.get(what, 'program')}"
+    if number is not None:
+        said += f" with the id {number}"
+    if pattern is not None:
+        said += f" {'of a program ' if what == 'link' else ''}with a name like {pattern!r}"
+    if what in _WHERE:
+        said += f" attached {'to ' + ' or '.join(targets) if targets else _WHERE[what]}"
+    return said
 
 
 def names(value: Any) -> Any:

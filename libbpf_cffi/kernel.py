@@ -36,6 +36,7 @@ from .infos import link_info, map_info, program_info
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any, TypeVar
 
@@ -247,46 +248,74 @@ def _number(kind: Kind, id: int | None, pin: str | os.PathLike[str] | None) -> i
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """List at the prompt what the kernel holds; give the exit status."""
-    from argparse import ArgumentParser
-
+    """Show at the prompt what the kernel holds; give the exit status, which is 1 if nothing is as it was asked for."""
     from . import _kernel_table as table
 
-    listing: dict[str, Callable[[], Sequence[Any]]] = {
-        "prog": programs, "map": maps, "link": links, "btf": btfs, "pins": pins, "perf": perf_events,
-    }  # fmt: skip
-    parser = ArgumentParser(prog="python -m libbpf_cffi.kernel", description="List the BPF that the kernel holds.")
+    options = _options(arguments)
+    try:
+        found = [each for each in _rows(options) if table.wanted(each, options.id, options.name)]
+        said = _shown(options, found)
+    except Error as error:
+        return _complain(str(error))
+    if not found:
+        _complain(table.none(options.what, options.targets, options.id, options.name))
+    return write(said) or int(not found and not options.id is options.name is None)
+
+
+def _complain(why: str) -> int:
+    sys.stderr.write(f"libbpf_cffi.kernel: {why}\n")
+    return 1
+
+
+_LISTING: dict[str, Callable[[], Sequence[Any]]] = {
+    "prog": programs, "map": maps, "link": links, "btf": btfs, "pins": pins, "perf": perf_events,
+}  # fmt: skip
+
+
+def _options(arguments: Sequence[str] | None) -> Namespace:
+    from argparse import ArgumentParser
+
+    parser = ArgumentParser(prog="python -m libbpf_cffi.kernel", description="Show the BPF that the kernel holds.")
     add = parser.add_argument
-    add("what", nargs="?", choices=(*listing, "net", "cgroup"), default="prog", help="default: prog")
+    add("what", nargs="?", choices=(*_LISTING, "net", "cgroup"), default="prog", help="default: prog")
     add("targets", nargs="*", metavar="INTERFACE|PATH", help="of net and cgroup; default: all there are")
     add("--id", type=int, metavar="N", help="only what has this id; of net, cgroup and perf, of this program")
     add("--name", metavar="PATTERN", help="only what has such a name; of links, net and cgroup, the program's")
     add("--json", action="store_true", help="as JSON")
     options = parser.parse_intermixed_args(arguments)
     what = options.what
-    if options.targets and what in listing:
+    if options.targets and what not in ("net", "cgroup"):
         parser.error(f"{what} takes no {options.targets[0]!r}")
-    try:
-        if what == "net":
-            found = table.net_rows(options.targets, () if options.targets else links())
-        elif what == "cgroup":
-            found = table.cgroup_rows(options.targets)
-        else:
-            found = [each._asdict() for each in listing[what]()]
-        if what == "link":
-            found = [{**each, "prog_name": program_name(each["prog_id"])} for each in found]
-        found = [each for each in found if table.wanted(each, options.id, options.name)]
-        if what in ("prog", "map", "link", "btf"):
-            table.add_names(what, found)
-    except Error as error:
-        sys.stderr.write(f"libbpf_cffi.kernel: {error}\n")
-        return 1
-    found = [table.names(each) for each in found]
+    return options
+
+
+def _rows(options: Namespace) -> list[dict[str, Any]]:
+    from . import _kernel_table as table
+
+    what = options.what
+    if what == "net":
+        return table.net_rows(options.targets, () if options.targets else links())
+    if what == "cgroup":
+        return table.cgroup_rows(options.targets)
+    found = [each._asdict() for each in _LISTING[what]()]
+    if what == "link":
+        found = [{**each, "prog_name": program_name(each["prog_id"])} for each in found]
+    return found
+
+
+def _shown(options: Namespace, found: list[dict[str, Any]]) -> str:
+    """Give what is shown of the rows."""
+    from . import _kernel_table as table
+
+    what = options.what
+    if what in ("prog", "map", "link", "btf"):
+        table.add_names(what, found)
+    rows = [table.names(each) for each in found]
     if options.json:
         import json
 
-        return write(json.dumps(found, indent=2) + "\n")
-    return write("".join(printable(table.line(what, each)) + "\n" for each in found))
+        return json.dumps(rows, indent=2) + "\n"
+    return "".join(printable(table.line(what, each)) + "\n" for each in rows)
 
 
 if __name__ == "__main__":

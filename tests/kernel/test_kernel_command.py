@@ -23,6 +23,19 @@ def run(capsys):
 
 
 @pytest.fixture
+def nothing(capsys):
+    """Run the command, which is to find nothing; give its status, and what it said of that."""
+
+    def call(*arguments):
+        status, out, said = kernel.main([*arguments, "--json"]), *capsys.readouterr()
+        assert json.loads(out) == []
+        assert (kernel.main(arguments), *capsys.readouterr()) == (status, "", said)
+        return status, said.removeprefix("libbpf_cffi.kernel: ").removesuffix("\n")
+
+    return call
+
+
+@pytest.fixture
 def rows(run):
     """Run the command; give its JSON."""
     return lambda *arguments: json.loads(run(*arguments, "--json"))
@@ -49,8 +62,9 @@ def test_net_has_a_line_for_each_program(lab, run, xdp):
     )
 
 
-def test_net_lists_only_the_interfaces_that_are_named(lab, rows, xdp):
-    assert lab.run(lab.here, lambda: rows("net", "lo")) == []
+def test_net_lists_only_the_interfaces_that_are_named(lab, nothing, xdp):
+    said = "there is no program attached to lo"
+    assert lab.run(lab.here, lambda: nothing("net", "lo")) == (0, said)
 
 
 @pytest.mark.every_kernel
@@ -95,10 +109,11 @@ def test_cgroup_lists_the_tree(rows, run, only, cgroup):
         os.rmdir(below)
 
 
-def test_cgroup_lists_only_the_groups_that_are_named(rows, only, cgroup):
+def test_cgroup_lists_only_the_groups_that_are_named(rows, nothing, only, cgroup):
     with only("attach_cgroup", "sock_create").programs["sock_create"].attach_cgroup(cgroup):
         assert [each["cgroup"] for each in rows("cgroup", cgroup)] == [cgroup]
-        assert rows("cgroup", os.path.dirname(cgroup)) == []
+        above = os.path.dirname(cgroup)
+        assert nothing("cgroup", above) == (0, f"there is no program attached to {above}")
 
 
 def test_a_group_that_is_not_there_is_an_error(cgroup, capsys):
@@ -189,28 +204,52 @@ def test_programs_and_maps_show_where_they_are_pinned(loaded, run, rows, pins):
 
 
 @pytest.mark.every_kernel
-def test_what_is_listed_is_chosen_by_name(loaded, rows):
+def test_what_is_listed_is_chosen_by_name(loaded, rows, nothing):
     obj = loaded("basic")
     found = rows("prog", "--name", "on_r?w")
     assert obj.programs["on_raw"].id in {each["id"] for each in found}
     assert {each["name"] for each in found} == {"on_raw"}
-    assert rows("map", "--name", "on_raw") == []
+    assert nothing("map", "--name", "on_raw") == (1, "there is no map with a name like 'on_raw'")
 
 
-def test_links_and_what_is_attached_are_chosen_by_their_program(lab, rows, xdp):
+def test_links_and_what_is_attached_are_chosen_by_their_program(lab, rows, nothing, xdp):
     assert [each["id"] for each in rows("link", "--name", "xdp_c*") if each["id"] == xdp.info.id] == [xdp.info.id]
     by_id = lab.run(lab.here, lambda: rows("net", "--id", str(xdp.info.prog_id)))
     by_name = lab.run(lab.here, lambda: rows("net", "--name", "xdp_c*", "eth0"))
     assert [each["link_id"] for each in by_id + by_name] == [xdp.info.id] * 2
-    assert lab.run(lab.here, lambda: rows("net", "eth0", "--name", "other")) == []
+    said = "there is no program with a name like 'other' attached to eth0"
+    assert lab.run(lab.here, lambda: nothing("net", "eth0", "--name", "other")) == (1, said)
 
 
-def test_pins_are_chosen_by_the_name_of_their_file(loaded, rows, pins):
+def test_pins_are_chosen_by_the_name_of_their_file(loaded, rows, nothing, pins):
     each = loaded("basic").maps["raw_hits"]
     each.pin(pins / "chosen-by-name")
     assert [row["id"] for row in rows("pins", "--name", "chosen-*")] == [each.id]
-    assert rows("pins", "--name", "other-*") == []
+    assert nothing("pins", "--name", "other-*") == (1, "there is no pin with a name like 'other-*'")
     each.unpin(pins / "chosen-by-name")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("prog", "--id", "2147483647"), "there is no program with the id 2147483647"),
+        (("link", "--name", "nosuch"), "there is no link of a program with a name like 'nosuch'"),
+        (("btf", "--id", "2147483647", "--name", "x"), "there is no BTF with the id 2147483647 with a name like 'x'"),
+        (
+            ("perf", "--id", "2147483647"),
+            "there is no program with the id 2147483647 attached by a perf event or a raw tracepoint",
+        ),
+    ],
+)
+def test_what_is_not_there_is_said_and_is_status_1(root, nothing, options, said):
+    assert nothing(*options) == (1, said)
+
+
+def test_that_the_kernel_has_nothing_at_all_is_said_and_no_failure(root, nothing, monkeypatch):
+    for each in ("PROGRAMS", "MAPS"):
+        monkeypatch.setattr(kernel, each, type("Kind", (), {"ids": staticmethod(list)}))
+    assert nothing() == (0, "there is no program")
+    assert nothing("map") == (0, "there is no map")
 
 
 def test_only_net_and_cgroup_take_targets(root, capsys):
