@@ -108,7 +108,7 @@ def wanted(row: Row, number: int | None, pattern: str | None) -> bool:
     return pattern is None or fnmatchcase(name, pattern)
 
 
-_NOUNS = {"map": "map", "link": "link", "btf": "BTF", "pins": "pin"}
+_NOUNS = {"map": "map", "dump": "map", "link": "link", "btf": "BTF", "pins": "pin"}
 
 _WHERE = {
     "perf": "by a perf event or a raw tracepoint",
@@ -117,13 +117,15 @@ _WHERE = {
 }
 
 
-def none(what: str, targets: Sequence[str], number: int | None, pattern: str | None) -> str:
+def none(what: str, targets: Sequence[str], number: int | None, pattern: str | None, pin: str | None) -> str:
     """Say that there is nothing like what was asked for."""
     said = f"there is no {_NOUNS.get(what, 'program')}"
     if number is not None:
         said += f" with the id {number}"
     if pattern is not None:
         said += f" {'of a program ' if what == 'link' else ''}with a name like {pattern!r}"
+    if pin is not None:
+        said += f" pinned at {pin!r}"
     if what in _WHERE:
         said += f" attached {'to ' + ' or '.join(targets) if targets else _WHERE[what]}"
     return said

@@ -8,9 +8,9 @@
         print(each.id, each.type.name, each.name)
     kernel.find_maps(name="events"), kernel.holders()["map", 7], kernel.pins()
 
-and at the prompt ``python -m libbpf_cffi.kernel [prog|map|link|btf|pins|perf|net|cgroup]``. What is listed are records,
-which keep nothing alive: `Program.from_id`, `Map.from_id`, `Link.from_id` and `Btf.from_id` open one. What vanishes
-while it is listed is left out. All but `holders` needs CAP_SYS_ADMIN.
+and at the prompt ``python -m libbpf_cffi.kernel [prog|map|link|btf|pins|perf|net|cgroup|dump]``. What is listed are
+records, which keep nothing alive: `Program.from_id`, `Map.from_id`, `Link.from_id` and `Btf.from_id` open one. What
+vanishes while it is listed is left out. All but `holders` needs CAP_SYS_ADMIN.
 """
 
 from __future__ import annotations
@@ -254,12 +254,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
         found = [each for each in _rows(options) if table.wanted(each, options.id, options.name)]
-        said = _shown(options, found)
+        said, troubles = _shown(options, found)
     except Error as error:
         return _complain(str(error))
+    chosen = any(each is not None for each in (options.id, options.name, options.pin))
     if not found:
-        _complain(table.none(options.what, options.targets, options.id, options.name))
-    return write(said) or int(not found and not options.id is options.name is None)
+        troubles.append(table.none(options.what, options.targets, options.id, options.name, options.pin))
+    for each in troubles:
+        _complain(each)
+    return write(said) or int(bool(troubles) and chosen)
 
 
 def _complain(why: str) -> int:
@@ -277,15 +280,24 @@ def _options(arguments: Sequence[str] | None) -> Namespace:
 
     parser = ArgumentParser(prog="python -m libbpf_cffi.kernel", description="Show the BPF that the kernel holds.")
     add = parser.add_argument
-    add("what", nargs="?", choices=(*_LISTING, "net", "cgroup"), default="prog", help="default: prog")
+    add("what", nargs="?", choices=(*_LISTING, "net", "cgroup", "dump"), default="prog", help="default: prog")
     add("targets", nargs="*", metavar="INTERFACE|PATH", help="of net and cgroup; default: all there are")
     add("--id", type=int, metavar="N", help="only what has this id; of net, cgroup and perf, of this program")
     add("--name", metavar="PATTERN", help="only what has such a name; of links, net and cgroup, the program's")
+    add("--pin", metavar="PATH", help="of dump: the map that is pinned there")
+    add("--top", type=int, metavar="N", help="of dump: only the N entries with the largest values, the largest first")
     add("--json", action="store_true", help="as JSON")
     options = parser.parse_intermixed_args(arguments)
     what = options.what
     if options.targets and what not in ("net", "cgroup"):
         parser.error(f"{what} takes no {options.targets[0]!r}")
+    if what == "dump" and options.id is options.name is options.pin:
+        parser.error("dump takes the map's --id, --name or --pin")
+    for option in ("pin", "top"):
+        if getattr(options, option) is not None and what != "dump":
+            parser.error(f"{what} takes no --{option}")
+    if options.top is not None and options.top < 1:
+        parser.error("--top is at least 1")
     return options
 
 
@@ -297,25 +309,30 @@ def _rows(options: Namespace) -> list[dict[str, Any]]:
         return table.net_rows(options.targets, () if options.targets else links())
     if what == "cgroup":
         return table.cgroup_rows(options.targets)
-    found = [each._asdict() for each in _LISTING[what]()]
+    listed = find_maps(pin=options.pin) if what == "dump" else _LISTING[what]()
+    found = [each._asdict() for each in listed]
     if what == "link":
         found = [{**each, "prog_name": program_name(each["prog_id"])} for each in found]
     return found
 
 
-def _shown(options: Namespace, found: list[dict[str, Any]]) -> str:
-    """Give what is shown of the rows."""
+def _shown(options: Namespace, found: list[dict[str, Any]]) -> tuple[str, list[str]]:
+    """Give what is shown of the rows, and what is to say of those that cannot be."""
     from . import _kernel_table as table
 
     what = options.what
+    if what == "dump":
+        from ._kernel_dump import dump
+
+        return dump(found, options.top, as_json=options.json)
     if what in ("prog", "map", "link", "btf"):
         table.add_names(what, found)
     rows = [table.names(each) for each in found]
     if options.json:
         import json
 
-        return json.dumps(rows, indent=2) + "\n"
-    return "".join(printable(table.line(what, each)) + "\n" for each in rows)
+        return json.dumps(rows, indent=2) + "\n", []
+    return "".join(printable(table.line(what, each)) + "\n" for each in rows), []
 
 
 if __name__ == "__main__":

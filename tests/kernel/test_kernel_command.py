@@ -278,3 +278,118 @@ def test_without_privileges_the_command_says_what_is_lacking(root, in_fork):
     said = in_fork(child)
     assert said.startswith("(1, ")
     assert "cannot ask for the programs of 'lo'" in said
+
+
+# What is in maps
+
+
+@pytest.fixture
+def dump(run):
+    """Give the lines that are shown of a map."""
+    return lambda each, *options: run("dump", "--id", str(each.id), *options).splitlines()
+
+
+@pytest.fixture
+def flows(loaded):
+    """Give a map with an entry whose key and value are structs."""
+    each = loaded("typed_maps").maps["flows"]
+    each[{"saddr": 1, "port": 80, "comm": "curl"}] = {"packets": 7, "delta": -1}
+    return each
+
+
+@pytest.mark.every_kernel
+def test_the_entries_of_a_map_are_shown_by_its_own_types(flows, dump):
+    assert dump(flows) == [
+        f"flows (id {flows.id}): 1 entry",
+        "SADDR  PORT  COMM  PACKETS  DELTA",
+        "    1    80  curl        7     -1",
+    ]
+
+
+@pytest.mark.every_kernel
+def test_the_entries_of_a_map_are_json_by_its_own_types(flows, rows):
+    key, value = {"saddr": 1, "port": 80, "comm": "curl"}, {"packets": 7, "delta": -1}
+    (row,) = rows("dump", "--name", "flow?", "--id", str(flows.id))
+    assert row == {"map": "flows", "id": flows.id, "key": key, "value": value}
+
+
+@pytest.mark.every_kernel
+def test_the_map_that_is_pinned_somewhere_is_shown(flows, run, pins):
+    flows.pin(pins / "flows")
+    assert run("dump", "--pin", str(pins / "flows")).startswith(f"flows (id {flows.id}): 1 entry\n")
+    flows.unpin(pins / "flows")
+
+
+def test_what_is_pinned_and_no_map_is_said(loaded, nothing, pins):
+    program = loaded("basic").programs["on_raw"]
+    program.pin(pins / "program")
+    path = str(pins / "program")
+    assert nothing("dump", "--pin", path) == (1, f"there is no map pinned at {path!r}")
+    program.unpin(pins / "program")
+
+
+def test_a_map_that_is_not_there_is_said(root, nothing):
+    assert nothing("dump", "--id", "2147483647") == (1, "there is no map with the id 2147483647")
+
+
+@pytest.mark.every_kernel
+def test_numbers_of_cpus_are_added_up(loaded, dump, rows):
+    each = loaded("typed_maps").maps["percpu"]
+    values = list(range(bpf.num_possible_cpus()))
+    each[4] = values
+    assert dump(each)[0] == f"percpu (id {each.id}): 1 entry; sums of {len(values)} CPUs"
+    assert dump(each)[2].split()[:2] == ["4", str(sum(values))]
+    (row,) = rows("dump", "--id", str(each.id))
+    assert (row["key"], row["value"], row["sum"]) == (4, values, sum(values))
+
+
+@pytest.mark.every_kernel
+def test_only_the_largest_entries_are_shown(loaded, dump, rows):
+    each = loaded("typed_maps").maps["numbers"]
+    each.update({1: 5, 2: 9, 3: 7})
+    shown = dump(each, "--top", "2")
+    assert shown[0] == f"numbers (id {each.id}): 3 entries; the 2 largest"
+    assert [line.split() for line in shown[2:]] == [["2", "9"], ["3", "7"]]
+    assert [row["key"] for row in rows("dump", "--id", str(each.id), "--top", "2")] == [2, 3]
+
+
+@pytest.mark.every_kernel
+def test_a_map_without_types_is_shown_in_hexadecimal(create, dump, rows):
+    each = create("hash", 4, 2, 4, name="untyped")
+    each[bytes(3) + b"\x01"] = b"\xff\x02"
+    assert dump(each)[1:] == ["KEY          VALUE", "00 00 00 01  ff 02"]
+    assert [(row["key"], row["value"]) for row in rows("dump", "--id", str(each.id))] == [("00000001", "ff02")]
+
+
+@pytest.mark.every_kernel
+def test_a_data_section_is_shown_as_its_variables(only, dump, rows):
+    each = only("attach_kernel", "by_plain_perf_event").maps[".bss"]
+    assert ["hits", "0"] in [line.split() for line in dump(each)]
+    (row,) = rows("dump", "--id", str(each.id))
+    assert row["value"]["hits"] == 0
+
+
+def test_a_map_that_cannot_be_read_is_said_and_others_are_shown(create, capsys):
+    ring = create("ringbuf", None, None, 4096, name="lbc_ring")
+    first, second = (create("hash", 4, 4, 4, name=f"lbc_{name}") for name in ("one", "two"))
+    assert kernel.main(["dump", "--name", "lbc_*"]) == 1
+    out, said = capsys.readouterr()
+    assert out == f"lbc_one (id {first.id}): empty\n\nlbc_two (id {second.id}): empty\n"
+    why = "a map of type ringbuf has no entries that could be shown"
+    assert said == f"libbpf_cffi.kernel: lbc_ring (id {ring.id}): {why}\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("dump",), "dump takes the map's --id, --name or --pin"),
+        (("dump", "--id", "1", "--top", "0"), "--top is at least 1"),
+        (("dump", "counts"), "dump takes no 'counts'"),
+        (("map", "--pin", "/sys/fs/bpf/x"), "map takes no --pin"),
+        (("prog", "--top", "3"), "prog takes no --top"),
+    ],
+)
+def test_what_is_no_use_is_refused(root, capsys, options, said):
+    with pytest.raises(SystemExit, match="2"):
+        kernel.main(options)
+    assert said in capsys.readouterr().err

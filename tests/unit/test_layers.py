@@ -72,7 +72,7 @@ ROWS = (
     {"_object_load"},
     {"objects"},
     {"net"},
-    {"_kernel_table"},
+    {"_kernel_dump", "_kernel_table"},
     {"compile", "kernel", "linker"},
     {"__init__"},
     {"_run_family", "_run_given", "_run_io"},
