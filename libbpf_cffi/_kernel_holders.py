@@ -48,7 +48,7 @@ class Pin(NamedTuple):
 
 
 class PerfEvent(NamedTuple):
-    """A program that is attached by a descriptor of a perf event, or of a raw tracepoint, of a process.
+    """A program that a process has attached, by a descriptor, to a tracepoint, raw tracepoint, kprobe or uprobe.
 
     `type` is ``tracepoint``, ``raw_tracepoint``, ``kprobe``, ``kretprobe``, ``uprobe`` or ``uretprobe``; `name` that of
     the tracepoint, function or file; `offset` in bytes; `address` that of a kprobe without a name.
@@ -177,8 +177,10 @@ _FD_TYPES = {
 
 
 def perf_events() -> list[PerfEvent]:
-    """List the programs that processes have attached to perf events and raw tracepoints, links or not.
+    """List the programs that processes have attached to tracepoints, raw tracepoints, kprobes and uprobes.
 
+    With links or without. Those of ``SEC("perf_event")`` the kernel does not tell (bpf_get_perf_event_info() of
+    kernel/trace/bpf_trace.c): what attaches them is among `links`, since Linux 5.15.
     *Wraps* ``bpf_task_fd_query()``. Of the processes that this one may look at. Linux 4.18.
     """
     found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from enum import Enum
 
 from . import net
 from ._check import failure
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-__all__ = ["add_names", "cgroup_rows", "line", "net_rows", "wanted"]
+__all__ = ["add_names", "cgroup_rows", "line", "names", "net_rows", "none", "wanted"]
 
 GONE = (errno.ENOENT, errno.ENODEV)
 """What is said of an interface, or a control group, that has gone while all of them are listed."""
@@ -107,6 +108,38 @@ def wanted(row: Row, number: int | None, pattern: str | None) -> bool:
     return pattern is None or fnmatchcase(name, pattern)
 
 
+_NOUNS = {"map": "map", "dump": "map", "link": "link", "btf": "BTF", "pins": "pin"}
+
+_WHERE = {
+    "perf": "by a perf event or a raw tracepoint",
+    "net": "to an interface or a network namespace",
+    "cgroup": "to a control group",
+}
+
+
+def none(what: str, targets: Sequence[str], number: int | None, pattern: str | None, pin: str | None) -> str:
+    """Say that there is nothing like what was asked for."""
+    said = f"there is no {_NOUNS.get(what, 'program')}"
+    if number is not None:
+        said += f" with the id {number}"
+    if pattern is not None:
+        said += f" {'of a program ' if what == 'link' else ''}with a name like {pattern!r}"
+    if pin is not None:
+        said += f" pinned at {pin!r}"
+    if what in _WHERE:
+        said += f" attached {'to ' + ' or '.join(targets) if targets else _WHERE[what]}"
+    return said
+
+
+def names(value: Any) -> Any:
+    """Give a row, or a part of it, with the names of enumerators in place of their numbers."""
+    if isinstance(value, Enum):
+        return value.name.lower()
+    if isinstance(value, dict):
+        return {name: names(each) for name, each in value.items()}
+    return value
+
+
 def add_names(what: str, rows: list[Row]) -> None:
     """Add who holds each thing and where it is pinned, and the names of what links are attached to."""
     who = holders()
@@ -175,18 +208,28 @@ def line(what: str, row: Row) -> str:
         head = row.pop("cgroup")
     else:
         head = str(row.pop("id")) if "id" in row else f"pid {row.pop('pid')} fd {row.pop('fd')}"
-    details = row.pop("details", {})
+    details = dict(_flat(row.pop("details", {})))
     shown = []
-    for name, value in {**row, **details}.items():
-        if value in (0, "", None, (), False) or _NAMED.get(name) in details:
+    # One after the other: an event that a link is attached to has a type, too.
+    for name, value in (*row.items(), *details.items()):
+        if value in (0, "", None, (), False, "unspec") or _NAMED.get(name) in details:
             continue
         if name == "load_time":
             shown.append(f"loaded {_wall_clock(value)}")
             continue
-        listed = ",".join(map(str, value)) if isinstance(value, tuple) else getattr(value, "name", value)
-        shown.append(str(listed) if name in _BARE else f"{name} {listed}")
+        listed = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        shown.append(listed if name in _BARE and isinstance(value, str) else f"{name} {listed}")
     shown += [f"pinned at {pinned}"] * bool(pinned) + [f"held by {pids}"] * bool(pids)
     return f"{head}: " + "  ".join(shown)
+
+
+def _flat(details: Row) -> Iterator[tuple[str, Any]]:
+    """Give what the details of a link say, without what of iterators holds it together."""
+    for name, value in details.items():
+        if isinstance(value, dict):
+            yield from value.items()
+        else:
+            yield name, value
 
 
 def _wall_clock(since_boot: int) -> str:

@@ -13,8 +13,8 @@ STANDARD = (
 )  # fmt: skip
 """What the modules here import of the standard library when they first need it."""
 
-COMMANDS = ("run", "_run_")
-"""What only ``bpf-run`` has."""
+COMMANDS = ("run", "_run_", "_command_entries", "_command_text", "_kernel_dump")
+"""What only the commands have."""
 
 
 def preload() -> None:

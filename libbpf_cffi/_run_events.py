@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import libbpf_cffi as bpf
 
+from ._command_text import room
 from ._run_fields import Field, Fields, keeper, missing
 from ._run_io import wants_colour
 from ._run_options import UsageError
 from ._run_rows import Csv, Json, names_of
 from ._run_table import Table
-from ._run_text import room
 from .variables import c_name
 
 TYPE_CHECKING = False

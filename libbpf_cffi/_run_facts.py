@@ -104,8 +104,13 @@ def _map_id(fd: int) -> str:
     return str(info.id)
 
 
-def attached(report: Reporter, obj: bpf.Object, links: Mapping[str, bpf.Link | bpf.SocketProgram]) -> None:
-    """Tell what the programs (and struct_ops maps) of an object are attached to."""
+def attached(
+    report: Reporter,
+    obj: bpf.Object,
+    links: Mapping[str, bpf.Link | bpf.SocketProgram],
+    places: Mapping[str, str],
+) -> None:
+    """Tell what the programs (and struct_ops maps) of an object are attached to; `places` are what options named."""
     if report.quiet:
         return
     rows = []
@@ -113,7 +118,7 @@ def attached(report: Reporter, obj: bpf.Object, links: Mapping[str, bpf.Link | b
         # A program with several links has them numbered: NAME, NAME.2, …
         program = obj.programs.get(name) or obj.programs.get(name.partition(".")[0])
         number, to = _target(link, program.section_name if program is not None else "struct_ops")
-        rows.append((name, number, to))
+        rows.append((name, number, f"{to} of {places[name]}" if name in places else to))
     report.table("attached", ("program", "link", "to"), rows)
 
 
@@ -141,6 +146,9 @@ def _target(link: bpf.Link | bpf.SocketProgram, section: str) -> tuple[str, str]
         to = f"raw tracepoint {details['tp_name']}"
     elif details.get("path"):
         to += f" ({details.get('count', 0)} places in {details['path']})"
+    elif info.type == bpf.LinkType.TCX:
+        # SEC("tc") says no direction.
+        to = details["attach_type"].name.lower().replace("_", " ")
     elif info.type == bpf.LinkType.KPROBE_MULTI:
         to += f" ({details.get('count', 0)} functions)"
     return str(info.id), to

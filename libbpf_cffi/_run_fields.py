@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import operator
 
+from ._command_text import columns, text
 from ._run_options import UsageError
-from ._run_text import columns, text
 from ._run_values import TRUTH, string
 
 TYPE_CHECKING = False

@@ -186,7 +186,7 @@ class Job:
                 self._pins.pin_loaded(obj, self._pin_folder(path))
 
     def _list_variables(self) -> None:
-        from ._run_text import room
+        from ._command_text import room
         from ._run_values import list_variables
 
         assert self._output is not None
@@ -236,7 +236,8 @@ class Job:
                 for name, link in self._targets.attach(path):
                     self._links[path][name] = link
         for path, obj in self._objects.items():
-            facts.attached(self._report, obj, self._links[path])
+            places = self._targets.places.get(path, {}) if self._targets is not None else {}
+            facts.attached(self._report, obj, self._links[path], places)
             facts.skipped(self._report, obj)
         if not any(self._links.values()) and (self._once is None or not self._once.calls):
             raise NothingAttachedError(

@@ -7,9 +7,9 @@ import time
 import libbpf_cffi as bpf
 from libbpf_cffi.hist import log2_hist
 
+from ._command_entries import Entries, are_counts, is_zero, summed, unreadable
+from ._command_text import columns, is_number, room, text
 from ._run_options import UsageError
-from ._run_text import columns, is_number, layout, room, text
-from .variables import is_format
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ def _find(objects: Mapping[str, bpf.Object], name: str, *, drawn: bool) -> list[
     option = f"--{'hist' if drawn else 'map'} {name}"
     found: list[tuple[str, Any]] = [(path, obj.maps[name]) for path, obj in objects.items() if name in obj.maps]
     for path, each in found:
-        if not hasattr(each, "items"):
-            raise UsageError(f"{option}: {_unreadable(each)}{f' in {path}' if len(objects) > 1 else ''}")
+        if (why := unreadable(each)) is not None:
+            raise UsageError(f"{option}: {why}{f' in {path}' if len(objects) > 1 else ''}")
     variables = []
     if not found:
         variables = [(path, _Variable(obj, name)) for path, obj in objects.items() if name in obj.variables]
@@ -115,11 +115,6 @@ def _find(objects: Mapping[str, bpf.Object], name: str, *, drawn: bool) -> list[
         known = f"close names: {', '.join(close)}" if close else f"there are: {', '.join(names[:20]) or 'none'}"
         raise UsageError(f"{option}: there is no such map{' or variable' if drawn else ''}; {known}")
     return found
-
-
-def _unreadable(each: bpf.Map) -> str:
-    kind = each.type.name.lower().replace("_", " ")
-    return f"a map of type {kind} has no entries that could be shown"
 
 
 class _Variable:
@@ -168,29 +163,8 @@ class _Show:
         self._unit = unit
         """What the values of a histogram are in; ``None``: a table."""
         self._top = top
+        self._entries = Entries(shown, top)
         self.following: float | None = None
-        self._percpu = "PERCPU" in getattr(getattr(shown, "type", None), "name", "")
-        self._array = isinstance(shown, bpf.ArrayMap)
-
-    def _entries(self) -> list[tuple[Any, Any]]:
-        """Read the map; what has an order is sorted."""
-        # Of maps of maps the ids: there is no need to open them.
-        entries = list(self._shown.ids().items() if hasattr(self._shown, "ids") else self._shown.items())
-        if not self._array:
-            from contextlib import suppress
-
-            # Unions have no order.
-            with suppress(TypeError):
-                entries.sort(key=lambda entry: entry[0])
-        return entries
-
-    def _largest(self, entries: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-        """Give those that ``--top`` asks for."""
-        if self._top is None:
-            return entries
-        return sorted(entries, key=lambda each: _weight(_sum(each[1]) if self._percpu else each[1]), reverse=True)[
-            : self._top
-        ]
 
     def json(self, several: bool) -> Iterator[str]:
         """Give a line of JSON for each entry."""
@@ -199,108 +173,24 @@ class _Show:
         what = "variable" if isinstance(self._shown, _Variable) else "map"
         common: dict[str, Any] = {"object": self._path} if several else {}
         common |= {what: self._name, "time": round(time.time(), 6)}
-        section = self._array and self._shown.is_internal
-        for key, value in self._largest(self._entries()):
-            facts = {**common, "key": bpf.plain(key), "value": bpf.plain(value)}
-            if section and isinstance(facts["value"], dict):
-                facts["value"] = {name: each for name, each in facts["value"].items() if not is_format(name)}
+        for facts in self._entries.facts():
             if what == "variable":
                 del facts["key"]
-            if self._percpu:
-                facts["sum"] = bpf.plain(_sum(value))
-            yield dumps(facts)
+            yield dumps({**common, **facts})
 
     def lines(self, width: int | None, *, several: bool) -> Iterator[str]:
         """Give the lines of a table, or of histograms."""
-        entries = self._entries()
         title = f"{self._path}: {self._name}" if several else self._name
-        when = f"{time.strftime('%H:%M:%S')} " if self.seconds is not None else ""
+        if self.seconds is not None:
+            title = f"{time.strftime('%H:%M:%S')} {title}"
         if self._unit is not None:
-            yield from _drawings(f"{when}{title}", entries, self._unit, self._top, percpu=self._percpu)
-            return
-        section = self._array and self._shown.is_internal
-        total = len(entries)
-        if self._array and not section:
-            entries = [(key, value) for key, value in entries if not _is_zero(value)]
-        count = f" {total} {'entry' if total == 1 else 'entries'}" if total else " empty"
-        if total > len(entries):
-            count += f", {len(entries) or 'none'} of them not zero"
-        if not section and self._top is not None and self._top < len(entries):
-            entries = self._largest(entries)
-            count += f"; the {self._top} largest"
-        if self._percpu and entries:
-            count += f"; sums of {len(entries[0][1])} CPUs"
-        yield f"{when}{title}:{'' if section else count}"
-        if not entries:
-            return
-        if isinstance(self._shown, bpf.StackTrace):
-            symbols = bpf.Symbolizer()
-            for key, frames in entries:
-                yield ""
-                yield f"stack = {key}"
-                yield from (f"  {_frame(symbols.find(each))}" for each in frames)
-            return
-        summed = [(key, _sum(value)) for key, value in entries] if self._percpu else entries
-        if section:
-            # A variable a line.
-            rows = [(name, value) for name, value in columns(summed[0][1], "") if not is_format(name)]
-            yield from layout(["NAME", "VALUE"], rows, width)
+            entries = self._entries.read()
+            yield from _drawings(title, entries, self._unit, self._top, percpu=self._entries.percpu)
         else:
-            yield from self._table(entries, summed, width)
-
-    def _table(self, entries: list[tuple[Any, Any]], summed: list[tuple[Any, Any]], width: int | None) -> list[str]:
-        keys = [columns(key, "index" if self._array else "key") for key, _ in summed]
-        values = [columns(value, "sum" if self._percpu else "value") for _, value in summed]
-        head = [name for name, _ in (*keys[0], *values[0])]
-        rows = [[value for _, value in (*key, *value_columns)] for key, value_columns in zip(keys, values, strict=True)]
-        if not self._percpu or not is_number(entries[0][1][0]):
-            return layout([name.upper() for name in head], rows, width)
-        # Numbers: those of the CPUs that have any, if there is room.
-        cpus = [cpu for cpu in range(len(entries[0][1])) if any(value[cpu] for _, value in entries)]
-        wide = [[*row, *(value[cpu] for cpu in cpus)] for row, (_, value) in zip(rows, entries, strict=True)]
-        lines = layout([name.upper() for name in (*head, *(f"cpu{cpu}" for cpu in cpus))], wide, width)
-        if width is not None and max(map(len, lines)) > width:
-            return layout([name.upper() for name in head], rows, width)
-        return lines
-
-
-def _is_zero(value: Any) -> bool:
-    if hasattr(value, "__bytes__"):
-        return not any(bytes(value))
-    if isinstance(value, bytes):
-        return not any(value)
-    return all(map(_is_zero, value)) if isinstance(value, tuple) else not value
-
-
-def _weight(value: Any) -> Any:
-    """Give what values are compared by: a number itself, the sum of counts, the first such in a struct."""
-    for _, each in columns(value, ""):
-        if is_number(each):
-            return each
-        if _are_counts(each):
-            return sum(each)
-    return 0
-
-
-def _sum(values: Any) -> Any:
-    """Give what the values of all CPUs are together: sums of numbers, of structs member by member."""
-    first = values[0]
-    if is_number(first):
-        return sum(values)
-    if isinstance(first, tuple):
-        each = [_sum(parts) for parts in zip(*values, strict=True)]
-        return tuple.__new__(type(first), each)
-    # What cannot be added, such as a name, is that of a CPU that has one.
-    return next((value for value in values if not _is_zero(value)), first)
+            yield from self._entries.lines(title, width)
 
 
 # Histograms
-
-
-def _are_counts(value: Any) -> bool:
-    if not isinstance(value, tuple) or hasattr(value, "_asdict"):
-        return False
-    return bool(value) and all(is_number(each) and isinstance(each, int) for each in value)
 
 
 def _each_drawn(entries: Iterable[tuple[Any, Any]], name: str = "key") -> Iterator[tuple[str, Sequence[int]]]:
@@ -326,7 +216,7 @@ def _drawings(
 ) -> Iterator[str]:
     """Draw what can be a histogram by powers of two, see the help of ``--hist``; the largest of several first."""
     if percpu:
-        entries = [(key, _sum(value)) for key, value in entries]
+        entries = [(key, summed(value)) for key, value in entries]
     if not entries:
         yield f"{title}: empty"
         return
@@ -357,7 +247,7 @@ def _groups(entries: list[tuple[Any, Any]]) -> list[tuple[str, Sequence[int]]] |
     if form == "values":
         return list(_each_drawn(entries))
     if form == "list":
-        return list(_each_drawn(((at, each) for at, each in enumerate(entries[0][1]) if not _is_zero(each)), "index"))
+        return list(_each_drawn(((at, each) for at, each in enumerate(entries[0][1]) if not is_zero(each)), "index"))
     return None
 
 
@@ -382,13 +272,9 @@ def _filled(counts: Mapping[int, int]) -> list[int]:
 def _counts(value: Any) -> tuple[int, ...] | None:
     """Give the counts: the value itself, its ``slots``, or its only array of integers."""
     if not hasattr(value, "_asdict"):
-        counts: tuple[int, ...] | None = value if _are_counts(value) else None
+        counts: tuple[int, ...] | None = value if are_counts(value) else None
         return counts
-    arrays: dict[str, tuple[int, ...]] = {name: each for name, each in value._asdict().items() if _are_counts(each)}
+    arrays: dict[str, tuple[int, ...]] = {name: each for name, each in value._asdict().items() if are_counts(each)}
     if SLOTS in arrays:
         return arrays[SLOTS]
     return next(iter(arrays.values())) if len(arrays) == 1 else None
-
-
-def _frame(frame: bpf.Frame) -> str:
-    return str(frame) if frame.name is None else f"{frame.address:#018x} {frame}"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import libbpf_cffi as bpf
 
+from ._command_text import text
 from ._run_fields import ENUMERATOR, INTEGER, TEXT, TRUTH_VALUE
-from ._run_text import text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import libbpf_cffi as bpf
 
+from ._command_text import fit, text
 from ._run_fields import ENUMERATOR, INTEGER, TEXT, TRUTH_VALUE
 from ._run_rows import SOURCE, Rows, enumerators, escaped, truth
-from ._run_text import fit, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

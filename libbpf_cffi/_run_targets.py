@@ -42,6 +42,8 @@ class Targets:
         self._found: list[tuple[str, bpf.Program, str, str]] = []
         self._sockets: list[socket.socket] = []
         self._pinned = options.pin is not None
+        self.places: dict[str, dict[str, str]] = {}
+        """Where the programs of each object are, by the names of their links: interfaces, groups, namespaces."""
         named: dict[str, list[tuple[str | None, str]]] = {option: getattr(options, option) for option in TARGETS}
         self._namespaces = named["netns"]
         for option, targets in named.items():
@@ -171,7 +173,16 @@ class Targets:
                 continue
             for link in self._links(program, option, target):
                 count[program.name] = number = count.get(program.name, 0) + 1
-                yield (program.name if number == 1 else f"{program.name}.{number}"), link
+                name = program.name if number == 1 else f"{program.name}.{number}"
+                if option in ("ifindex", "cgroup", "netns"):
+                    self.places.setdefault(path, {})[name] = self._place(program, option, target)
+                yield name, link
+
+    def _place(self, program: bpf.Program, option: str, target: str) -> str:
+        if option != "ifindex":
+            return f"process {target}" if target.isdecimal() else target
+        name, netns = _parted(target)[0], self._namespace(program)
+        return f"{'interface ' if name.isdecimal() else ''}{name}{f' in {netns}' if netns else ''}"
 
     def _links(self, program: bpf.Program, option: str, target: str) -> Iterator[bpf.Link | bpf.SocketProgram]:
         if option == "ifindex":

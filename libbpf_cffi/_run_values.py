@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import libbpf_cffi as bpf
 
+from ._command_text import layout, text
 from ._run_options import UsageError
-from ._run_text import layout, text
 from .variables import c_name
 
 TYPE_CHECKING = False

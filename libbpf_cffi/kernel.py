@@ -8,9 +8,9 @@
         print(each.id, each.type.name, each.name)
     kernel.find_maps(name="events"), kernel.holders()["map", 7], kernel.pins()
 
-and at the prompt ``python -m libbpf_cffi.kernel [prog|map|link|btf|pins|perf|net|cgroup]``. What is listed are records,
-which keep nothing alive: `Program.from_id`, `Map.from_id`, `Link.from_id` and `Btf.from_id` open one. What vanishes
-while it is listed is left out. All but `holders` needs CAP_SYS_ADMIN.
+and at the prompt ``python -m libbpf_cffi.kernel [prog|map|link|btf|pins|perf|net|cgroup|dump]``. What is listed are
+records, which keep nothing alive: `Program.from_id`, `Map.from_id`, `Link.from_id` and `Btf.from_id` open one. What
+vanishes while it is listed is left out. All but `holders` needs CAP_SYS_ADMIN.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from .infos import link_info, map_info, program_info
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any, TypeVar
 
@@ -247,48 +248,91 @@ def _number(kind: Kind, id: int | None, pin: str | os.PathLike[str] | None) -> i
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """List at the prompt what the kernel holds; give the exit status."""
-    from argparse import ArgumentParser
-
+    """Show at the prompt what the kernel holds; give the exit status, which is 1 if nothing is as it was asked for."""
     from . import _kernel_table as table
 
-    listing: dict[str, Callable[[], Sequence[Any]]] = {
-        "prog": programs, "map": maps, "link": links, "btf": btfs, "pins": pins, "perf": perf_events,
-    }  # fmt: skip
-    parser = ArgumentParser(prog="python -m libbpf_cffi.kernel", description="List the BPF that the kernel holds.")
+    options = _options(arguments)
+    try:
+        found = [each for each in _rows(options) if table.wanted(each, options.id, options.name)]
+        said, troubles = _shown(options, found)
+    except Error as error:
+        return _complain(str(error))
+    chosen = any(each is not None for each in (options.id, options.name, options.pin))
+    if not found:
+        troubles.append(table.none(options.what, options.targets, options.id, options.name, options.pin))
+    for each in troubles:
+        _complain(each)
+    return write(said) or int(bool(troubles) and chosen)
+
+
+def _complain(why: str) -> int:
+    sys.stderr.write(f"libbpf_cffi.kernel: {why}\n")
+    return 1
+
+
+_LISTING: dict[str, Callable[[], Sequence[Any]]] = {
+    "prog": programs, "map": maps, "link": links, "btf": btfs, "pins": pins, "perf": perf_events,
+}  # fmt: skip
+
+
+def _options(arguments: Sequence[str] | None) -> Namespace:
+    from argparse import ArgumentParser
+
+    parser = ArgumentParser(prog="python -m libbpf_cffi.kernel", description="Show the BPF that the kernel holds.")
     add = parser.add_argument
-    add("what", nargs="?", choices=(*listing, "net", "cgroup"), default="prog", help="default: prog")
+    add("what", nargs="?", choices=(*_LISTING, "net", "cgroup", "dump"), default="prog", help="default: prog")
     add("targets", nargs="*", metavar="INTERFACE|PATH", help="of net and cgroup; default: all there are")
     add("--id", type=int, metavar="N", help="only what has this id; of net, cgroup and perf, of this program")
     add("--name", metavar="PATTERN", help="only what has such a name; of links, net and cgroup, the program's")
+    add("--pin", metavar="PATH", help="of dump: the map that is pinned there")
+    add("--top", type=int, metavar="N", help="of dump: only the N entries with the largest values, the largest first")
     add("--json", action="store_true", help="as JSON")
     options = parser.parse_intermixed_args(arguments)
     what = options.what
-    if options.targets and what in listing:
+    if options.targets and what not in ("net", "cgroup"):
         parser.error(f"{what} takes no {options.targets[0]!r}")
-    try:
-        if what == "net":
-            found = table.net_rows(options.targets, () if options.targets else links())
-        elif what == "cgroup":
-            found = table.cgroup_rows(options.targets)
-        else:
-            found = [each._asdict() for each in listing[what]()]
-        if what == "link":
-            found = [{**each, "prog_name": program_name(each["prog_id"])} for each in found]
-        found = [each for each in found if table.wanted(each, options.id, options.name)]
-        if what in ("prog", "map", "link", "btf"):
-            table.add_names(what, found)
-    except Error as error:
-        sys.stderr.write(f"libbpf_cffi.kernel: {error}\n")
-        return 1
-    for each in found:
-        if "type" in each and not isinstance(each["type"], str):
-            each["type"] = each["type"].name.lower()
+    if what == "dump" and options.id is options.name is options.pin:
+        parser.error("dump takes the map's --id, --name or --pin")
+    for option in ("pin", "top"):
+        if getattr(options, option) is not None and what != "dump":
+            parser.error(f"{what} takes no --{option}")
+    if options.top is not None and options.top < 1:
+        parser.error("--top is at least 1")
+    return options
+
+
+def _rows(options: Namespace) -> list[dict[str, Any]]:
+    from . import _kernel_table as table
+
+    what = options.what
+    if what == "net":
+        return table.net_rows(options.targets, () if options.targets else links())
+    if what == "cgroup":
+        return table.cgroup_rows(options.targets)
+    listed = find_maps(pin=options.pin) if what == "dump" else _LISTING[what]()
+    found = [each._asdict() for each in listed]
+    if what == "link":
+        found = [{**each, "prog_name": program_name(each["prog_id"])} for each in found]
+    return found
+
+
+def _shown(options: Namespace, found: list[dict[str, Any]]) -> tuple[str, list[str]]:
+    """Give what is shown of the rows, and what is to say of those that cannot be."""
+    from . import _kernel_table as table
+
+    what = options.what
+    if what == "dump":
+        from ._kernel_dump import dump
+
+        return dump(found, options.top, as_json=options.json)
+    if what in ("prog", "map", "link", "btf"):
+        table.add_names(what, found)
+    rows = [table.names(each) for each in found]
     if options.json:
         import json
 
-        return write(json.dumps(found, indent=2) + "\n")
-    return write("".join(printable(table.line(what, each)) + "\n" for each in found))
+        return json.dumps(rows, indent=2) + "\n", []
+    return "".join(printable(table.line(what, each)) + "\n" for each in rows), []
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import time
 
 import pytest
@@ -35,6 +36,30 @@ def test_an_xdp_program_runs_on_an_interface(lab, network, mode):
     assert status == 0, said
     assert hits(out) == 3
     assert net.attached("eth0", netns=lab.here) == []
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "where"),
+    [
+        ("xdp_count", ("--ifindex", "eth0:skb"), "xdp of eth0"),
+        ("socket_none", ("--ifindex", "eth0"), "a packet socket of eth0"),
+        ("lookup", ("--netns", "{here}"), "sk_lookup of {here}"),
+        pytest.param("tcx_a", ("--ifindex", "eth0"), "tcx ingress of eth0", marks=pytest.mark.needs("tcx")),
+        pytest.param("tcx_out", ("--ifindex", "eth0"), "tcx egress of eth0", marks=pytest.mark.needs("tcx")),
+        pytest.param("tc_count", ("--ifindex", "eth0"), "tcx ingress of eth0", marks=pytest.mark.needs("tcx")),
+    ],
+)
+def test_where_a_program_is_attached_is_told(lab, network, program, options, where):
+    given = [each.format(here=lab.here) for each in options]
+    status, _, said = run("-P", program, *given, "-N", network, netns=lab.here)
+    assert status == 0, said
+    assert re.search(rf"attached program {program}: (link \d+, )?to {where.format(here=lab.here)}$", said, re.MULTILINE)
+
+
+def test_the_namespace_of_an_interface_is_told_with_it(lab, network):
+    status, _, said = run("-P", "xdp_count", "--netns", lab.here, "--ifindex", "eth0:skb", "-N", network)
+    assert status == 0, said
+    assert f", to xdp of eth0 in {lab.here}\n" in said
 
 
 @pytest.mark.parametrize("form", ["name", "path", "program"])

@@ -6,7 +6,7 @@ from collections import namedtuple
 
 import pytest
 
-from libbpf_cffi import _run_maps
+from libbpf_cffi import _command_entries, _run_maps
 
 Slotted = namedtuple("Slotted", "pid slot")  # noqa: PYI024 - as records are: tuples with names
 Tally = namedtuple("Tally", "comm calls bytes")  # noqa: PYI024
@@ -46,4 +46,4 @@ def test_the_unit_is_over_the_values():
     ("value", "weight"), [(7, 7), ((1, 2), 3), (Tally("a", 5, 9), 5), (Tally("a", (1, 2), 9), 3), ("text", 0)]
 )
 def test_values_are_compared_by_their_first_number(value, weight):
-    assert _run_maps._weight(value) == weight
+    assert _command_entries.weight(value) == weight

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from libbpf_cffi import plain
+from libbpf_cffi._command_text import columns, layout, text
 from libbpf_cffi._record import enum_class, record_class, union_class
-from libbpf_cffi._run_text import columns, layout, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

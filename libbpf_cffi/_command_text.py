@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ._run_io import printable
+from ._command_io import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return printable(value).replace("\n", "\\n").replace("\t", "\\t")
+        return printable(value)
     if isinstance(value, bytes):
         return value.hex(" ")
     if hasattr(value, "_asdict"):
