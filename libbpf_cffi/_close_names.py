@@ -121,8 +121,6 @@ def missing_btf_target(messages: Iterable[str], sections: dict[str, str]) -> str
 
 def missing_section(name: str) -> str:
     """Say that a section's name names no type of program, and which that do come close."""
-    import difflib
-
     from . import _log
     from .enums import ProgType
 
@@ -133,9 +131,21 @@ def missing_section(name: str) -> str:
     said = " ".join(text for _, text in _log.take())
     # What it knows it says to itself: "supported section(type) names are: socket sk_reuseport/migrate kprobe+ …".
     known = [each.rstrip("+/") for each in said.partition("names are:")[2].split()]
-    close = difflib.get_close_matches(name.partition("/")[0], known) or difflib.get_close_matches(name, known)
+    close = _close_sections(name, known)
     like = f"; close names: {', '.join(map(repr, close))}" if close else ""
-    return f"SEC({name!r}) names no type of program{like}; or set Program.type before load"
+    return f"SEC({name!r}) names no type of program: correct it, or set Program.type before load{like}"
+
+
+def _close_sections(name: str, known: Iterable[str]) -> list[str]:
+    """Give the sections that come closest: those with a slash to the whole name, the others to what is before it."""
+    import difflib
+
+    whole = name.lower()
+    kind = whole.partition("/")[0]
+    alike = [(difflib.SequenceMatcher(None, each, whole if "/" in each else kind).ratio(), each) for each in known]
+    # Of equal ones the first that libbpf names.
+    best = sorted((each for each in alike if each[0] >= 0.6), key=lambda each: -each[0])
+    return list(dict.fromkeys(each for _, each in best))[:3]
 
 
 def missing_raw_tracepoint(name: str) -> str:

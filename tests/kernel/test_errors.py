@@ -628,7 +628,17 @@ def test_a_type_of_maps_that_the_kernel_does_not_have_is_named(opened):
 @pytest.mark.needs("btf")
 @pytest.mark.parametrize(
     ("section", "close"),
-    [("tracepoints/syscalls/sys_enter_getpid", "'tracepoint'"), ("krpobe/vfs_read", "'kprobe'"), ("no", "program; or")],
+    [
+        ("tracepoints/syscalls/sys_enter_getpid", "close names: 'tracepoint'"),
+        ("krpobe/vfs_read", "close names: 'kprobe'"),
+        ("cgroup/conect4", "close names: 'cgroup/connect4'"),
+        ("cgroup/sock_creat", "close names: 'cgroup/sock_create'"),
+        ("tcx/ingres", "close names: 'tcx/ingress'"),
+        ("tcx/egres", "close names: 'tcx/egress'"),
+        ("cgroup_skb/ingres", "close names: 'cgroup_skb/ingress'"),
+        ("XDP", "close names: 'xdp'"),
+        ("no", "program: correct it, or set Program.type before load"),
+    ],
 )
 def test_a_section_that_says_of_no_type_is_told_with_what_comes_close(root, section, close):
     content = bpf.compile_object(f'__attribute__((section("{section}"), used)) int p(void *c) {{ return 0; }}\n')
