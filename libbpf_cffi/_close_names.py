@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mmap import mmap
 
 __all__ = [
+    "close_tracepoints",
     "like",
     "missing_btf_target",
     "missing_function",
@@ -19,6 +20,7 @@ __all__ = [
     "missing_raw_tracepoint",
     "missing_section",
     "missing_usdt",
+    "tracepoints_called",
 ]
 
 _FEW = 2000
@@ -151,6 +153,32 @@ def _close_sections(name: str, known: Iterable[str]) -> list[str]:
 def missing_raw_tracepoint(name: str) -> str:
     """Say which tracepoints come close."""
     return missing_in_btf(name, "btf_trace_")
+
+
+def tracepoints_called(folder: str, name: str) -> list[str]:
+    """Give the tracepoints of that name, ``category/name``, of whatever category; `folder` is that of tracefs."""
+    events = os.path.join(folder, "events")
+    try:
+        categories = sorted(os.listdir(events))
+    except OSError:
+        return []
+    return [f"{each}/{name}" for each in categories if name and os.path.isfile(os.path.join(events, each, name, "id"))]
+
+
+def close_tracepoints(folder: str, name: str) -> str:
+    """Say which tracepoints come close to ``category/name``, as the end of a sentence."""
+    import difflib
+
+    category, _, own = name.partition("/")
+    try:
+        # Beside the folders of tracepoints a category's has files, which are none.
+        with os.scandir(os.path.join(folder, "events", category)) as found:
+            names = [f"{category}/{each.name}" for each in found if each.is_dir()]
+    except OSError:
+        names = []
+    # Of the same name in another category first.
+    close = (tracepoints_called(folder, own) + difflib.get_close_matches(name, names, n=3))[:3]
+    return f"; close names: {', '.join(map(repr, close))}" if close else ""
 
 
 def missing_usdt(data: bytes | mmap, provider: str, name: str, where: str | os.PathLike[str]) -> str:
