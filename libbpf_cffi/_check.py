@@ -152,6 +152,11 @@ def _hint(error: int, texts: list[str]) -> str | None:
             "what is declared extern must be in an object that it is linked with, link_objects(), or be the kernel's: "
             "__ksym or __kconfig"
         )
+    if "': bad map relo against '" in said:
+        return (
+            "libbpf takes no maps and no variables from that section: the definition of a map must stand in "
+            'SEC(".maps"), a variable in .data, .rodata or .bss, or a section whose name begins so'
+        )
     if "extern (func ksym) '" in said or "extern (var ksym) '" in said:
         return (
             "this kernel has nothing of that name and type that programs may use: declared __weak it may be missing, "

@@ -608,6 +608,41 @@ def test_what_is_declared_and_nowhere_is_explained(root, declared, used, said):
         obj.load()
 
 
+MAP = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, int);
+    __type(value, long);
+} counts SEC(".maps");
+
+SEC("socket")
+int use(void *ctx)
+{
+    int key = 0;
+
+    return !bpf_map_lookup_elem(&counts, &key);
+}
+"""
+
+
+def mistaken(old, new):
+    """Open and load what MAP is with something else in it; give the exception."""
+    content = bpf.compile_object(MAP.replace(old, new))
+    with pytest.raises(bpf.LibbpfError) as caught, bpf.Object.open(content) as obj:
+        obj.load()
+    return caught.value
+
+
+@pytest.mark.every_kernel
+@pytest.mark.needs("btf")
+def test_a_map_in_another_section_is_told_in_which_it_must_be(root):
+    assert 'must stand in SEC(".maps")' in mistaken('".maps"', '".map"').hint
+
+
 @pytest.mark.every_kernel
 def test_a_type_of_programs_that_the_kernel_does_not_have_is_named(opened):
     obj = opened("basic")
