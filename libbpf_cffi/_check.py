@@ -40,6 +40,9 @@ _MEMLOCK = "try raising 'ulimit -l'"
 _COARSE = b"bpf_ktime_get_coarse_ns\0"
 """A helper of the release, 5.11, since which BPF's memory is a control group's: libbpf goes by it as well."""
 
+_FIELD = "': unknown field '"
+"""What libbpf says, with EOPNOTSUPP, of a field of a map's definition that it does not know: most are misspelt."""
+
 _BEGIN = ": -- BEGIN PROG LOAD LOG --\n"
 _END = "-- END PROG LOAD LOG --"
 
@@ -105,7 +108,7 @@ def failure(
     kind: type[LibbpfError] = LibbpfError
     if error in (errno.EPERM, errno.EACCES):
         kind = LibbpfPermissionError
-    elif error in (errno.EOPNOTSUPP, errno.ENOSYS, ENOTSUPP):
+    elif error in (errno.EOPNOTSUPP, errno.ENOSYS, ENOTSUPP) and not any(_FIELD in each for each in texts):
         kind = NotSupportedError
     return kind(error, strerror_text, action, texts, advice)
 
@@ -151,6 +154,15 @@ def _hint(error: int, texts: list[str]) -> str | None:
         return (
             "what is declared extern must be in an object that it is linked with, link_objects(), or be the kernel's: "
             "__ksym or __kconfig"
+        )
+    if _FIELD in said:
+        from ._map_fields import field_hint
+
+        return field_hint(said.partition(_FIELD)[2].partition("'")[0])
+    if "legacy map definitions in 'maps' section" in said:
+        return (
+            'a map is defined by a struct of __uint() and __type() in SEC(".maps"), and no longer by a '
+            'struct bpf_map_def in SEC("maps")'
         )
     if "': bad map relo against '" in said:
         return (

@@ -644,6 +644,30 @@ def test_a_map_in_another_section_is_told_in_which_it_must_be(root):
 
 
 @pytest.mark.every_kernel
+@pytest.mark.needs("btf")
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("max_entry", "has no field 'max_entry'; close names: 'max_entries'"),
+        ("keysize", "has no field 'keysize'; close names: 'key_size'"),
+        ("zzzzzz", "has no field 'zzzzzz': type, max_entries, "),
+    ],
+)
+def test_a_misspelt_field_of_a_map_is_told_with_what_comes_close(root, field, said):
+    error = mistaken("max_entries", field)
+    assert said in error.hint
+    assert (type(error), error.errno) == (bpf.LibbpfError, errno.EOPNOTSUPP)
+
+
+@pytest.mark.every_kernel
+@pytest.mark.needs("btf")
+def test_an_old_definition_of_a_map_is_told_what_took_its_place(root):
+    error = mistaken('".maps"', '"maps"')
+    assert 'a struct of __uint() and __type() in SEC(".maps"), and no longer' in error.hint
+    assert type(error) is bpf.NotSupportedError
+
+
+@pytest.mark.every_kernel
 def test_a_type_of_programs_that_the_kernel_does_not_have_is_named(opened):
     obj = opened("basic")
     obj.programs["on_tracepoint"].type = 99

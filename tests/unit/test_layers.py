@@ -14,7 +14,7 @@ ROWS = (
     {"_privileges"},
     {"_alone", "_elf_embedded", "_helper_calls", "hist", "_mounts", "_ffi", "_named"},
     {"_close_later"},
-    {"tracefs", "_handle", "enums", "_log", "_verifier_hints"},
+    {"tracefs", "_handle", "enums", "_log", "_map_fields", "_verifier_hints"},
     {"tracepoints", "_check", "_map_access", "_record", "infos"},
     {"_borrow", "_contexts", "_type_numbers", "insns"},
     {"_capabilities", "_codec_program", "_pins", "_sections", "_trace_lines", "_trace_held", "_files", "_btf_dump"},
