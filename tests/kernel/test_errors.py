@@ -667,6 +667,14 @@ def test_an_old_definition_of_a_map_is_told_what_took_its_place(root):
     assert type(error) is bpf.NotSupportedError
 
 
+@pytest.mark.needs("btf")
+def test_a_value_that_is_too_large_for_each_cpu_is_told_how_large_it_may_be(root):
+    error = mistaken("__type(value, long)", "__uint(value_size, 70000)")
+    assert error.errno == errno.E2BIG
+    at_most = max(32768, os.sysconf("SC_PAGESIZE"))
+    assert error.hint.endswith(f"of this type a value has at most {at_most} bytes, for each CPU has its own")
+
+
 @pytest.mark.every_kernel
 def test_a_type_of_programs_that_the_kernel_does_not_have_is_named(opened):
     obj = opened("basic")
