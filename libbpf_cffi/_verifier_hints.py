@@ -113,6 +113,11 @@ HINTS = (
         'that is a variable for the verifier, and no map: the definition of a map must stand in SEC(".maps")',
     ),
     (
+        ("type=scalar expected=", "type=inv expected=", "type=imm expected="),
+        ("that is a number for the verifier, or NULL: the helper wants a pointer there to what the verifier knows, as "
+        "the address of a variable, or what a map's lookup has given"),
+    ),
+    (
         ("At program exit the register R0",),
         "a program of this type may return only what the line above says",
     ),

@@ -160,4 +160,10 @@ int map_in_no_section(void *ctx)
 	return bpf_map_delete_elem(&no_map, &key);
 }
 
+SEC("raw_tp/sys_enter")
+int number_for_a_pointer(__u64 *ctx)
+{
+	return bpf_probe_read_user((void *)0, 8, (void *)ctx[1]);
+}
+
 char LICENSE[] SEC("license") = "GPL";
