@@ -287,7 +287,7 @@ class TracingAttach(IterAttach):
         self._require_kind(
             "attach_perf_event", lib.BPF_PROG_TYPE_PERF_EVENT, lib.BPF_PROG_TYPE_KPROBE, lib.BPF_PROG_TYPE_TRACEPOINT
         )
-        what = "a perf event" if isinstance(perf_event, int) else str(perf_event)
+        what = f"the perf event of descriptor {perf_event}" if isinstance(perf_event, int) else str(perf_event)
         # The lock of the event is not held while the one of the program is.
         with Descriptors() as held:
             fd = duplicate(held, perf_event, f"attach program {self.name!r} to {what}")
@@ -386,6 +386,8 @@ def _lsm_hint() -> str | None:
 
 
 def _perf_event_hint(error: int) -> str | None:
+    if error == errno.EBADF:
+        return "that is no descriptor of a perf event (libbpf names a duplicate of it)"
     if error == errno.EEXIST:
         return "the event has a program already: open another event"
     if error == errno.EINVAL:

@@ -397,6 +397,15 @@ def test_the_event_may_be_closed_before_the_link(only, force):
     link.close()
 
 
+def test_a_descriptor_of_something_else_is_called_by_its_number(only, tmp_path):
+    _, program = only("by_plain_perf_event")
+    with (tmp_path / "file").open("w") as file:
+        number = file.fileno()
+        with pytest.raises(bpf.LibbpfError, match="no descriptor of a perf event") as caught:
+            program.attach_perf_event(number)
+    assert caught.value.action.endswith(f"to the perf event of descriptor {number}")
+
+
 def test_an_event_that_is_not_enabled_waits(only):
     obj, program = only("by_plain_perf_event")
     with (
