@@ -81,12 +81,14 @@ def failure(
     user_log: str = "",
     messages: list[tuple[int, str]] | None = None,
     program: str = "",
+    kind: type[LibbpfError] | None = None,
 ) -> LibbpfError:
     """Make the exception for `error` from what libbpf has said on this thread during the call.
 
     A verifier's log is looked for before permissions: its refusal is EACCES, EINVAL, EPERM, E2BIG or EFAULT.
     `user_log` is the log that went to a buffer of the user's instead, of `program` if libbpf does not say of which.
     `hint` may be a function of the errno. `messages` are what libbpf has said, if they have been taken already.
+    `kind` is the class of an errno that means something else here.
     """
     messages = _log.take() if messages is None else messages
     texts = [text for level, text in messages if level <= lib.LIBBPF_INFO and _BEGIN not in text]
@@ -105,12 +107,16 @@ def failure(
 
             refused.hint = _locked_helper(log) or verifier_hint(log)
             return refused
-    kind: type[LibbpfError] = LibbpfError
+    return (kind or _kind(error, texts))(error, strerror_text, action, texts, advice)
+
+
+def _kind(error: int, texts: list[str]) -> type[LibbpfError]:
+    """Give the class of the exception for an errno."""
     if error in (errno.EPERM, errno.EACCES):
-        kind = LibbpfPermissionError
-    elif error in (errno.EOPNOTSUPP, errno.ENOSYS, ENOTSUPP) and not any(_FIELD in each for each in texts):
-        kind = NotSupportedError
-    return kind(error, strerror_text, action, texts, advice)
+        return LibbpfPermissionError
+    if error in (errno.EOPNOTSUPP, errno.ENOSYS, ENOTSUPP) and not any(_FIELD in each for each in texts):
+        return NotSupportedError
+    return LibbpfError
 
 
 def _charges_cgroups() -> bool:
