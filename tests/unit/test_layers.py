@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent.parent / "libbpf_cffi"
 ROWS = (
     {"_preload", "_alternative_names", "_arguments", "_command_io", "_libbpf", "errors", "_refusals", "_elf"},
     {"_privileges"},
-    {"_alone", "_elf_embedded", "_helper_calls", "hist", "_mounts", "_ffi", "_named"},
+    {"_alone", "_elf_embedded", "_elf_uncalled", "_helper_calls", "hist", "_mounts", "_ffi", "_named"},
     {"_close_later"},
     {"tracefs", "_handle", "enums", "_log", "_map_fields", "_verifier_hints"},
     {"tracepoints", "_check", "_map_access", "_record", "infos"},
@@ -146,7 +146,7 @@ def test_one_module_imports_the_extension() -> None:
 @pytest.mark.parametrize("module", ["run", *(name for name in MODULES if name.startswith("_run_"))])
 def test_the_command_uses_only_what_the_package_offers(module: str) -> None:
     """The command is written as any tool on this package could be: no private module of the library, but its rules."""
-    rules = {"_event_find", "_helper_calls"}
+    rules = {"_elf_uncalled", "_event_find", "_helper_calls"}
     library = {name for name in imports(module) if name.startswith("_") and not name.startswith("_run_")}
     assert library <= {"__init__", *rules}
 
