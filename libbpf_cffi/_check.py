@@ -114,9 +114,23 @@ def _kind(error: int, texts: list[str]) -> type[LibbpfError]:
     """Give the class of the exception for an errno."""
     if error in (errno.EPERM, errno.EACCES):
         return LibbpfPermissionError
-    if error in (errno.EOPNOTSUPP, errno.ENOSYS, ENOTSUPP) and not any(_FIELD in each for each in texts):
-        return NotSupportedError
-    return LibbpfError
+    if error not in (errno.EOPNOTSUPP, errno.ENOSYS, ENOTSUPP):
+        return LibbpfError
+    if (field := _unknown_field(texts)) is not None:
+        from ._map_fields import close_fields
+
+        # What comes close to no field may be one of a newer libbpf.
+        return LibbpfError if close_fields(field) else NotSupportedError
+    return NotSupportedError
+
+
+def _unknown_field(texts: list[str]) -> str | None:
+    """Give the field of a map's definition that libbpf does not know, if that is what it has said."""
+    for each in texts:
+        _, found, rest = each.partition(_FIELD)
+        if found:
+            return rest.partition("'")[0]
+    return None
 
 
 def _charges_cgroups() -> bool:
@@ -161,10 +175,10 @@ def _hint(error: int, texts: list[str]) -> str | None:
             "what is declared extern must be in an object that it is linked with, link_objects(), or be the kernel's: "
             "__ksym or __kconfig"
         )
-    if _FIELD in said:
+    if (field := _unknown_field(texts)) is not None:
         from ._map_fields import field_hint
 
-        return field_hint(said.partition(_FIELD)[2].partition("'")[0])
+        return field_hint(field)
     if "legacy map definitions in 'maps' section" in said:
         return (
             'a map is defined by a struct of __uint() and __type() in SEC(".maps"), and no longer by a '
