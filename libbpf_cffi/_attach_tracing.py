@@ -287,7 +287,7 @@ class TracingAttach(IterAttach):
         self._require_kind(
             "attach_perf_event", lib.BPF_PROG_TYPE_PERF_EVENT, lib.BPF_PROG_TYPE_KPROBE, lib.BPF_PROG_TYPE_TRACEPOINT
         )
-        what = "a perf event" if isinstance(perf_event, int) else str(perf_event)
+        what = f"the perf event of descriptor {perf_event}" if isinstance(perf_event, int) else str(perf_event)
         # The lock of the event is not held while the one of the program is.
         with Descriptors() as held:
             fd = duplicate(held, perf_event, f"attach program {self.name!r} to {what}")
@@ -353,7 +353,8 @@ def tracepoint_hint(error: int, name: str) -> str | None:
     if error == errno.E2BIG:
         # BPF_TRACE_MAX_PROGS of kernel/trace/bpf_trace.c.
         return f"the kernel runs at most 64 programs on one event, and {name!r} has them: raw tracepoints take more"
-    if error not in (errno.ENOENT, errno.EACCES):
+    bare = error == errno.EINVAL and "/" not in name
+    if error not in (errno.ENOENT, errno.EACCES) and not bare:
         return None
     from . import tracefs
 
@@ -361,19 +362,15 @@ def tracepoint_hint(error: int, name: str) -> str | None:
         folder = tracefs.find_tracefs()
     except tracefs.TracefsError as trouble:
         return str(trouble)
+    from ._close_names import close_tracepoints, tracepoints_called
+
+    if bare:
+        named = tracepoints_called(folder, name)
+        here = f", here {named[0]!r}" if len(named) == 1 else ""
+        return f'a tracepoint is named with its category: SEC("tracepoint/category/name"){here}'
     if error != errno.ENOENT or os.path.isdir(os.path.join(folder, "events", name)):
         return None
-    category = name.partition("/")[0]
-    try:
-        # Beside the folders of tracepoints a category's has files, which are none.
-        with os.scandir(os.path.join(folder, "events", category)) as found:
-            names = [f"{category}/{each.name}" for each in found if each.is_dir()]
-    except OSError:
-        names = []
-    import difflib
-
-    close = difflib.get_close_matches(name, names, n=3)
-    listed = f"; close names: {', '.join(map(repr, close))}" if close else ""
+    listed = close_tracepoints(folder, name)
     return f"this kernel has no tracepoint {name!r}: {folder}/available_events lists them{listed}"
 
 
@@ -389,6 +386,8 @@ def _lsm_hint() -> str | None:
 
 
 def _perf_event_hint(error: int) -> str | None:
+    if error == errno.EBADF:
+        return "that is no descriptor of a perf event (libbpf names a duplicate of it)"
     if error == errno.EEXIST:
         return "the event has a program already: open another event"
     if error == errno.EINVAL:

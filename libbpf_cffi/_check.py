@@ -40,6 +40,9 @@ _MEMLOCK = "try raising 'ulimit -l'"
 _COARSE = b"bpf_ktime_get_coarse_ns\0"
 """A helper of the release, 5.11, since which BPF's memory is a control group's: libbpf goes by it as well."""
 
+_FIELD = "': unknown field '"
+"""What libbpf says, with EOPNOTSUPP, of a field of a map's definition that it does not know: most are misspelt."""
+
 _BEGIN = ": -- BEGIN PROG LOAD LOG --\n"
 _END = "-- END PROG LOAD LOG --"
 
@@ -78,12 +81,14 @@ def failure(
     user_log: str = "",
     messages: list[tuple[int, str]] | None = None,
     program: str = "",
+    kind: type[LibbpfError] | None = None,
 ) -> LibbpfError:
     """Make the exception for `error` from what libbpf has said on this thread during the call.
 
     A verifier's log is looked for before permissions: its refusal is EACCES, EINVAL, EPERM, E2BIG or EFAULT.
     `user_log` is the log that went to a buffer of the user's instead, of `program` if libbpf does not say of which.
     `hint` may be a function of the errno. `messages` are what libbpf has said, if they have been taken already.
+    `kind` is the class of an errno that means something else here.
     """
     messages = _log.take() if messages is None else messages
     texts = [text for level, text in messages if level <= lib.LIBBPF_INFO and _BEGIN not in text]
@@ -102,12 +107,30 @@ def failure(
 
             refused.hint = _locked_helper(log) or verifier_hint(log)
             return refused
-    kind: type[LibbpfError] = LibbpfError
+    return (kind or _kind(error, texts))(error, strerror_text, action, texts, advice)
+
+
+def _kind(error: int, texts: list[str]) -> type[LibbpfError]:
+    """Give the class of the exception for an errno."""
     if error in (errno.EPERM, errno.EACCES):
-        kind = LibbpfPermissionError
-    elif error in (errno.EOPNOTSUPP, errno.ENOSYS, ENOTSUPP):
-        kind = NotSupportedError
-    return kind(error, strerror_text, action, texts, advice)
+        return LibbpfPermissionError
+    if error not in (errno.EOPNOTSUPP, errno.ENOSYS, ENOTSUPP):
+        return LibbpfError
+    if (field := _unknown_field(texts)) is not None:
+        from ._map_fields import close_fields
+
+        # What comes close to no field may be one of a newer libbpf.
+        return LibbpfError if close_fields(field) else NotSupportedError
+    return NotSupportedError
+
+
+def _unknown_field(texts: list[str]) -> str | None:
+    """Give the field of a map's definition that libbpf does not know, if that is what it has said."""
+    for each in texts:
+        _, found, rest = each.partition(_FIELD)
+        if found:
+            return rest.partition("'")[0]
+    return None
 
 
 def _charges_cgroups() -> bool:
@@ -151,6 +174,20 @@ def _hint(error: int, texts: list[str]) -> str | None:
         return (
             "what is declared extern must be in an object that it is linked with, link_objects(), or be the kernel's: "
             "__ksym or __kconfig"
+        )
+    if (field := _unknown_field(texts)) is not None:
+        from ._map_fields import field_hint
+
+        return field_hint(field)
+    if "legacy map definitions in 'maps' section" in said:
+        return (
+            'a map is defined by a struct of __uint() and __type() in SEC(".maps"), and no longer by a '
+            'struct bpf_map_def in SEC("maps")'
+        )
+    if "': bad map relo against '" in said:
+        return (
+            "libbpf takes no maps and no variables from that section: the definition of a map must stand in "
+            'SEC(".maps"), a variable in .data, .rodata or .bss, or a section whose name begins so'
         )
     if "extern (func ksym) '" in said or "extern (var ksym) '" in said:
         return (

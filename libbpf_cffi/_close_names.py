@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mmap import mmap
 
 __all__ = [
+    "close_tracepoints",
     "like",
     "missing_btf_target",
     "missing_function",
@@ -19,6 +20,7 @@ __all__ = [
     "missing_raw_tracepoint",
     "missing_section",
     "missing_usdt",
+    "tracepoints_called",
 ]
 
 _FEW = 2000
@@ -121,8 +123,6 @@ def missing_btf_target(messages: Iterable[str], sections: dict[str, str]) -> str
 
 def missing_section(name: str) -> str:
     """Say that a section's name names no type of program, and which that do come close."""
-    import difflib
-
     from . import _log
     from .enums import ProgType
 
@@ -133,14 +133,52 @@ def missing_section(name: str) -> str:
     said = " ".join(text for _, text in _log.take())
     # What it knows it says to itself: "supported section(type) names are: socket sk_reuseport/migrate kprobe+ …".
     known = [each.rstrip("+/") for each in said.partition("names are:")[2].split()]
-    close = difflib.get_close_matches(name.partition("/")[0], known) or difflib.get_close_matches(name, known)
+    close = _close_sections(name, known)
     like = f"; close names: {', '.join(map(repr, close))}" if close else ""
-    return f"SEC({name!r}) names no type of program{like}; or set Program.type before load"
+    return f"SEC({name!r}) names no type of program: correct it, or set Program.type before load{like}"
+
+
+def _close_sections(name: str, known: Iterable[str]) -> list[str]:
+    """Give the sections that come closest: those with a slash to the whole name, the others to what is before it."""
+    import difflib
+
+    whole = name.lower()
+    kind = whole.partition("/")[0]
+    alike = [(difflib.SequenceMatcher(None, each, whole if "/" in each else kind).ratio(), each) for each in known]
+    # Of equal ones the first that libbpf names.
+    best = sorted((each for each in alike if each[0] >= 0.6), key=lambda each: -each[0])
+    return list(dict.fromkeys(each for _, each in best))[:3]
 
 
 def missing_raw_tracepoint(name: str) -> str:
     """Say which tracepoints come close."""
     return missing_in_btf(name, "btf_trace_")
+
+
+def tracepoints_called(folder: str, name: str) -> list[str]:
+    """Give the tracepoints of that name, ``category/name``, of whatever category; `folder` is that of tracefs."""
+    events = os.path.join(folder, "events")
+    try:
+        categories = sorted(os.listdir(events))
+    except OSError:
+        return []
+    return [f"{each}/{name}" for each in categories if name and os.path.isfile(os.path.join(events, each, name, "id"))]
+
+
+def close_tracepoints(folder: str, name: str) -> str:
+    """Say which tracepoints come close to ``category/name``, as the end of a sentence."""
+    import difflib
+
+    category, _, own = name.partition("/")
+    try:
+        # Beside the folders of tracepoints a category's has files, which are none.
+        with os.scandir(os.path.join(folder, "events", category)) as found:
+            names = [f"{category}/{each.name}" for each in found if each.is_dir()]
+    except OSError:
+        names = []
+    # Of the same name in another category first.
+    close = (tracepoints_called(folder, own) + difflib.get_close_matches(name, names, n=3))[:3]
+    return f"; close names: {', '.join(map(repr, close))}" if close else ""
 
 
 def missing_usdt(data: bytes | mmap, provider: str, name: str, where: str | os.PathLike[str]) -> str:

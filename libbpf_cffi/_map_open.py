@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from ._arguments import buffer
 from ._check import failure
@@ -11,7 +12,6 @@ from ._kernel_open import Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from typing import Any
 
     from ._handle import Handle
@@ -57,6 +57,12 @@ def creation(name: str) -> str:
     return f"create map {name!r}" if name else "create a map without a name"
 
 
+PERCPU_VALUE = max(32 << 10, os.sysconf("SC_PAGESIZE"))
+"""As many bytes as a value may have of which each CPU has its own (PCPU_MIN_UNIT_SIZE in the kernel)."""
+
+_PER_CPU = (lib.BPF_MAP_TYPE_PERCPU_ARRAY, lib.BPF_MAP_TYPE_PERCPU_HASH, lib.BPF_MAP_TYPE_LRU_PERCPU_HASH)
+
+
 def definition_hint(
     kind: int, key_size: int, value_size: int, max_entries: int, map_flags: int, rule: str | None
 ) -> str:
@@ -65,6 +71,8 @@ def definition_hint(
         f"the kernel refuses this definition: type {type_name(kind)}, key_size {key_size}, value_size {value_size}, "
         f"max_entries {max_entries}, map_flags {map_flags:#x}"
     )
+    if kind in _PER_CPU and -(-value_size // 8) * 8 > PERCPU_VALUE:
+        return f"{said}; of this type a value has at most {PERCPU_VALUE} bytes, for each CPU has its own"
     return said if rule is None else f"{said}; of this type {rule}"
 
 

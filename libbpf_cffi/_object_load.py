@@ -28,6 +28,9 @@ __all__ = ["Loading"]
 _UNKNOWN = (0, -errno.EOPNOTSUPP)
 """What libbpf's probes say of types that the kernel does not have, and that libbpf does not know."""
 
+_OF_TYPE = (errno.EINVAL, errno.EOPNOTSUPP, errno.E2BIG)
+"""What may be for the type, or for what a map of it is to be like."""
+
 _DEFINITION = {
     "key_size": lib.bpf_map__key_size,
     "value_size": lib.bpf_map__value_size,
@@ -134,12 +137,13 @@ class Loading(Contents):
             hint = hint or lacking_hint(error, lib.bpf_program__type(self._programs[refused[0]]))
             hint = hint or traced_hint(error, sections[refused[0]])
         hint = hint or self._pinned_hint(messages)
-        return hint or (self._type_hint(messages) if error in (errno.EINVAL, errno.EOPNOTSUPP) else None)
+        return hint or (self._type_hint(error, messages) if error in _OF_TYPE else None)
 
-    def _type_hint(self, messages: list[tuple[int, str]]) -> str | None:
+    def _type_hint(self, error: int, messages: list[tuple[int, str]]) -> str | None:
         """Say of what type the map or program is that was refused, if the kernel does not have that."""
         from .enums import MapType, ProgType
 
+        of_type = error != errno.E2BIG
         for _, said in messages:
             name = said.partition("'")[2].partition("'")[0]
             if "': failed to auto-pin at '" in said:
@@ -147,12 +151,12 @@ class Loading(Contents):
                 return None
             if "': failed to create: " in said and name in self._maps:
                 number = lib.bpf_map__type(self._maps[name])
-                if lib.libbpf_probe_bpf_map_type(number, ffi.NULL) in _UNKNOWN:
+                if of_type and lib.libbpf_probe_bpf_map_type(number, ffi.NULL) in _UNKNOWN:
                     kind = MapType(number).name
                     return f"this kernel has no maps of the type {kind}: autocreate = False leaves it out"
                 return self._definition_hint(self._maps[name])
             # A verifier has seen it of which there is a log.
-            if "': failed to load: " in said and name in self._programs and not load_logs(messages):
+            if of_type and "': failed to load: " in said and name in self._programs and not load_logs(messages):
                 number = lib.bpf_program__type(self._programs[name])
                 if number == lib.BPF_PROG_TYPE_UNSPEC:
                     from ._close_names import missing_section

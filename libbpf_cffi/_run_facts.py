@@ -9,6 +9,7 @@ from __future__ import annotations
 import libbpf_cffi as bpf
 from libbpf_cffi import ffi, lib
 
+from ._elf_uncalled import in_no_program
 from ._helper_calls import calls
 
 TYPE_CHECKING = False
@@ -48,7 +49,7 @@ def _text(pointer: Any) -> str:
 
 
 def found(report: Reporter, path: str, obj: bpf.Object) -> None:
-    """Tell what is in an object file."""
+    """Tell what is in an object file, and warn of what may have been meant to be a program, and is none."""
     licence = obj.license or "none"
     programs = [
         (
@@ -68,6 +69,11 @@ def found(report: Reporter, path: str, obj: bpf.Object) -> None:
     report.fact(f"object {path}: {_count(programs, 'program')}, {_count(maps, 'map')}, licence {licence}")
     report.table("", ("program", "type", "instructions", "licence", "section", "loaded"), programs)
     report.table("", ("map", "type", "key", "value", "entries"), maps)
+    for name in in_no_program(obj):
+        report.warning(
+            f"function {name} is no program, for it has no SEC(), which says of what type a program is and what to "
+            "attach it to; and no program calls it"
+        )
 
 
 def _count(things: list[Any], noun: str) -> str:

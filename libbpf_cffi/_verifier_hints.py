@@ -109,6 +109,15 @@ HINTS = (
         "bpf_ringbuf_reserve(), bpf_sk_release(), bpf_task_release() and so on"),
     ),
     (
+        ("type=map_value expected=map_ptr",),
+        'that is a variable for the verifier, and no map: the definition of a map must stand in SEC(".maps")',
+    ),
+    (
+        ("type=scalar expected=", "type=inv expected=", "type=imm expected="),
+        ("that is a number for the verifier, or NULL: the helper wants a pointer there to what the verifier knows, as "
+        "the address of a variable, or what a map's lookup has given"),
+    ),
+    (
         ("At program exit the register R0",),
         "a program of this type may return only what the line above says",
     ),

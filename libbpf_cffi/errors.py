@@ -72,7 +72,8 @@ class LibbpfError(Error, OSError):
         return type(self), arguments, self.__dict__ or None
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {str(self).partition(chr(10))[0]}>"
+        hint = f"; hint: {self.hint}" if self.hint else ""
+        return f"<{type(self).__name__}: {str(self).partition(chr(10))[0]}{hint}>"
 
     def __str__(self) -> str:
         parts = [f"cannot {self.action}: {self.strerror} (errno {self.errno})"]

@@ -201,7 +201,10 @@ class Link(LinkOpening, KindsOfLinks):
             from ._link_update import refusal
 
             error, hint = refusal(-result, info, field, None if old is None else (old.name, opts), borrowed)
-            raise failure(errno.EOPNOTSUPP if no_link else error, action, no_link or hint, messages=messages)
+            # EPERM with a hint is no want of privilege: BPF_F_REPLACE has found another one in the place of `old`.
+            kind = LibbpfError if error == errno.EPERM and hint and not no_link else None
+            error = errno.EOPNOTSUPP if no_link else error
+            raise failure(error, action, no_link or hint, messages=messages, kind=kind)
 
     def _info_if_told(self) -> CData | None:
         try:

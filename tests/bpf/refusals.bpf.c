@@ -20,6 +20,13 @@ struct {
 	__uint(max_entries, 4096);
 } ring SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16);
+	__type(key, __u32);
+	__type(value, __u32);
+} no_map;
+
 struct task_struct___old {
 	int no_such_member;
 } __attribute__((preserve_access_index));
@@ -143,6 +150,20 @@ SEC("cgroup_skb/egress")
 int returns_five(struct __sk_buff *skb)
 {
 	return 5;
+}
+
+SEC("raw_tp/sys_enter")
+int map_in_no_section(void *ctx)
+{
+	__u32 key = 0;
+
+	return bpf_map_delete_elem(&no_map, &key);
+}
+
+SEC("raw_tp/sys_enter")
+int number_for_a_pointer(__u64 *ctx)
+{
+	return bpf_probe_read_user((void *)0, 8, (void *)ctx[1]);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -110,6 +110,29 @@ def test_a_missing_tracepoint_is_named_with_what_comes_close(only):
     assert caught.value.errno == errno.ENOENT
 
 
+def test_a_tracepoint_of_another_category_comes_close(only):
+    _, program = only("by_plain_tracepoint")
+    with pytest.raises(bpf.LibbpfError, match=r"no tracepoint 'syscall/.*close names: 'syscalls/sys_enter_getpgid'"):
+        program.attach_tracepoint("syscall", "sys_enter_getpgid")
+
+
+@pytest.mark.every_kernel
+@pytest.mark.needs("btf")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("sys_enter_getpgid", r"SEC.\"tracepoint/category/name\".*, here 'syscalls/sys_enter_getpgid'$"),
+        ("sys_enter_no_such", r"SEC.\"tracepoint/category/name\".$"),
+    ],
+)
+def test_a_section_of_a_tracepoint_without_its_category_is_told_the_form(root, tracefs, name, said):
+    source = f'__attribute__((section("tracepoint/{name}"), used)) int p(void *c) {{ return 0; }}\n'
+    with bpf.Object.open(bpf.compile_object(source)) as obj:
+        obj.load()
+        with pytest.raises(bpf.LibbpfError, match=said):
+            obj.attach()
+
+
 @pytest.mark.needs("btf")
 def test_a_missing_raw_tracepoint_is_named_with_what_comes_close(only):
     _, program = only("by_plain_raw_tracepoint")
@@ -372,6 +395,15 @@ def test_the_event_may_be_closed_before_the_link(only, force):
     burn()
     assert obj.variables["hits"] > 0
     link.close()
+
+
+def test_a_descriptor_of_something_else_is_called_by_its_number(only, tmp_path):
+    _, program = only("by_plain_perf_event")
+    with (tmp_path / "file").open("w") as file:
+        number = file.fileno()
+        with pytest.raises(bpf.LibbpfError, match="no descriptor of a perf event") as caught:
+            program.attach_perf_event(number)
+    assert caught.value.action.endswith(f"to the perf event of descriptor {number}")
 
 
 def test_an_event_that_is_not_enabled_waits(only):

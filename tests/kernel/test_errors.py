@@ -608,6 +608,74 @@ def test_what_is_declared_and_nowhere_is_explained(root, declared, used, said):
         obj.load()
 
 
+MAP = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, int);
+    __type(value, long);
+} counts SEC(".maps");
+
+SEC("socket")
+int use(void *ctx)
+{
+    int key = 0;
+
+    return !bpf_map_lookup_elem(&counts, &key);
+}
+"""
+
+
+def mistaken(old, new):
+    """Open and load what MAP is with something else in it; give the exception."""
+    content = bpf.compile_object(MAP.replace(old, new))
+    with pytest.raises(bpf.LibbpfError) as caught, bpf.Object.open(content) as obj:
+        obj.load()
+    return caught.value
+
+
+@pytest.mark.every_kernel
+@pytest.mark.needs("btf")
+def test_a_map_in_another_section_is_told_in_which_it_must_be(root):
+    assert 'must stand in SEC(".maps")' in mistaken('".maps"', '".map"').hint
+
+
+@pytest.mark.every_kernel
+@pytest.mark.needs("btf")
+@pytest.mark.parametrize(
+    ("field", "said", "kind"),
+    [
+        ("max_entry", "has no field 'max_entry'; close names: 'max_entries'", bpf.LibbpfError),
+        ("keysize", "has no field 'keysize'; close names: 'key_size'", bpf.LibbpfError),
+        # Of a newer libbpf, perhaps.
+        ("zzzzzz", "has no field 'zzzzzz': type, max_entries, ", bpf.NotSupportedError),
+    ],
+)
+def test_a_misspelt_field_of_a_map_is_told_with_what_comes_close(root, field, said, kind):
+    error = mistaken("max_entries", field)
+    assert said in error.hint
+    assert (type(error), error.errno) == (kind, errno.EOPNOTSUPP)
+
+
+@pytest.mark.every_kernel
+@pytest.mark.needs("btf")
+def test_an_old_definition_of_a_map_is_told_what_took_its_place(root):
+    error = mistaken('".maps"', '"maps"')
+    assert 'a struct of __uint() and __type() in SEC(".maps"), and no longer' in error.hint
+    assert type(error) is bpf.NotSupportedError
+
+
+@pytest.mark.needs("btf")
+def test_a_value_that_is_too_large_for_each_cpu_is_told_how_large_it_may_be(root):
+    error = mistaken("__type(value, long)", "__uint(value_size, 70000)")
+    assert error.errno == errno.E2BIG
+    at_most = max(32768, os.sysconf("SC_PAGESIZE"))
+    assert error.hint.endswith(f"of this type a value has at most {at_most} bytes, for each CPU has its own")
+
+
 @pytest.mark.every_kernel
 def test_a_type_of_programs_that_the_kernel_does_not_have_is_named(opened):
     obj = opened("basic")
@@ -628,7 +696,17 @@ def test_a_type_of_maps_that_the_kernel_does_not_have_is_named(opened):
 @pytest.mark.needs("btf")
 @pytest.mark.parametrize(
     ("section", "close"),
-    [("tracepoints/syscalls/sys_enter_getpid", "'tracepoint'"), ("krpobe/vfs_read", "'kprobe'"), ("no", "program; or")],
+    [
+        ("tracepoints/syscalls/sys_enter_getpid", "close names: 'tracepoint'"),
+        ("krpobe/vfs_read", "close names: 'kprobe'"),
+        ("cgroup/conect4", "close names: 'cgroup/connect4'"),
+        ("cgroup/sock_creat", "close names: 'cgroup/sock_create'"),
+        ("tcx/ingres", "close names: 'tcx/ingress'"),
+        ("tcx/egres", "close names: 'tcx/egress'"),
+        ("cgroup_skb/ingres", "close names: 'cgroup_skb/ingress'"),
+        ("XDP", "close names: 'xdp'"),
+        ("no", "program: correct it, or set Program.type before load"),
+    ],
 )
 def test_a_section_that_says_of_no_type_is_told_with_what_comes_close(root, section, close):
     content = bpf.compile_object(f'__attribute__((section("{section}"), used)) int p(void *c) {{ return 0; }}\n')

@@ -319,6 +319,8 @@ def test_an_update_expects_the_old_program(loaded):
     with first.attach() as link:
         with pytest.raises(bpf.LibbpfError) as caught:
             link.update_program(second, old=second)
+        # It is no want of privilege.
+        assert (type(caught.value), caught.value.errno) == (bpf.LibbpfError, errno.EPERM)
         assert caught.value.hint == (
             f"old is program {second.id} ('of_iterator_too'), but program {first.id} ('of_iterator') is attached now"
         )

@@ -558,6 +558,15 @@ def test_nothing_attached_at_all_is_an_error(run, printing):
     assert "it needs a network device" in command.said
 
 
+@pytest.mark.needs("btf")
+def test_a_function_without_a_section_is_named(run, tmp_path):
+    path = tmp_path / "alone.bpf.o"
+    bpf.compile_object("int alone(void *context) { return 0; }\n", output=path)
+    command = run(path, "-i")
+    assert command.status == 1
+    assert "warning: function alone is no program, for it has no SEC()" in command.said
+
+
 def test_no_trace_attaches_and_leaves_the_trace_alone(start, printing):
     command = start("--no-trace", printing)
     command.until("attached until Ctrl-C")

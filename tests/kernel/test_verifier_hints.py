@@ -26,6 +26,8 @@ HINTS = {
     "of_another_type": "programs of this type may not call that helper",
     "leaves_the_map_out": "a map that load has left out",
     "returns_five": "may return only",
+    "number_for_a_pointer": "the helper wants a pointer there",
+    "map_in_no_section": 'must stand in SEC(".maps")',
 }
 
 

@@ -133,7 +133,9 @@ def test_a_summary_of_no_lines_has_nothing_of_the_kernels_report() -> None:
     assert len(refused(REPORTED).summary(0).splitlines()) == 1
 
 
-def test_the_repr_of_an_error_says_what_failed() -> None:
-    """Its arguments alone, as of any `OSError`, would not."""
-    error = LibbpfError(22, "Invalid argument", "attach program 'drop'", ["libbpf: more"], "a hint")
-    assert repr({"drop": error}) == "{'drop': <LibbpfError: cannot attach program 'drop': Invalid argument (errno 22)>}"
+@pytest.mark.parametrize(("hint", "end"), [(None, ""), ("a hint", "; hint: a hint")])
+def test_the_repr_of_an_error_says_what_failed_and_what_to_do(hint: str | None, end: str) -> None:
+    """Its arguments alone, as of any `OSError`, would not; `Object.skipped` is shown by it."""
+    error = LibbpfError(22, "Invalid argument", "attach program 'drop'", ["libbpf: more"], hint)
+    said = f"cannot attach program 'drop': Invalid argument (errno 22){end}"
+    assert repr({"drop": error}) == f"{{'drop': <LibbpfError: {said}>}}"

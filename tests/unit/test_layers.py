@@ -12,9 +12,9 @@ PACKAGE = Path(__file__).resolve().parent.parent.parent / "libbpf_cffi"
 ROWS = (
     {"_preload", "_alternative_names", "_arguments", "_command_io", "_libbpf", "errors", "_refusals", "_elf"},
     {"_command_text", "_privileges"},
-    {"_alone", "_elf_embedded", "_helper_calls", "hist", "_mounts", "_ffi", "_named"},
+    {"_alone", "_elf_embedded", "_elf_uncalled", "_helper_calls", "hist", "_mounts", "_ffi", "_named"},
     {"_close_later"},
-    {"tracefs", "_handle", "enums", "_log", "_verifier_hints"},
+    {"tracefs", "_handle", "enums", "_log", "_map_fields", "_verifier_hints"},
     {"tracepoints", "_check", "_map_access", "_record", "infos"},
     {"_borrow", "_contexts", "_type_numbers", "insns"},
     {"_capabilities", "_codec_program", "_pins", "_sections", "_trace_lines", "_trace_held", "_files", "_btf_dump"},
@@ -150,7 +150,7 @@ def test_the_command_uses_only_what_the_package_offers(module: str) -> None:
 
     How values are shown is what the commands have in common.
     """
-    rules = {"_event_find", "_helper_calls", "_command_entries", "_command_text"}
+    rules = {"_elf_uncalled", "_event_find", "_helper_calls", "_command_entries", "_command_text"}
     library = {name for name in imports(module) if name.startswith("_") and not name.startswith("_run_")}
     assert library <= {"__init__", *rules}
 

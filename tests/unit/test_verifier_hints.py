@@ -28,6 +28,8 @@ OLD = {
     "invalid read from stack R10 off=-8 size=8": "512 bytes",
     "reading from stack R2 off -4+0 size 4, slot poisoned by dead code elimination": "bloom filter",
     "R1 !read_ok": "no value on this path",
+    "R1 type=inv expected=fp, pkt, pkt_meta, map_value": "wants a pointer there",
+    "R1 type=map_value expected=map_ptr": 'must stand in SEC(".maps")',
     "dereference of modified ctx ptr R1 off=8 disallowed": "the context",
     "kfunc 'bpf_no_such' is referenced but wasn't resolved": "kfunc",
     "R1 variable stack access prohibited for !root, var_off=(0x0; 0x7)": LACKS,
