@@ -66,6 +66,20 @@ struct function *lbc_elf_function(const struct calls *calls, uint32_t section, u
 	return found && found->section == section && insn - found->start < found->size ? found : NULL;
 }
 
+uint64_t lbc_elf_first_function(const struct calls *calls, uint32_t section)
+{
+	uint64_t low = 0, high = calls->count, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (calls->functions[middle].section < section)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static int is_before(const struct place *place, uint32_t section, uint64_t insn)
 {
 	return place->section < section || (place->section == section && place->insn < insn);
@@ -305,9 +319,10 @@ static int append(struct calls *calls, const struct function *program, struct fu
 	return error;
 }
 
+/* Each function of .text adds bytes to a program, so that all of them for all programs have an end (count()). */
 static int check_programs(struct calls *calls)
 {
-	uint64_t i, k;
+	uint64_t first = lbc_elf_first_function(calls, calls->text), i, k;
 	int error = 0;
 
 	for (i = 0; i < calls->count && !error; i++) {
@@ -316,8 +331,9 @@ static int check_programs(struct calls *calls)
 		if (program->section == calls->text)
 			continue;
 		error = append(calls, program, program);
-		for (k = 0; calls->callbacks && k < calls->count && !error; k++)
-			if (calls->functions[k].section == calls->text && calls->functions[k].mark != i + 1)
+		for (k = first; calls->callbacks && k < calls->count && calls->functions[k].section == calls->text &&
+		     !error; k++)
+			if (calls->functions[k].mark != i + 1)
 				error = append(calls, program, &calls->functions[k]);
 	}
 	return error;

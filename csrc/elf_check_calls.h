@@ -49,6 +49,9 @@ struct calls {
 /* Find the function that an instruction is in as libbpf does: the last one that begins there or before; or NULL. */
 struct function *lbc_elf_function(const struct calls *calls, uint32_t section, uint64_t insn);
 
+/* Give the index of the first function of a section, which the others follow. */
+uint64_t lbc_elf_first_function(const struct calls *calls, uint32_t section);
+
 /* Give the index of the first relocation that is not before an instruction. */
 uint64_t lbc_elf_place(const struct calls *calls, uint32_t section, uint64_t insn);
 

@@ -119,8 +119,29 @@ def test_relocations_are_copied_as_well():
     refused(calling(call() + EXIT, [function(TEXT, 0, 16)], 2500, many), COPIED)
 
 
+def test_functions_that_any_program_may_end_in_are_not_looked_for_among_all_programs():
+    # For each program the others were looked at, too: minutes.
+    types = Btf.new()
+    types.add_str("exception_callback:name")
+    tagged = Section(".BTF", PROGBITS, types.raw)
+    bpf.Object.open(calling(EXIT, [function(TEXT, 0, 8)], 150_000, tagged)).close()
+
+
+def test_functions_that_any_program_may_end_in_are_copied_to_each():
+    types = Btf.new()
+    types.add_str("exception_callback:name")
+    functions = [function(TEXT, 8 * each, 8) for each in range(16_000)]
+    refused(calling(EXIT * 16_000, functions, 10_000, Section(".BTF", PROGBITS, types.raw)), COPIED)
+
+
 def with_records(
-    part: int, records: bytes, size: int, programs: int, types: Btf | None = None, text: bytes = EXIT * 2
+    part: int,
+    records: bytes,
+    size: int,
+    programs: int,
+    types: Btf | None = None,
+    text: bytes = EXIT * 2,
+    *more: Section,
 ) -> bytes:
     """Build an object with records of .text: of functions (0), of lines (1), or relocations (2)."""
     types = types or Btf.new()
@@ -130,7 +151,7 @@ def with_records(
     ext = struct.pack("<HBBI6I", 0xEB9F, 1, 0, 32, *places) + content
     return calling(
         text, [function(TEXT, 0, 16)], programs, Section(".BTF", PROGBITS, types.raw),
-        Section(".BTF.ext", PROGBITS, ext),
+        Section(".BTF.ext", PROGBITS, ext), *more,
     )  # fmt: skip
 
 
