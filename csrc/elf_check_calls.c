@@ -35,7 +35,9 @@ static int by_place(const void *a, const void *b)
 
 	if (one->section != other->section)
 		return one->section < other->section ? -1 : 1;
-	return one->insn < other->insn ? -1 : one->insn > other->insn;
+	if (one->insn != other->insn)
+		return one->insn < other->insn ? -1 : 1;
+	return one->to < other->to ? -1 : one->to > other->to;
 }
 
 static int by_start(const void *a, const void *b)

@@ -38,7 +38,7 @@ struct calls {
 	uint32_t text;
 	struct function *functions;	/* by their places */
 	uint64_t count;
-	struct place *places;		/* in their order */
+	struct place *places;		/* in their order; of one instruction those of functions first */
 	uint64_t place_count;
 	uint32_t *edges;
 	uint64_t edge_count, edge_room;

@@ -120,11 +120,10 @@ static int check_relocations(struct walk *walk, const struct records *records)
 		function->extra += RELOCATION;
 		/* It would decide what is called, when it is too late to look. */
 		place = lbc_elf_place(calls, records->section, insn);
-		for (; place < calls->place_count && calls->places[place].section == records->section &&
-		       calls->places[place].insn == insn; place++)
-			if (calls->places[place].to != NOWHERE)
-				return lbc_elf_bad_section(file, walk->index, "relocation %llu is of the address of a "
-							   "function", (unsigned long long)i);
+		if (place < calls->place_count && calls->places[place].section == records->section &&
+		    calls->places[place].insn == insn && calls->places[place].to != NOWHERE)
+			return lbc_elf_bad_section(file, walk->index, "relocation %llu is of the address of a function",
+						   (unsigned long long)i);
 	}
 	return 0;
 }

@@ -252,14 +252,36 @@ def test_types_that_match_in_many_ways_are_not_compared_for_ever(root, tmp_path)
     never_compared(compared(types, number, 2000), btf_custom_path=tmp_path / "kernel.btf")
 
 
-def test_an_address_of_a_function_that_the_kernels_types_change_is_refused():
+def changed(*others: Section) -> bytes:
+    """Build an object whose first instruction takes the address of a function, and is of a CO-RE relocation."""
     types = Btf.new()
     number, zero, name = types.add_struct("s", 4).id, types.add_str("0"), types.add_str("socket")
     content = struct.pack("<III", 16, name, 1) + struct.pack("<IIII", 0, number, zero, EXISTS)
     ext = struct.pack("<HBBI6I", 0xEB9F, 1, 0, 32, 0, 0, 0, 0, 0, len(content)) + content
-    more = Section(".BTF", PROGBITS, types.raw), Section(".BTF.ext", PROGBITS, ext)
-    data = calling(EXIT * 2, [function(TEXT, 0, 16)], 1, *more, code=LOAD + EXIT)
-    refused(data, "section 7 '.BTF.ext': relocation 0 is of the address of a function")
+    more = Section(".BTF", PROGBITS, types.raw), Section(".BTF.ext", PROGBITS, ext), *others
+    return calling(EXIT * 2, [function(TEXT, 0, 16)], 1, *more, code=LOAD + EXIT)
+
+
+CHANGED = "section 7 '.BTF.ext': relocation 0 is of the address of a function"
+
+
+def test_an_address_of_a_function_that_the_kernels_types_change_is_refused():
+    refused(changed(), CHANGED)
+
+
+def test_an_address_that_is_of_other_symbols_too_is_one_of_a_function():
+    refused(changed(relocations(PROGRAMS, 4, *[(0, 2)] * 10)), CHANGED)
+
+
+def test_relocations_of_one_instruction_are_not_looked_through_for_each_of_the_kernels_types():
+    # 200,000 of each: that took minutes. What libbpf makes of them is an error of its own.
+    types = Btf.new()
+    number, zero = types.add_struct("s", 4).id, types.add_str("0")
+    many = relocations(TEXT, 4, *[(0, 2)] * 200_000)
+    data = with_records(2, struct.pack("<IIII", 0, number, zero, EXISTS) * 200_000, 16, 1, types, EXIT * 2, many)
+    with pytest.raises(bpf.LibbpfError) as caught:
+        bpf.Object.open(data)
+    assert caught.value.errno == bpf.lib.LIBBPF_ERRNO__RELOC
 
 
 def test_relocations_that_are_each_looked_for_among_many_maps_are_refused():
