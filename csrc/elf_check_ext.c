@@ -156,12 +156,11 @@ static void count_records(struct walk *walk, const struct records *records)
 	walk->seen[records->section] = 1;
 	for (i = 1; i < records->count && in_order; i++)
 		in_order = insn_of(walk, records, i - 1) <= insn_of(walk, records, i);
-	for (i = 0; i < calls->count; i++) {
+	i = lbc_elf_first_function(calls, records->section);
+	for (; i < calls->count && calls->functions[i].section == records->section; i++) {
 		struct function *function = &calls->functions[i];
 		uint64_t own = records->count;
 
-		if (function->section != records->section)
-			continue;
 		if (in_order)
 			own = first_at(walk, records, function->start + (uint64_t)function->size) -
 			      first_at(walk, records, function->start);
