@@ -55,6 +55,9 @@ uint64_t lbc_elf_first_function(const struct calls *calls, uint32_t section);
 /* Give the index of the first relocation that is not before an instruction. */
 uint64_t lbc_elf_place(const struct calls *calls, uint32_t section, uint64_t insn);
 
+/* Tell whether a relocation is there, and is of that instruction. */
+int lbc_elf_is_place(const struct calls *calls, uint64_t place, uint32_t section, uint64_t insn);
+
 /* Check .BTF.ext, and add to each function what it has for it: 0, or a negative errno. */
 int lbc_elf_check_ext(struct calls *calls);
 

@@ -120,8 +120,7 @@ static int check_relocations(struct walk *walk, const struct records *records)
 		function->extra += RELOCATION;
 		/* It would decide what is called, when it is too late to look. */
 		place = lbc_elf_place(calls, records->section, insn);
-		if (place < calls->place_count && calls->places[place].section == records->section &&
-		    calls->places[place].insn == insn && calls->places[place].to != NOWHERE)
+		if (lbc_elf_is_place(calls, place, records->section, insn) && calls->places[place].to != NOWHERE)
 			return lbc_elf_bad_section(file, walk->index, "relocation %llu is of the address of a function",
 						   (unsigned long long)i);
 	}

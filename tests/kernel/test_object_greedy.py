@@ -93,6 +93,19 @@ def test_functions_as_deep_as_is_opened_are_put_together_on_a_small_stack(root):
     assert len(answers) == 1
 
 
+def test_relocations_of_one_instruction_do_not_hide_how_deep_functions_are():
+    # Each function calls the one before it; from below there are never more than 400 until one is known.
+    text = EXIT * 2 + (call(-3) + EXIT) * 999
+    functions = [function(TEXT, 16 * each, 16) for each in range(1000)]
+    others = relocations(PROGRAMS, 4, (0, 401), (0, 801), *[(0, 1000)] * 9)
+    refused(calling(text, functions, 1, others), "section 3 'socket': instruction 0 has two relocations")
+
+
+def test_a_relocation_of_something_else_does_not_hide_one_of_a_function():
+    other = relocations(PROGRAMS, 4, (0, 2))
+    refused(calling(EXIT, [function(TEXT, 0, 8)], 1, other), "section 3 'socket': instruction 0 has two relocations")
+
+
 def test_functions_that_nobody_calls_may_call_each_other_as_they_like():
     text, functions = chain(1000)
     bpf.Object.open(calling(text, functions, 0)).close()
@@ -115,7 +128,7 @@ def test_a_thousand_programs_share_a_megabyte_of_functions_but_not_for_ever(prog
 
 
 def test_relocations_are_copied_as_well():
-    many = relocations(TEXT, 4, *[(0, 1)] * 20_000)
+    many = relocations(TEXT, 4, *[(0, 2)] * 20_000)
     refused(calling(call() + EXIT, [function(TEXT, 0, 16)], 2500, many), COPIED)
 
 
