@@ -35,7 +35,9 @@ static int by_place(const void *a, const void *b)
 
 	if (one->section != other->section)
 		return one->section < other->section ? -1 : 1;
-	return one->insn < other->insn ? -1 : one->insn > other->insn;
+	if (one->insn != other->insn)
+		return one->insn < other->insn ? -1 : 1;
+	return one->to < other->to ? -1 : one->to > other->to;
 }
 
 static int by_start(const void *a, const void *b)
@@ -66,9 +68,28 @@ struct function *lbc_elf_function(const struct calls *calls, uint32_t section, u
 	return found && found->section == section && insn - found->start < found->size ? found : NULL;
 }
 
+uint64_t lbc_elf_first_function(const struct calls *calls, uint32_t section)
+{
+	uint64_t low = 0, high = calls->count, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (calls->functions[middle].section < section)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static int is_before(const struct place *place, uint32_t section, uint64_t insn)
 {
 	return place->section < section || (place->section == section && place->insn < insn);
+}
+
+int lbc_elf_is_place(const struct calls *calls, uint64_t place, uint32_t section, uint64_t insn)
+{
+	return place < calls->place_count && calls->places[place].section == section && calls->places[place].insn == insn;
 }
 
 uint64_t lbc_elf_place(const struct calls *calls, uint32_t section, uint64_t insn)
@@ -211,7 +232,7 @@ static int add_edge(struct calls *calls, struct function *function, uint64_t ins
 /* Find what a function calls, and of which it takes the address: the instructions are as the object has them. */
 static int collect_edges(struct calls *calls, struct function *function)
 {
-	const struct elf_file *file = &calls->object->file;
+	struct elf_file *file = &calls->object->file;
 	struct elf_section home = lbc_elf_section(file, function->section);
 	const unsigned char *insns = content(calls->object, &home);
 	uint64_t end = function->start + (uint64_t)function->size, own = end, place, i;
@@ -234,17 +255,19 @@ static int collect_edges(struct calls *calls, struct function *function)
 		imm = lbc_elf_32(file, imm);
 		while (place < calls->place_count && is_before(&calls->places[place], function->section, i))
 			place++;
-		for (; i < own && place < calls->place_count && !error; place++) {
-			const struct place *at = &calls->places[place];
+		if (i < own && lbc_elf_is_place(calls, place, function->section, i)) {
+			uint32_t to = calls->places[place].to;
 
-			if (at->section != function->section || at->insn != i)
-				break;
 			relocated = 1;
+			/* libbpf takes any one of them, and goes a deeper way than this if it is another. */
+			if (to != NOWHERE && lbc_elf_is_place(calls, place + 1, function->section, i))
+				return lbc_elf_bad_section(file, function->section, "instruction %llu has two "
+							   "relocations", (unsigned long long)i);
 			/* A sum below 0 is behind every function. */
-			if (at->to != NOWHERE && is_call)
-				error = add_edge(calls, function, at->to + (uint64_t)(int32_t)imm + 1);
-			else if (at->to != NOWHERE)
-				error = add_edge(calls, function, (uint32_t)(at->to * INSN + imm) / INSN);
+			if (to != NOWHERE && is_call)
+				error = add_edge(calls, function, to + (uint64_t)(int32_t)imm + 1);
+			else if (to != NOWHERE)
+				error = add_edge(calls, function, (uint32_t)(to * INSN + imm) / INSN);
 		}
 		if (!relocated && is_call && source_of(file, insn) == PSEUDO_CALL)
 			error = add_edge(calls, function, i + (uint64_t)(int32_t)imm + 1);
@@ -305,9 +328,10 @@ static int append(struct calls *calls, const struct function *program, struct fu
 	return error;
 }
 
+/* Each function of .text adds bytes to a program, so that all of them for all programs have an end (count()). */
 static int check_programs(struct calls *calls)
 {
-	uint64_t i, k;
+	uint64_t first = lbc_elf_first_function(calls, calls->text), i, k;
 	int error = 0;
 
 	for (i = 0; i < calls->count && !error; i++) {
@@ -316,8 +340,9 @@ static int check_programs(struct calls *calls)
 		if (program->section == calls->text)
 			continue;
 		error = append(calls, program, program);
-		for (k = 0; calls->callbacks && k < calls->count && !error; k++)
-			if (calls->functions[k].section == calls->text && calls->functions[k].mark != i + 1)
+		for (k = first; calls->callbacks && k < calls->count && calls->functions[k].section == calls->text &&
+		     !error; k++)
+			if (calls->functions[k].mark != i + 1)
 				error = append(calls, program, &calls->functions[k]);
 	}
 	return error;

@@ -38,7 +38,7 @@ struct calls {
 	uint32_t text;
 	struct function *functions;	/* by their places */
 	uint64_t count;
-	struct place *places;		/* in their order */
+	struct place *places;		/* in their order; of one instruction those of functions first */
 	uint64_t place_count;
 	uint32_t *edges;
 	uint64_t edge_count, edge_room;
@@ -49,8 +49,14 @@ struct calls {
 /* Find the function that an instruction is in as libbpf does: the last one that begins there or before; or NULL. */
 struct function *lbc_elf_function(const struct calls *calls, uint32_t section, uint64_t insn);
 
+/* Give the index of the first function of a section, which the others follow. */
+uint64_t lbc_elf_first_function(const struct calls *calls, uint32_t section);
+
 /* Give the index of the first relocation that is not before an instruction. */
 uint64_t lbc_elf_place(const struct calls *calls, uint32_t section, uint64_t insn);
+
+/* Tell whether a relocation is there, and is of that instruction. */
+int lbc_elf_is_place(const struct calls *calls, uint64_t place, uint32_t section, uint64_t insn);
 
 /* Check .BTF.ext, and add to each function what it has for it: 0, or a negative errno. */
 int lbc_elf_check_ext(struct calls *calls);

@@ -120,11 +120,9 @@ static int check_relocations(struct walk *walk, const struct records *records)
 		function->extra += RELOCATION;
 		/* It would decide what is called, when it is too late to look. */
 		place = lbc_elf_place(calls, records->section, insn);
-		for (; place < calls->place_count && calls->places[place].section == records->section &&
-		       calls->places[place].insn == insn; place++)
-			if (calls->places[place].to != NOWHERE)
-				return lbc_elf_bad_section(file, walk->index, "relocation %llu is of the address of a "
-							   "function", (unsigned long long)i);
+		if (lbc_elf_is_place(calls, place, records->section, insn) && calls->places[place].to != NOWHERE)
+			return lbc_elf_bad_section(file, walk->index, "relocation %llu is of the address of a function",
+						   (unsigned long long)i);
 	}
 	return 0;
 }
@@ -157,12 +155,11 @@ static void count_records(struct walk *walk, const struct records *records)
 	walk->seen[records->section] = 1;
 	for (i = 1; i < records->count && in_order; i++)
 		in_order = insn_of(walk, records, i - 1) <= insn_of(walk, records, i);
-	for (i = 0; i < calls->count; i++) {
+	i = lbc_elf_first_function(calls, records->section);
+	for (; i < calls->count && calls->functions[i].section == records->section; i++) {
 		struct function *function = &calls->functions[i];
 		uint64_t own = records->count;
 
-		if (function->section != records->section)
-			continue;
 		if (in_order)
 			own = first_at(walk, records, function->start + (uint64_t)function->size) -
 			      first_at(walk, records, function->start);

@@ -1,4 +1,4 @@
-/* BTF to C text. The sink is opaque here because of its va_list; csrc/btf_dump.c has the shim. */
+/* BTF to C text. The sink is opaque here because of its va_list; csrc/btf_text.c has the shim. */
 
 typedef ... *btf_dump_printf_fn_t;
 

@@ -1,6 +1,6 @@
 /* Our own C: a header for the .c files in csrc and a cdef for CFFI at once, so it only declares. */
 
-/* A text that grows (btf_dump.c): `len` bytes at `data`, then a NUL. `error`: negative errno if cut short. */
+/* A text that grows (btf_text.c): `len` bytes at `data`, then a NUL. `error`: negative errno if cut short. */
 struct lbc_text {
     char *data;
     size_t len;

@@ -93,6 +93,19 @@ def test_functions_as_deep_as_is_opened_are_put_together_on_a_small_stack(root):
     assert len(answers) == 1
 
 
+def test_relocations_of_one_instruction_do_not_hide_how_deep_functions_are():
+    # Each function calls the one before it; from below there are never more than 400 until one is known.
+    text = EXIT * 2 + (call(-3) + EXIT) * 999
+    functions = [function(TEXT, 16 * each, 16) for each in range(1000)]
+    others = relocations(PROGRAMS, 4, (0, 401), (0, 801), *[(0, 1000)] * 9)
+    refused(calling(text, functions, 1, others), "section 3 'socket': instruction 0 has two relocations")
+
+
+def test_a_relocation_of_something_else_does_not_hide_one_of_a_function():
+    other = relocations(PROGRAMS, 4, (0, 2))
+    refused(calling(EXIT, [function(TEXT, 0, 8)], 1, other), "section 3 'socket': instruction 0 has two relocations")
+
+
 def test_functions_that_nobody_calls_may_call_each_other_as_they_like():
     text, functions = chain(1000)
     bpf.Object.open(calling(text, functions, 0)).close()
@@ -115,12 +128,33 @@ def test_a_thousand_programs_share_a_megabyte_of_functions_but_not_for_ever(prog
 
 
 def test_relocations_are_copied_as_well():
-    many = relocations(TEXT, 4, *[(0, 1)] * 20_000)
+    many = relocations(TEXT, 4, *[(0, 2)] * 20_000)
     refused(calling(call() + EXIT, [function(TEXT, 0, 16)], 2500, many), COPIED)
 
 
+def test_functions_that_any_program_may_end_in_are_not_looked_for_among_all_programs():
+    # For each program the others were looked at, too: minutes.
+    types = Btf.new()
+    types.add_str("exception_callback:name")
+    tagged = Section(".BTF", PROGBITS, types.raw)
+    bpf.Object.open(calling(EXIT, [function(TEXT, 0, 8)], 150_000, tagged)).close()
+
+
+def test_functions_that_any_program_may_end_in_are_copied_to_each():
+    types = Btf.new()
+    types.add_str("exception_callback:name")
+    functions = [function(TEXT, 8 * each, 8) for each in range(16_000)]
+    refused(calling(EXIT * 16_000, functions, 10_000, Section(".BTF", PROGBITS, types.raw)), COPIED)
+
+
 def with_records(
-    part: int, records: bytes, size: int, programs: int, types: Btf | None = None, text: bytes = EXIT * 2
+    part: int,
+    records: bytes,
+    size: int,
+    programs: int,
+    types: Btf | None = None,
+    text: bytes = EXIT * 2,
+    *more: Section,
 ) -> bytes:
     """Build an object with records of .text: of functions (0), of lines (1), or relocations (2)."""
     types = types or Btf.new()
@@ -130,7 +164,7 @@ def with_records(
     ext = struct.pack("<HBBI6I", 0xEB9F, 1, 0, 32, *places) + content
     return calling(
         text, [function(TEXT, 0, 16)], programs, Section(".BTF", PROGBITS, types.raw),
-        Section(".BTF.ext", PROGBITS, ext),
+        Section(".BTF.ext", PROGBITS, ext), *more,
     )  # fmt: skip
 
 
@@ -154,6 +188,20 @@ def test_records_of_too_many_sections_are_refused():
         built(*empty, symbols(), Section(".BTF", PROGBITS, types.raw), Section(".BTF.ext", PROGBITS, ext)),
         "records are of ",
     )
+
+
+def test_functions_are_not_looked_through_for_each_section_that_has_records():
+    # 400,000 for 16,376 sections: that took minutes. When all have been counted there is a record too many.
+    types = Btf.new()
+    names = [types.add_str(f"s{each}") for each in range((1 << 14) - 8)]
+    content = struct.pack("<I", 8) + b"".join(struct.pack("<IIII", name, 1, 0, 0) for name in [*names, *[0] * 11])
+    ext = struct.pack("<HBBI6I", 0xEB9F, 1, 0, 32, 0, len(content), 0, 0, 0, 0) + content
+    empty = [Section(f"s{each}", PROGBITS) for each in range(len(names))]
+    index, count = len(names) + 1, 400_000
+    code = Section("socket", PROGBITS, EXIT * count, EXEC)
+    functions = [function(index, 8 * each, 8, name=1) for each in range(count)]
+    records = Section(".BTF", PROGBITS, types.raw), Section(".BTF.ext", PROGBITS, ext)
+    refused(built(*empty, code, symbols(*functions), *records, strings=b"main\0"), "records are of 16387 sections, ")
 
 
 def roots(count: int, kind: int) -> bytes:
@@ -231,14 +279,36 @@ def test_types_that_match_in_many_ways_are_not_compared_for_ever(root, tmp_path)
     never_compared(compared(types, number, 2000), btf_custom_path=tmp_path / "kernel.btf")
 
 
-def test_an_address_of_a_function_that_the_kernels_types_change_is_refused():
+def changed(*others: Section) -> bytes:
+    """Build an object whose first instruction takes the address of a function, and is of a CO-RE relocation."""
     types = Btf.new()
     number, zero, name = types.add_struct("s", 4).id, types.add_str("0"), types.add_str("socket")
     content = struct.pack("<III", 16, name, 1) + struct.pack("<IIII", 0, number, zero, EXISTS)
     ext = struct.pack("<HBBI6I", 0xEB9F, 1, 0, 32, 0, 0, 0, 0, 0, len(content)) + content
-    more = Section(".BTF", PROGBITS, types.raw), Section(".BTF.ext", PROGBITS, ext)
-    data = calling(EXIT * 2, [function(TEXT, 0, 16)], 1, *more, code=LOAD + EXIT)
-    refused(data, "section 7 '.BTF.ext': relocation 0 is of the address of a function")
+    more = Section(".BTF", PROGBITS, types.raw), Section(".BTF.ext", PROGBITS, ext), *others
+    return calling(EXIT * 2, [function(TEXT, 0, 16)], 1, *more, code=LOAD + EXIT)
+
+
+CHANGED = "section 7 '.BTF.ext': relocation 0 is of the address of a function"
+
+
+def test_an_address_of_a_function_that_the_kernels_types_change_is_refused():
+    refused(changed(), CHANGED)
+
+
+def test_an_address_that_is_of_other_symbols_too_is_one_of_a_function():
+    refused(changed(relocations(PROGRAMS, 4, *[(0, 2)] * 10)), CHANGED)
+
+
+def test_relocations_of_one_instruction_are_not_looked_through_for_each_of_the_kernels_types():
+    # 200,000 of each: that took minutes. What libbpf makes of them is an error of its own.
+    types = Btf.new()
+    number, zero = types.add_struct("s", 4).id, types.add_str("0")
+    many = relocations(TEXT, 4, *[(0, 2)] * 200_000)
+    data = with_records(2, struct.pack("<IIII", 0, number, zero, EXISTS) * 200_000, 16, 1, types, EXIT * 2, many)
+    with pytest.raises(bpf.LibbpfError) as caught:
+        bpf.Object.open(data)
+    assert caught.value.errno == bpf.lib.LIBBPF_ERRNO__RELOC
 
 
 def test_relocations_that_are_each_looked_for_among_many_maps_are_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import struct
 import subprocess
 import sys
@@ -257,6 +258,41 @@ def test_enumerations_that_look_alike_are_compared_but_not_for_minutes():
         words += [NAME, ENUM << 24 | 300, 4, *(NAME, 0) * 299, NAME, each]
     with pytest.raises(bpf.LibbpfError, match=r"too many of its \d+ types look alike"):
         Btf.from_bytes(btf(*words)).dedup()
+
+
+def hashed_alike(kind: int) -> bytes:
+    """Make types without content, 2^16 of them, of whose names h * 31 + c, the usual hash, is the same."""
+    names = ["".join(each) for each in itertools.product(("Aa", "BB"), repeat=16)]
+    words = [word for each in range(len(names)) for word in (len(STRINGS) + 33 * each, kind << 24, 0)]
+    return btf(*words, strings=STRINGS + "".join(f"{name}\0" for name in names).encode())
+
+
+def test_names_of_which_the_usual_hash_is_the_same_are_deduplicated():
+    # Each is not compared with all before it: that took minutes.
+    assert len(Btf.from_bytes(hashed_alike(FWD)).dedup()) == (1 << 16) + 2
+
+
+def test_names_of_which_the_usual_hash_is_the_same_are_dumped():
+    assert Btf.from_bytes(hashed_alike(STRUCT)).dump().count("struct ") == 1 << 16
+
+
+HASHED = """
+import sys, libbpf_cffi as bpf
+types = bpf.Btf.new()
+for number in range(2000):
+    member = types.add_int(f"int{number % 300}", 4)
+    types.add_struct(f"name{number % 700}", 4)
+    types.add_field(f"member{number}", member, bit_offset=0)
+sys.stdout.buffer.write(types.dump().encode())
+sys.stdout.buffer.write(types.dedup().raw)
+"""
+
+
+def test_what_is_made_of_names_is_the_same_in_each_process():
+    # Each has a hash of its own.
+    command = [sys.executable, "-c", HASHED]
+    first, *others = [subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout for _ in range(4)]
+    assert others == [first] * 3
 
 
 def test_a_text_of_hundreds_of_megabytes_is_refused():
