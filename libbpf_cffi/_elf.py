@@ -46,6 +46,8 @@ class _Sections:
         self.headers = range(0)
         self._names = b""
         self._named = 0
+        self._strings: dict[int, bytes] = {}
+        self._unread = len(data)
         if data[:4] != b"\x7fELF" or len(data) < 64 or data[4] != _CLASS64:
             return
         self.order = "little" if data[5] == _LITTLE else "big"
@@ -89,10 +91,29 @@ class _Sections:
         """Give headers of sections for as long as no byte is in two: thousands could be one, and take hours."""
         left = len(self.data)
         for header in headers:
-            left -= self.number(header + 32, 8)
+            size = self.number(header + 32, 8)
+            left -= size
             if left < 0:
                 return
-            yield header
+            if size:
+                yield header
+
+    def strings(self, table: int) -> bytes | None:
+        """Give the names of the table with that header, to the end of the last one; ``None`` if there are none.
+
+        They are read once, as thousands of tables could have the same, and for as long as no byte is in two sections.
+        """
+        header = self.at(self.number(table + 40, 4))
+        if header is None:
+            return None
+        if header not in self._strings:
+            self._unread -= self.number(header + 32, 8)
+            if self._unread < 0:
+                return None
+            strings = self.content(header)
+            # What does not end would be looked through for its end by each symbol.
+            self._strings[header] = strings[: strings.rfind(b"\0") + 1]
+        return self._strings[header]
 
     def name(self, strings: bytes, start: int) -> str | None:
         """Give the name that begins there, or ``None`` if there were more names than a file can have."""
@@ -111,10 +132,9 @@ class _Sections:
 
         Of a file of this machine's byte order. Of a hundred thousand symbols it looks at the names alone.
         """
-        strings_header = self.at(self.number(header + 40, 4))
-        if strings_header is None:
+        strings, table = self.strings(header), self.content(header)
+        if strings is None:
             return
-        strings, table = self.content(strings_header), self.content(header)
         wanted = {name.encode("utf-8", "surrogateescape"): name for name in names}
         longest = max(map(len, wanted), default=0) + 1
         whole = len(table) // _SYMBOL_SIZE * _SYMBOL_SIZE
@@ -126,11 +146,9 @@ class _Sections:
 
     def symbols(self, header: int, kind: int) -> Iterator[tuple[str, int, int, int]]:
         """Give name, section, value and size of each symbol of a type, of the table with that header."""
-        strings_header = self.at(self.number(header + 40, 4))
-        if strings_header is None:
+        strings, table = self.strings(header), self.content(header)
+        if strings is None:
             return
-        strings = self.content(strings_header)
-        table = self.content(header)
         order = self.order
         for at in range(0, len(table) - _SYMBOL_SIZE + 1, _SYMBOL_SIZE):
             if table[at + 4] & 0xF != kind:
@@ -258,10 +276,9 @@ def _version_names(sections: _Sections) -> dict[int, str]:
     """Give the names of the versions that a file defines, by their number."""
     found: dict[int, str] = {}
     for header in sections.of_kind(_VERSIONS):
-        strings_header = sections.at(sections.number(header + 40, 4))
-        if strings_header is None:
+        strings, table, at = sections.strings(header), sections.content(header), 0
+        if strings is None:
             continue
-        strings, table, at = sections.content(strings_header), sections.content(header), 0
         while at + 20 <= len(table) and len(found) < _NOT_DEFAULT:
             # struct Elf64_Verdef and the first Elf64_Verdaux: the number, and the distances to name and successor.
             number, name_at, following = (

@@ -94,10 +94,9 @@ def symbols(path: str | os.PathLike[str]) -> list[Symbol]:
 
 
 def _functions(sections: _Sections, header: int, segments: list[_Segment], action: str) -> Iterator[Symbol]:
-    strings_header = sections.at(sections.number(header + 40, 4))
-    if strings_header is None:
+    strings, table, order = sections.strings(header), sections.content(header), sections.order
+    if strings is None:
         return
-    strings, table, order = sections.content(strings_header), sections.content(header), sections.order
     for at in range(0, len(table) - _SYMBOL_SIZE + 1, _SYMBOL_SIZE):
         index = int.from_bytes(table[at + 6 : at + 8], order)
         if table[at + 4] & 0xF != _FUNC or not index:
