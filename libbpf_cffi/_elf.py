@@ -314,7 +314,7 @@ def usdts(data: bytes | mmap) -> list[tuple[str, str]]:
         name_size, size = (int.from_bytes(notes[place : place + 4], order) for place in (at, at + 4))
         start = at + 12 + (name_size + 3) // 4 * 4
         # Three addresses, then three strings.
-        strings = notes[start + 24 : start + size].split(b"\0")
+        strings = notes[start + 24 : start + size].split(b"\0", 2)
         if len(strings) > 2:
             found.append((strings[0].decode("utf-8", "replace"), strings[1].decode("utf-8", "replace")))
         at = start + (size + 3) // 4 * 4

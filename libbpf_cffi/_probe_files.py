@@ -172,7 +172,7 @@ def _notes(data: bytes, order: Literal["little", "big"]) -> Iterator[bytes]:
 def _probe(
     description: bytes, sections: _Sections, base: int | None, code: list[_Segment], data: list[_Segment]
 ) -> UsdtProbe | None:
-    words = description[24:].split(b"\0")
+    words = description[24:].split(b"\0", 3)
     if len(description) < 24 or len(words) < 4:
         return None
     address, linked_base, semaphore = (
@@ -197,12 +197,12 @@ def _probe(
 
 def _arguments(text: str) -> tuple[str, ...]:
     """Take ``-4@%edi 8@-16(%rbp, %rax)`` apart: a blank inside brackets separates nothing."""
-    found: list[str] = []
+    found: list[list[str]] = []
     depth = 0
     for word in text.split():
         if depth:
-            found[-1] += f" {word}"
+            found[-1].append(word)
         else:
-            found.append(word)
+            found.append([word])
         depth = max(depth + sum(map(word.count, "([")) - sum(map(word.count, ")]")), 0)
-    return tuple(found)
+    return tuple(map(" ".join, found))
