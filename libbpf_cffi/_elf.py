@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from mmap import mmap
     from typing import Literal
 
+    from ._files import Parts
+
 __all__ = [
     "DYNSYM",
     "IFUNC",
@@ -24,7 +26,7 @@ __all__ = [
     "versions",
 ]
 
-_CLASS64, _LITTLE = 2, 1
+_CLASS64, _LITTLE = b"\2", b"\1"
 SYMTAB, _NOBITS, DYNSYM = 2, 8, 11
 _EXTENDED_INDEX = 0xFFFF
 _SYMBOL_SIZE = 24
@@ -34,13 +36,16 @@ _NOT_DEFAULT = 0x8000
 _WEAK = 2
 
 _COPIES = 16
-"""How many times over the bytes of a file may be names: symbols have names in common, and the ends of names."""
+"""How many times over the bytes of tables may be names: symbols have names in common, and the ends of names."""
+
+_MOST_SECTIONS = 1 << 20
+"""More than objects of ever so many functions with a section each have."""
 
 
 class _Sections:
     """The section headers of a 64-bit ELF file, of whatever content; a malformed file has none."""
 
-    def __init__(self, data: bytes | mmap) -> None:
+    def __init__(self, data: bytes | mmap | Parts) -> None:
         self.data = data
         self.order: Literal["little", "big"] = "little"
         self.headers = range(0)
@@ -48,9 +53,10 @@ class _Sections:
         self._named = 0
         self._strings: dict[int, bytes] = {}
         self._unread = len(data)
-        if data[:4] != b"\x7fELF" or len(data) < 64 or data[4] != _CLASS64:
+        self._tables = 0
+        if data[:4] != b"\x7fELF" or len(data) < 64 or data[4:5] != _CLASS64:
             return
-        self.order = "little" if data[5] == _LITTLE else "big"
+        self.order = "little" if data[5:6] == _LITTLE else "big"
         table, entry = self.number(0x28, 8), self.number(0x3A, 2)
         count, names = self.number(0x3C, 2), self.number(0x3E, 2)
         if entry < 64:
@@ -59,6 +65,8 @@ class _Sections:
             # Too many sections for 16 bits: the first header holds the numbers.
             count = count or self.number(table + 32, 8)
             names = self.number(table + 40, 4) if names == _EXTENDED_INDEX else names
+        if count > _MOST_SECTIONS:
+            return
         self.headers = range(table, table + max(min(count, (len(data) - table) // entry), 0) * entry, entry)
         self._names = self.content(table + names * entry)
 
@@ -111,15 +119,16 @@ class _Sections:
             if self._unread < 0:
                 return None
             strings = self.content(header)
+            self._tables += len(strings) + min(self.number(table + 32, 8), len(self.data))
             # What does not end would be looked through for its end by each symbol.
             self._strings[header] = strings[: strings.rfind(b"\0") + 1]
         return self._strings[header]
 
     def name(self, strings: bytes, start: int) -> str | None:
-        """Give the name that begins there, or ``None`` if there were more names than a file can have."""
+        """Give the name that begins there, or ``None`` if there were more names than the tables can have."""
         end = max(strings.find(b"\0", start), start)
         self._named += end - start
-        if self._named > _COPIES * len(self.data):
+        if self._named > _COPIES * self._tables:
             return None
         return strings[start:end].decode("utf-8", "surrogateescape")
 

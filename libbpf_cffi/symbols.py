@@ -7,7 +7,7 @@ from bisect import bisect_right
 from typing import NamedTuple
 
 from ._arguments import integer, unsigned
-from ._probe_files import symbols as symbols_of
+from ._probe_files import each_symbol
 from ._refusals import refused
 
 TYPE_CHECKING = False
@@ -184,7 +184,7 @@ def parse(lines: Iterable[str]) -> Table:
 def table_of(path: str) -> Table:
     """Read the functions of a file, by their places in it; of several names for one the plainest."""
     best: dict[int, tuple[tuple[int, int, str], int]] = {}
-    for name, _, offset, size in symbols_of(path):
+    for name, _, offset, size in each_symbol(path):
         if offset is not None and size:
             rank = (len(name) - len(name.lstrip("_")), len(name), name)
             if offset not in best or rank < best[offset][0]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 
+import made_elf
 import pytest
 
 import libbpf_cffi as bpf
-from libbpf_cffi import _libbpf, symbols
+from libbpf_cffi import _files, _libbpf, _probe_files, symbols
 
 MAPS_IT = """
 import ctypes, os, sys
@@ -119,3 +122,50 @@ def test_of_several_names_the_plainest_is_taken():
     starts, found = symbols.table_of("/proc/self/exe")
     assert starts == sorted(set(starts))
     assert all(start < end and name for start, (end, name) in zip(starts, found, strict=True))
+
+
+def test_of_a_mapped_file_only_the_tables_are_read(mapping, tmp_path):
+    copy = tmp_path / "long.so"
+    shutil.copy(_libbpf.__file__, copy)
+    os.truncate(copy, 1 << 32)
+    process, address = mapping(copy)
+    tracemalloc.start()
+    try:
+        assert bpf.Symbolizer().find(address, process.pid).name == "PyInit__libbpf"
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
+
+
+def test_of_the_tables_of_a_mapped_file_only_so_much_is_read(monkeypatch):
+    address = own(ctypes.CDLL(_libbpf.__file__).PyInit__libbpf)
+    monkeypatch.setattr(_probe_files, "_MOST_SYMBOLS", 1 << 10)
+    with pytest.raises(bpf.LibbpfError, match="bytes, and 1024 are read"):
+        bpf.probe.symbols(_libbpf.__file__)
+    assert bpf.Symbolizer().find(address, os.getpid()).name is None
+
+
+def test_a_file_that_has_a_table_of_a_terabyte_is_not_read(tmp_path):
+    path = tmp_path / "long.so"
+    data = bytearray(made_elf.with_functions(b"\0foo\0", made_elf.symbol(1)))
+    table = int.from_bytes(data[40:48], "little") + 3 * 64
+    strings = table - 64
+    data[strings + 32 : strings + 40] = (1 << 39).to_bytes(8, "little")
+    path.write_bytes(data)
+    os.truncate(path, 1 << 40)
+    with pytest.raises(bpf.LibbpfError, match="more than 1073741824 bytes of it were to be read") as caught:
+        bpf.probe.symbols(path)
+    assert caught.value.errno == errno.EFBIG
+
+
+def test_what_is_cut_off_a_file_that_is_read_is_not_there(tmp_path):
+    path = tmp_path / "cut"
+    data = os.urandom(1 << 18)
+    path.write_bytes(data)
+    with _files.file_parts(str(path), "read") as parts:
+        assert (len(parts), parts[:], parts[9:12], parts[1 << 16 : 1 << 17]) == (
+            1 << 18, data, data[9:12], data[1 << 16 : 1 << 17],
+        )  # fmt: skip
+        assert parts[(1 << 18) - 4 : 1 << 20] == data[-4:]
+        os.truncate(path, 100)
+        assert (parts[:], parts[1 << 17 : (1 << 17) + 8], parts[90:110]) == (data[:100], b"", data[90:100])
