@@ -7,12 +7,12 @@ from bisect import bisect_right
 from typing import NamedTuple
 
 from ._arguments import integer, unsigned
+from ._kernel_symbols import Functions, parse
 from ._probe_files import each_symbol
 from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any, SupportsIndex
 
     from ._map_stacks import StackFrame
@@ -26,9 +26,6 @@ KALLSYMS = "/proc/kallsyms"
 
 MOST_FILES, MOST_PROCESSES = 256, 1024
 """What a symbolizer keeps in memory: when there are more it begins anew."""
-
-Table = tuple[list[int], list[tuple[int, str]]]
-"""Where functions begin, in order, and of each where it ends and its name."""
 
 
 class Frame(NamedTuple):
@@ -56,13 +53,14 @@ class Symbolizer:
     It reads the kernel's list of symbols (``/proc/kallsyms``, 0.1 s) when it first needs it, and keeps that, so that
     one is not for ever: modules and BPF programs come and go. The kernel shows its addresses to whoever has CAP_SYSLOG
     (and ``kernel.kptr_restrict`` less than 2); to others, and of processes that they may not look at or that are gone,
-    frames have no names.
+    frames have no names. How long BPF programs are it shows to who has CAP_SYS_ADMIN; for others they have a page at
+    most.
     """
 
     def __init__(self) -> None:
-        self._kernel: Table | None = None
+        self._kernel: Functions | None = None
         self._processes: dict[int, _Mappings] = {}
-        self._files: dict[tuple[int, ...], Table] = {}
+        self._files: dict[tuple[int, ...], Functions] = {}
 
     def find(self, address: SupportsIndex | StackFrame, pid: int | None = None) -> Frame:
         """Say what is at an address, of the kernel or, by `pid`, of a process.
@@ -83,19 +81,15 @@ class Symbolizer:
         return Frame(number, None, None, None) if process is None else self._find_of_process(number, process)
 
     def _find_of_kernel(self, address: int) -> Frame:
-        if self._kernel is None:
-            try:
-                with open(KALLSYMS, encoding="utf-8", errors="replace") as file:
-                    self._kernel = parse(file)
-            except OSError as error:
-                refused(error)
-                self._kernel = [], []
-        starts, found = self._kernel
-        at = bisect_right(starts, address) - 1
-        if at < 0:
+        functions = self._kernel
+        if functions is None:
+            functions = self._kernel = _kernel_functions()
+        found = functions.at(address)
+        if found is None:
             return Frame(address, None, None, None)
-        name, _, module = found[at][1].partition("\t")
-        return Frame(address, name, address - starts[at], module.strip("[]") or None)
+        start, called = found
+        name, _, module = called.partition("\t")
+        return Frame(address, name, address - start, module.strip("[]") or None)
 
     def _find_of_process(self, address: int, pid: int) -> Frame:
         process = self._processes.get(pid)
@@ -107,13 +101,13 @@ class Symbolizer:
         if not process.has(address):
             return Frame(address, None, None, None)
         path, place, module = process.file_of(address)
-        starts, found = self._table_of(path) if path else ([], [])
-        at = bisect_right(starts, place) - 1
-        if at >= 0 and place < found[at][0]:
-            return Frame(address, found[at][1], place - starts[at], module)
-        return Frame(address, None, place, module)
+        found = self._table_of(path).at(place) if path else None
+        if found is None:
+            return Frame(address, None, place, module)
+        start, name = found
+        return Frame(address, name, place - start, module)
 
-    def _table_of(self, path: str) -> Table:
+    def _table_of(self, path: str) -> Functions:
         try:
             seen = os.stat(path)
             key = (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
@@ -125,7 +119,7 @@ class Symbolizer:
         except OSError as error:
             refused(error)
             # Gone, nothing that has functions, or malformed.
-            return [], []
+            return Functions([], [])
 
 
 class _Mappings:
@@ -169,19 +163,26 @@ class _Mappings:
         return path, address - start + offset, name
 
 
-def parse(lines: Iterable[str]) -> Table:
-    """Read a list of the kernel's symbols; it is empty where the kernel hides them."""
-    found = []
-    for line in lines:
-        start, kind, name = line.rstrip("\n").split(" ", 2)
-        if kind in "TtWw":
-            found.append((int(start, 16), name))
-    # Who may not see them is given zeroes.
-    found = sorted(each for each in found if each[0])
-    return [start for start, _ in found], [(KERNEL, name) for _, name in found]
+def _kernel_functions() -> Functions:
+    """Read the kernel's list."""
+    try:
+        with open(KALLSYMS, encoding="utf-8", errors="replace") as file:
+            functions = parse(file, os.sysconf("SC_PAGE_SIZE"))
+    except OSError as error:
+        refused(error)
+        return Functions([], [])
+    if functions.have_programs():
+        from ._jited_sizes import jited_sizes
+
+        try:
+            functions = functions.with_sizes(jited_sizes())
+        except OSError as error:
+            # Without CAP_SYS_ADMIN.
+            refused(error)
+    return functions
 
 
-def table_of(path: str) -> Table:
+def table_of(path: str) -> Functions:
     """Read the functions of a file, by their places in it; of several names for one the plainest."""
     best: dict[int, tuple[tuple[int, int, str], int]] = {}
     for name, _, offset, size in each_symbol(path):
@@ -190,4 +191,4 @@ def table_of(path: str) -> Table:
             if offset not in best or rank < best[offset][0]:
                 best[offset] = rank, offset + size
     starts = sorted(best)
-    return starts, [(best[start][1], best[start][0][2]) for start in starts]
+    return Functions(starts, [(best[start][1], best[start][0][2]) for start in starts])

@@ -14,7 +14,7 @@ import made_elf
 import pytest
 
 import libbpf_cffi as bpf
-from libbpf_cffi import _files, _libbpf, _probe_files, symbols
+from libbpf_cffi import _files, _jited_sizes, _libbpf, _probe_files, symbols
 
 MAPS_IT = """
 import ctypes, os, sys
@@ -39,6 +39,9 @@ def mapping():
     yield start
     for process in started:
         process.communicate("")
+
+
+RETURN_7 = "b700000007000000" + "9500000000000000"
 
 
 def own(function):
@@ -169,3 +172,38 @@ def test_what_is_cut_off_a_file_that_is_read_is_not_there(tmp_path):
         assert parts[(1 << 18) - 4 : 1 << 20] == data[-4:]
         os.truncate(path, 100)
         assert (parts[:], parts[1 << 17 : (1 << 17) + 8], parts[90:110]) == (data[:100], b"", data[90:100])
+
+
+@pytest.mark.usefixtures("root")
+def test_a_program_of_bpf_ends_where_its_code_does():
+    with bpf.KernelProgram.load("socket_filter", bytes.fromhex(RETURN_7), name="seven") as program:
+        (function,) = program.jited()
+        symbolizer = bpf.Symbolizer()
+        last = function.address + len(function.code) - 1
+        assert str(symbolizer.find(last)).endswith(f"_seven+{len(function.code) - 1:#x} [bpf]")
+        assert symbolizer.find(last + 1).name is None
+    assert bpf.Symbolizer().find(last).name is None
+
+
+@pytest.mark.usefixtures("root")
+def test_a_program_of_bpf_has_a_name_where_its_size_may_not_be_asked_for(monkeypatch):
+    def forbidden():
+        raise bpf.LibbpfError(errno.EPERM, "Operation not permitted", "open program 1", [])
+
+    with bpf.KernelProgram.load("socket_filter", bytes.fromhex(RETURN_7), name="seven") as program:
+        (function,) = program.jited()
+        monkeypatch.setattr(_jited_sizes, "jited_sizes", forbidden)
+        assert str(bpf.Symbolizer().find(function.address + 1)).endswith("_seven+0x1 [bpf]")
+
+
+@pytest.mark.usefixtures("root")
+def test_functions_of_the_kernel_have_the_names_that_the_kernel_gives_them():
+    symbolizer = bpf.Symbolizer()
+    first = {}
+    with open("/proc/kallsyms", encoding="ascii") as file:
+        for line in file:
+            address, kind, name, *module = line.split()
+            if kind in "TtWw" and not module:
+                first.setdefault(int(address, 16), name)
+    unnamed = {name for address, name in first.items() if symbolizer.find(address).name != name}
+    assert unnamed <= {"_etext", "_einittext"}
