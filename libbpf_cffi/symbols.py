@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from bisect import bisect_right
 from typing import NamedTuple
 
 from ._arguments import integer, unsigned
+from ._check import MOMENTARY, failure
 from ._kernel_symbols import Functions, parse
 from ._probe_files import each_symbol
+from ._process_maps import ProcessMaps
 from ._refusals import refused
+from .errors import LibbpfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +29,11 @@ KALLSYMS = "/proc/kallsyms"
 
 MOST_FILES, MOST_PROCESSES = 256, 1024
 """What a symbolizer keeps in memory: when there are more it begins anew."""
+
+_NEVER = (errno.ENOEXEC, errno.EFBIG, errno.EINVAL, errno.EISDIR)
+"""Refusals of a file that is nothing that has functions, or malformed: it stays so."""
+
+_ACTION = "find the name of an address"
 
 
 class Frame(NamedTuple):
@@ -52,21 +60,26 @@ class Symbolizer:
 
     It reads the kernel's list of symbols (``/proc/kallsyms``, 0.1 s) when it first needs it, and keeps that, so that
     one is not for ever: modules and BPF programs come and go. The kernel shows its addresses to whoever has CAP_SYSLOG
-    (and ``kernel.kptr_restrict`` less than 2); to others, and of processes that they may not look at or that are gone,
-    frames have no names. How long BPF programs are it shows to who has CAP_SYS_ADMIN; for others they have a page at
-    most.
+    (and ``kernel.kptr_restrict`` less than 2); to others, and of processes that they may not look at, frames have no
+    names. How long BPF programs are it shows to who has CAP_SYS_ADMIN; for others they have a page at most.
+
+    What a process has mapped is kept too, but whether a file is still there is asked each time (5 to 10 µs): another
+    program of the process, or another process of the number, is noticed. Of one that has ended is known what was looked
+    at before.
     """
 
     def __init__(self) -> None:
         self._kernel: Functions | None = None
-        self._processes: dict[int, _Mappings] = {}
+        self._processes: dict[int, ProcessMaps] = {}
         self._files: dict[tuple[int, ...], Functions] = {}
 
     def find(self, address: SupportsIndex | StackFrame, pid: int | None = None) -> Frame:
         """Say what is at an address, of the kernel or, by `pid`, of a process.
 
-        A frame of a `StackTrace` with build ids is taken too. Of a file the symbol table is read, and that for linking,
-        which a file that was stripped still has. What a process has compiled itself (JIT) has no names.
+        A frame of a `StackTrace` with build ids is taken too. Of a file the symbol table is
+        read, and that for linking, which a file that was stripped still has. What a process has compiled itself (JIT)
+        has no names: what it has mapped is only read again for that if it has more or less memory than before. Raises
+        `LibbpfError` where it is for want of descriptors or memory that nothing can be found.
         """
         place: Any = address
         # By what it has: that class costs an import.
@@ -93,74 +106,42 @@ class Symbolizer:
 
     def _find_of_process(self, address: int, pid: int) -> Frame:
         process = self._processes.get(pid)
-        if process is None or not process.has(address):
-            # New, or it has mapped more meanwhile.
+        if process is None:
             if len(self._processes) >= MOST_PROCESSES:
                 self._processes.clear()
-            process = self._processes[pid] = _Mappings(pid)
-        if not process.has(address):
+            process = self._processes[pid] = ProcessMaps(pid, _pass_on)
+        mapped = process.at(address)
+        if mapped is None:
             return Frame(address, None, None, None)
-        path, place, module = process.file_of(address)
-        found = self._table_of(path).at(place) if path else None
+        place = address - mapped.start + mapped.offset
+        found = None if mapped.key is None else self._functions_of(mapped.path, mapped.key).at(place)
         if found is None:
-            return Frame(address, None, place, module)
+            return Frame(address, None, place, mapped.name)
         start, name = found
-        return Frame(address, name, place - start, module)
+        return Frame(address, name, place - start, mapped.name)
 
-    def _table_of(self, path: str) -> Functions:
+    def _functions_of(self, path: str, key: tuple[int, ...]) -> Functions:
+        functions = self._files.get(key)
+        if functions is not None:
+            return functions
         try:
-            seen = os.stat(path)
-            key = (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
-            if key not in self._files:
-                if len(self._files) >= MOST_FILES:
-                    self._files.clear()
-                self._files[key] = table_of(path)
-            return self._files[key]
+            functions = table_of(path)
         except OSError as error:
-            refused(error)
-            # Gone, nothing that has functions, or malformed.
-            return Functions([], [])
+            _pass_on(error)
+            functions = Functions([], [])
+            if refused(error) not in _NEVER:
+                # Gone, or forbidden.
+                return functions
+        if len(self._files) >= MOST_FILES:
+            self._files.clear()
+        self._files[key] = functions
+        return functions
 
 
-class _Mappings:
-    """What of files a process may execute, at which addresses."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self._found: list[tuple[int, int, int, int, str]] = []
-        try:
-            with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as file:
-                for line in file:
-                    range_, may, offset, _, inode, *name = line.rstrip("\n").split(None, 5)
-                    if "x" in may and name:
-                        start, end = (int(each, 16) for each in range_.split("-"))
-                        self._found.append((start, end, int(offset, 16), int(inode), name[0]))
-        except OSError as error:
-            refused(error)
-            # It is gone, or not to be looked at.
-            self._found.clear()
-
-    def _at(self, address: int) -> int:
-        return bisect_right(self._found, (address, KERNEL)) - 1
-
-    def has(self, address: int) -> bool:
-        """Tell whether a file is there."""
-        at = self._at(address)
-        return at >= 0 and address < self._found[at][1]
-
-    def file_of(self, address: int) -> tuple[str, int, str]:
-        """Give where the file of an address can be opened, if anywhere, the place in it, and its name."""
-        start, end, offset, inode, name = self._found[self._at(address)]
-        path = f"/proc/{self._pid}/map_files/{start:x}-{end:x}"
-        # That is the file itself, whatever has its name now; without CAP_SYS_ADMIN it may not be opened.
-        if not os.access(path, os.R_OK):
-            path = f"/proc/{self._pid}/root{name}"
-            try:
-                path = path if inode and os.stat(path).st_ino == inode else ""
-            except OSError as error:
-                refused(error)
-                path = ""
-        return path, address - start + offset, name
+def _pass_on(error: OSError) -> None:
+    """Raise what says nothing of what was asked for, but of this moment: that is not the answer."""
+    if refused(error) in MOMENTARY:
+        raise error if isinstance(error, LibbpfError) else failure(refused(error), _ACTION) from None
 
 
 def _kernel_functions() -> Functions:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import os
+
 import pytest
 
 import libbpf_cffi as bpf
-from libbpf_cffi import symbols
+from libbpf_cffi import _process_maps, symbols
 
 LIST = """\
 ffffffff81000200 T second
@@ -92,6 +96,26 @@ def test_a_function_whose_size_is_known_ends_there():
     assert found.at(0xFFFFFFFFC0007FFF) == (0xFFFFFFFFC0000000, "bpf_prog_1_long\t[bpf]")
     assert found.at(0xFFFFFFFFC000900F) == (0xFFFFFFFFC0009000, "bpf_prog_2_short\t[bpf]")
     assert found.at(0xFFFFFFFFC0008000) is found.at(0xFFFFFFFFC0009010) is None
+
+
+def refusing(error):
+    def refuse(*_, **__):
+        raise OSError(error, os.strerror(error))
+
+    return refuse
+
+
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.ENOMEM])
+def test_what_is_refused_for_a_moment_of_a_process_is_raised_and_not_kept(monkeypatch, error):
+    symbolizer = bpf.Symbolizer()
+    address = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p).value
+    for module, name in ((_process_maps, "open"), (symbols, "table_of")):
+        with monkeypatch.context() as patched:
+            patched.setattr(module, name, refusing(error), raising=False)
+            with pytest.raises(bpf.LibbpfError) as caught:
+                symbolizer.find(address, os.getpid())
+            assert caught.value.errno == error
+    assert symbolizer.find(address, os.getpid()).name == "getpid"
 
 
 def test_an_address_of_no_process_has_no_name():
