@@ -96,7 +96,10 @@ class Symbolizer:
     def _find_of_kernel(self, address: int) -> Frame:
         functions = self._kernel
         if functions is None:
-            functions = self._kernel = _kernel_functions()
+            functions = _kernel_functions()
+            if functions is None:
+                return Frame(address, None, None, None)
+            self._kernel = functions
         found = functions.at(address)
         if found is None:
             return Frame(address, None, None, None)
@@ -144,14 +147,14 @@ def _pass_on(error: OSError) -> None:
         raise error if isinstance(error, LibbpfError) else failure(refused(error), _ACTION) from None
 
 
-def _kernel_functions() -> Functions:
-    """Read the kernel's list."""
+def _kernel_functions() -> Functions | None:
+    """Read the kernel's list; ``None`` if it cannot be read."""
     try:
         with open(KALLSYMS, encoding="utf-8", errors="replace") as file:
             functions = parse(file, os.sysconf("SC_PAGE_SIZE"))
     except OSError as error:
-        refused(error)
-        return Functions([], [])
+        _pass_on(error)
+        return None
     if functions.have_programs():
         from ._jited_sizes import jited_sizes
 
@@ -159,7 +162,7 @@ def _kernel_functions() -> Functions:
             functions = functions.with_sizes(jited_sizes())
         except OSError as error:
             # Without CAP_SYS_ADMIN.
-            refused(error)
+            _pass_on(error)
     return functions
 
 

@@ -105,6 +105,16 @@ def refusing(error):
     return refuse
 
 
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_what_is_refused_for_a_moment_is_raised_and_not_kept(kernel, monkeypatch, error):
+    with monkeypatch.context() as patched:
+        patched.setattr(symbols, "open", refusing(error), raising=False)
+        with pytest.raises(bpf.LibbpfError, match="cannot find the name of an address") as caught:
+            kernel.find(0xFFFFFFFF81000100)
+        assert caught.value.errno == error
+    assert str(kernel.find(0xFFFFFFFF81000100)) == "first+0x0"
+
+
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.ENOMEM])
 def test_what_is_refused_for_a_moment_of_a_process_is_raised_and_not_kept(monkeypatch, error):
     symbolizer = bpf.Symbolizer()
@@ -116,6 +126,13 @@ def test_what_is_refused_for_a_moment_of_a_process_is_raised_and_not_kept(monkey
                 symbolizer.find(address, os.getpid())
             assert caught.value.errno == error
     assert symbolizer.find(address, os.getpid()).name == "getpid"
+
+
+def test_a_list_that_may_not_be_read_is_asked_for_again(kernel, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(symbols, "open", refusing(errno.EACCES), raising=False)
+        assert str(kernel.find(0xFFFFFFFF81000100)) == "0xffffffff81000100"
+    assert str(kernel.find(0xFFFFFFFF81000100)) == "first+0x0"
 
 
 def test_an_address_of_no_process_has_no_name():
