@@ -76,7 +76,7 @@ class Symbolizer:
     def find(self, address: SupportsIndex | StackFrame, pid: int | None = None) -> Frame:
         """Say what is at an address, of the kernel or, by `pid`, of a process.
 
-        A frame of a `StackTrace` with build ids is taken too. Of a file the symbol table is
+        The process 0 is this one. A frame of a `StackTrace` with build ids is taken too. Of a file the symbol table is
         read, and that for linking, which a file that was stripped still has. What a process has compiled itself (JIT)
         has no names: what it has mapped is only read again for that if it has more or less memory than before. Raises
         `LibbpfError` where it is for want of descriptors or memory that nothing can be found.
@@ -88,7 +88,7 @@ class Symbolizer:
                 return Frame(None, None, place.offset, place.build_id.hex())
             place = place.ip
         number = unsigned(place, 64, "address")
-        process = None if pid is None else integer(pid, "pid")
+        process = None if pid is None else integer(pid, "pid") or os.getpid()
         if number >= KERNEL:
             return self._find_of_kernel(number)
         return Frame(number, None, None, None) if process is None else self._find_of_process(number, process)

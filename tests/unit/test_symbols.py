@@ -135,6 +135,12 @@ def test_a_list_that_may_not_be_read_is_asked_for_again(kernel, monkeypatch):
     assert str(kernel.find(0xFFFFFFFF81000100)) == "first+0x0"
 
 
+def test_process_0_is_this_one():
+    address = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p).value
+    assert bpf.Symbolizer().find(address, 0) == bpf.Symbolizer().find(address, os.getpid())
+    assert bpf.Symbolizer().find(address, 0).name == "getpid"
+
+
 def test_an_address_of_no_process_has_no_name():
     assert bpf.Symbolizer().find(0x401000) == (0x401000, None, None, None)
     assert str(bpf.Symbolizer().find(0x401000)) == "0x0000000000401000"
