@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from mmap import mmap
     from typing import Literal
 
+    from ._files import Parts
+
 __all__ = [
     "DYNSYM",
     "IFUNC",
@@ -24,7 +26,7 @@ __all__ = [
     "versions",
 ]
 
-_CLASS64, _LITTLE = 2, 1
+_CLASS64, _LITTLE = b"\2", b"\1"
 SYMTAB, _NOBITS, DYNSYM = 2, 8, 11
 _EXTENDED_INDEX = 0xFFFF
 _SYMBOL_SIZE = 24
@@ -34,21 +36,27 @@ _NOT_DEFAULT = 0x8000
 _WEAK = 2
 
 _COPIES = 16
-"""How many times over the bytes of a file may be names: symbols have names in common, and the ends of names."""
+"""How many times over the bytes of tables may be names: symbols have names in common, and the ends of names."""
+
+_MOST_SECTIONS = 1 << 20
+"""More than objects of ever so many functions with a section each have."""
 
 
 class _Sections:
     """The section headers of a 64-bit ELF file, of whatever content; a malformed file has none."""
 
-    def __init__(self, data: bytes | mmap) -> None:
+    def __init__(self, data: bytes | mmap | Parts) -> None:
         self.data = data
         self.order: Literal["little", "big"] = "little"
         self.headers = range(0)
         self._names = b""
         self._named = 0
-        if data[:4] != b"\x7fELF" or len(data) < 64 or data[4] != _CLASS64:
+        self._strings: dict[int, bytes] = {}
+        self._unread = len(data)
+        self._tables = 0
+        if data[:4] != b"\x7fELF" or len(data) < 64 or data[4:5] != _CLASS64:
             return
-        self.order = "little" if data[5] == _LITTLE else "big"
+        self.order = "little" if data[5:6] == _LITTLE else "big"
         table, entry = self.number(0x28, 8), self.number(0x3A, 2)
         count, names = self.number(0x3C, 2), self.number(0x3E, 2)
         if entry < 64:
@@ -57,6 +65,8 @@ class _Sections:
             # Too many sections for 16 bits: the first header holds the numbers.
             count = count or self.number(table + 32, 8)
             names = self.number(table + 40, 4) if names == _EXTENDED_INDEX else names
+        if count > _MOST_SECTIONS:
+            return
         self.headers = range(table, table + max(min(count, (len(data) - table) // entry), 0) * entry, entry)
         self._names = self.content(table + names * entry)
 
@@ -89,16 +99,36 @@ class _Sections:
         """Give headers of sections for as long as no byte is in two: thousands could be one, and take hours."""
         left = len(self.data)
         for header in headers:
-            left -= self.number(header + 32, 8)
+            size = self.number(header + 32, 8)
+            left -= size
             if left < 0:
                 return
-            yield header
+            if size:
+                yield header
+
+    def strings(self, table: int) -> bytes | None:
+        """Give the names of the table with that header, to the end of the last one; ``None`` if there are none.
+
+        They are read once, as thousands of tables could have the same, and for as long as no byte is in two sections.
+        """
+        header = self.at(self.number(table + 40, 4))
+        if header is None:
+            return None
+        if header not in self._strings:
+            self._unread -= self.number(header + 32, 8)
+            if self._unread < 0:
+                return None
+            strings = self.content(header)
+            self._tables += len(strings) + min(self.number(table + 32, 8), len(self.data))
+            # What does not end would be looked through for its end by each symbol.
+            self._strings[header] = strings[: strings.rfind(b"\0") + 1]
+        return self._strings[header]
 
     def name(self, strings: bytes, start: int) -> str | None:
-        """Give the name that begins there, or ``None`` if there were more names than a file can have."""
+        """Give the name that begins there, or ``None`` if there were more names than the tables can have."""
         end = max(strings.find(b"\0", start), start)
         self._named += end - start
-        if self._named > _COPIES * len(self.data):
+        if self._named > _COPIES * self._tables:
             return None
         return strings[start:end].decode("utf-8", "surrogateescape")
 
@@ -111,10 +141,9 @@ class _Sections:
 
         Of a file of this machine's byte order. Of a hundred thousand symbols it looks at the names alone.
         """
-        strings_header = self.at(self.number(header + 40, 4))
-        if strings_header is None:
+        strings, table = self.strings(header), self.content(header)
+        if strings is None:
             return
-        strings, table = self.content(strings_header), self.content(header)
         wanted = {name.encode("utf-8", "surrogateescape"): name for name in names}
         longest = max(map(len, wanted), default=0) + 1
         whole = len(table) // _SYMBOL_SIZE * _SYMBOL_SIZE
@@ -126,11 +155,9 @@ class _Sections:
 
     def symbols(self, header: int, kind: int) -> Iterator[tuple[str, int, int, int]]:
         """Give name, section, value and size of each symbol of a type, of the table with that header."""
-        strings_header = self.at(self.number(header + 40, 4))
-        if strings_header is None:
+        strings, table = self.strings(header), self.content(header)
+        if strings is None:
             return
-        strings = self.content(strings_header)
-        table = self.content(header)
         order = self.order
         for at in range(0, len(table) - _SYMBOL_SIZE + 1, _SYMBOL_SIZE):
             if table[at + 4] & 0xF != kind:
@@ -258,10 +285,9 @@ def _version_names(sections: _Sections) -> dict[int, str]:
     """Give the names of the versions that a file defines, by their number."""
     found: dict[int, str] = {}
     for header in sections.of_kind(_VERSIONS):
-        strings_header = sections.at(sections.number(header + 40, 4))
-        if strings_header is None:
+        strings, table, at = sections.strings(header), sections.content(header), 0
+        if strings is None:
             continue
-        strings, table, at = sections.content(strings_header), sections.content(header), 0
         while at + 20 <= len(table) and len(found) < _NOT_DEFAULT:
             # struct Elf64_Verdef and the first Elf64_Verdaux: the number, and the distances to name and successor.
             number, name_at, following = (
@@ -297,7 +323,7 @@ def usdts(data: bytes | mmap) -> list[tuple[str, str]]:
         name_size, size = (int.from_bytes(notes[place : place + 4], order) for place in (at, at + 4))
         start = at + 12 + (name_size + 3) // 4 * 4
         # Three addresses, then three strings.
-        strings = notes[start + 24 : start + size].split(b"\0")
+        strings = notes[start + 24 : start + size].split(b"\0", 2)
         if len(strings) > 2:
             found.append((strings[0].decode("utf-8", "replace"), strings[1].decode("utf-8", "replace")))
         at = start + (size + 3) // 4 * 4

@@ -67,7 +67,7 @@ def _with_fewer(elf: _Sections, header: int, line_header: int, places: list[int]
     if gap <= 0 or elf.number(0x28, 8) < at + size:
         # Nothing to be had; or the headers stand where clang does not put them.
         return elf.data[:]
-    result = bytearray(elf.data)
+    result = bytearray(elf.data[:])
     line_at = elf.number(line_header + 24, 8)
     result[line_at : line_at + len(lines)] = lines
     for each in elf.headers:

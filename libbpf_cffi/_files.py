@@ -19,22 +19,82 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-__all__ = ["MOST", "read_file", "regular_file", "system_errors", "write_file"]
+__all__ = ["MOST", "Parts", "file_parts", "read_file", "regular_file", "system_errors", "write_file"]
 
 
 MOST = 1 << 31
 """Bytes of a file that is read whole: a kernel with all its symbols has half of it, an object a few megabytes."""
 
 
+MOST_PARTS = 1 << 30
+"""Bytes that are read of a file of which only parts are wanted."""
+_BLOCK = 1 << 16
+
+
+class Parts:
+    """What a regular file has, as its bytes: they are read as they are looked at.
+
+    What somebody cuts off meanwhile is not there any more, where memory that is mapped would end this process.
+    """
+
+    def __init__(self, fd: int, size: int, action: str) -> None:
+        self._fd = fd
+        self._size = size
+        self._action = action
+        self._left = MOST_PARTS
+        self._start, self._block = 0, b""
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, place: slice) -> bytes:
+        start, stop, _ = place.indices(self._size)
+        if stop - start > _BLOCK:
+            self._left -= stop - start
+            if self._left < 0:
+                raise failure(errno.EFBIG, self._action, f"more than {MOST_PARTS} bytes of it were to be read")
+            return self._read(start, stop - start)
+        # Numbers are next to each other.
+        if start < self._start or stop > self._start + len(self._block):
+            self._start, self._block = start, self._read(start, _BLOCK)
+        return self._block[start - self._start : max(stop - self._start, 0)]
+
+    def _read(self, start: int, size: int) -> bytes:
+        data = os.pread(self._fd, size, start)
+        if len(data) == size or start + len(data) >= self._size:
+            return data
+        parts = [data]
+        while data:
+            # One call reads at most 2 GB, and some file systems less.
+            start, size = start + len(data), size - len(data)
+            data = os.pread(self._fd, size, start)
+            parts.append(data)
+        return b"".join(parts)
+
+
+@contextmanager
+def file_parts(path: str, action: str) -> Iterator[Parts]:
+    """Open a regular file to read parts of it."""
+    with _opened(path, action) as (fd, size):
+        yield Parts(fd, size, action)
+
+
 def read_file(path: str, action: str) -> bytes:
     """Read a regular file whole; a device or a FIFO would never end, nor a terabyte that nobody has written."""
+    with _opened(path, action) as (fd, size):
+        return _read_open(fd, size, action)
+
+
+@contextmanager
+def _opened(path: str, action: str) -> Iterator[tuple[int, int]]:
+    """Open a regular file, and give its size too; what is refused in the block is `LibbpfError`."""
     with Descriptors() as made:
         try:
             # Without O_NONBLOCK the open itself waits for a FIFO's writer.
             fd = made.make(os.open, path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             status = os.fstat(fd)
             _check_regular(status.st_mode, action, "it is not a regular file")
-            return _read_open(fd, status.st_size, action)
+            yield fd, status.st_size
         except Error:
             raise
         except OSError as error:

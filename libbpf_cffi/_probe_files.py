@@ -7,28 +7,30 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ._arguments import path_name
 from ._check import failure
-from ._elf import _Sections
+from ._elf import DYNSYM, SYMTAB, _Sections
 from ._elf_target import find_binary
-from ._files import read_file
+from ._files import file_parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Literal
 
-__all__ = ["Symbol", "UsdtProbe", "symbols", "usdt_probes"]
+__all__ = ["Symbol", "UsdtProbe", "each_symbol", "symbols", "usdt_probes"]
 
-_SYMTAB, _DYNSYM = 2, 11
 _LOAD = 1
 _EXECUTABLE, _WRITABLE = 1, 2
 _FUNC = 2
 """STT_FUNC; one of STT_GNU_IFUNC is another at run time, one of several, and nothing is attached to it."""
 
 _SYMBOL_SIZE, _SEGMENT_SIZE = 24, 56
+_MOST_SYMBOLS = 1 << 27
+"""Bytes of symbol tables: a browser with all its symbols has half of it."""
 _STAPSDT = 3
 """The type of a note of USDT's (SystemTap's sys/sdt.h)."""
 
@@ -62,18 +64,18 @@ class UsdtProbe(NamedTuple):
     semaphore_offset: int | None
 
 
-def _open(path: str | os.PathLike[str], action: str) -> _Sections:
+@contextmanager
+def _open(path: str | os.PathLike[str], action: str) -> Iterator[_Sections]:
     name = path_name(path)
     if "/" not in name and not os.path.exists(name):
         # As a uprobe finds it.
         name = find_binary(name, action)
-    data = read_file(name, action)
-    sections = _Sections(data)
-    if not data.startswith(b"\x7fELF"):
-        raise failure(errno.ENOEXEC, action, "it is no ELF file")
-    if len(data) < 64 or data[4] != 2:
-        raise failure(errno.ENOEXEC, action, "only 64-bit files are read")
-    return sections
+    with file_parts(name, action) as data:
+        if data[:4] != b"\x7fELF":
+            raise failure(errno.ENOEXEC, action, "it is no ELF file")
+        if len(data) < 64 or data[4:5] != b"\2":
+            raise failure(errno.ENOEXEC, action, "only 64-bit files are read")
+        yield _Sections(data)
 
 
 def symbols(path: str | os.PathLike[str]) -> list[Symbol]:
@@ -83,21 +85,27 @@ def symbols(path: str | os.PathLike[str]) -> list[Symbol]:
     that of a file here, or of a program or library (``libc``) as `Program.attach_uprobe` finds it. Raises `LibbpfError`
     (ENOEXEC) for what is no 64-bit ELF file.
     """
+    return sorted(set(each_symbol(path)))
+
+
+def each_symbol(path: str | os.PathLike[str]) -> Iterator[Symbol]:
+    """Give the functions as they are in the tables, of which some are in two."""
     action = f"list the functions of {path_name(path)!r}"
-    sections = _open(path, action)
-    segments = _segments(sections, _EXECUTABLE)
-    found: set[Symbol] = set()
-    for kind in (_SYMTAB, _DYNSYM):
-        for header in sections.of_kind(kind):
-            found.update(_functions(sections, header, segments, action))
-    return sorted(found)
+    with _open(path, action) as sections:
+        segments = _segments(sections, _EXECUTABLE)
+        tables = [header for kind in (SYMTAB, DYNSYM) for header in sections.of_kind(kind)]
+        size = sum(sections.number(header + 32, 8) for header in tables)
+        if size > _MOST_SYMBOLS:
+            hint = f"it is malformed: its symbol tables have {size} bytes, and {_MOST_SYMBOLS} are read"
+            raise failure(errno.ENOEXEC, action, hint)
+        for header in tables:
+            yield from _functions(sections, header, segments, action)
 
 
 def _functions(sections: _Sections, header: int, segments: list[_Segment], action: str) -> Iterator[Symbol]:
-    strings_header = sections.at(sections.number(header + 40, 4))
-    if strings_header is None:
+    strings, table, order = sections.strings(header), sections.content(header), sections.order
+    if strings is None:
         return
-    strings, table, order = sections.content(strings_header), sections.content(header), sections.order
     for at in range(0, len(table) - _SYMBOL_SIZE + 1, _SYMBOL_SIZE):
         index = int.from_bytes(table[at + 6 : at + 8], order)
         if table[at + 4] & 0xF != _FUNC or not index:
@@ -145,15 +153,15 @@ def usdt_probes(path: str | os.PathLike[str]) -> list[UsdtProbe]:
 
     From its notes (``.note.stapsdt``); one that is malformed ends the list. Raises as `symbols` does.
     """
-    sections = _open(path, f"list the USDT probes of {path_name(path)!r}")
-    code, data = _segments(sections, _EXECUTABLE), _segments(sections, _WRITABLE)
-    base = next((sections.number(header + 16, 8) for _, header in sections.named(".stapsdt.base")), None)
     found = []
-    for header in sections.apart(header for _, header in sections.named(".note.stapsdt")):
-        for description in _notes(sections.content(header), sections.order):
-            probe = _probe(description, sections, base, code, data)
-            if probe is not None:
-                found.append(probe)
+    with _open(path, f"list the USDT probes of {path_name(path)!r}") as sections:
+        code, data = _segments(sections, _EXECUTABLE), _segments(sections, _WRITABLE)
+        base = next((sections.number(header + 16, 8) for _, header in sections.named(".stapsdt.base")), None)
+        for header in sections.apart(header for _, header in sections.named(".note.stapsdt")):
+            for description in _notes(sections.content(header), sections.order):
+                probe = _probe(description, sections, base, code, data)
+                if probe is not None:
+                    found.append(probe)
     return found
 
 
@@ -173,7 +181,7 @@ def _notes(data: bytes, order: Literal["little", "big"]) -> Iterator[bytes]:
 def _probe(
     description: bytes, sections: _Sections, base: int | None, code: list[_Segment], data: list[_Segment]
 ) -> UsdtProbe | None:
-    words = description[24:].split(b"\0")
+    words = description[24:].split(b"\0", 3)
     if len(description) < 24 or len(words) < 4:
         return None
     address, linked_base, semaphore = (
@@ -198,12 +206,12 @@ def _probe(
 
 def _arguments(text: str) -> tuple[str, ...]:
     """Take ``-4@%edi 8@-16(%rbp, %rax)`` apart: a blank inside brackets separates nothing."""
-    found: list[str] = []
+    found: list[list[str]] = []
     depth = 0
     for word in text.split():
         if depth:
-            found[-1] += f" {word}"
+            found[-1].append(word)
         else:
-            found.append(word)
+            found.append([word])
         depth = max(depth + sum(map(word.count, "([")) - sum(map(word.count, ")]")), 0)
-    return tuple(found)
+    return tuple(map(" ".join, found))

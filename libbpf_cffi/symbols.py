@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from bisect import bisect_right
 from typing import NamedTuple
 
 from ._arguments import integer, unsigned
-from ._probe_files import symbols as symbols_of
+from ._check import MOMENTARY, failure
+from ._kernel_symbols import Functions, parse
+from ._probe_files import each_symbol
+from ._process_maps import ProcessMaps
 from ._refusals import refused
+from .errors import LibbpfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any, SupportsIndex
 
     from ._map_stacks import StackFrame
@@ -27,8 +30,10 @@ KALLSYMS = "/proc/kallsyms"
 MOST_FILES, MOST_PROCESSES = 256, 1024
 """What a symbolizer keeps in memory: when there are more it begins anew."""
 
-Table = tuple[list[int], list[tuple[int, str]]]
-"""Where functions begin, in order, and of each where it ends and its name."""
+_NEVER = (errno.ENOEXEC, errno.EFBIG, errno.EINVAL, errno.EISDIR)
+"""Refusals of a file that is nothing that has functions, or malformed: it stays so."""
+
+_ACTION = "find the name of an address"
 
 
 class Frame(NamedTuple):
@@ -55,20 +60,26 @@ class Symbolizer:
 
     It reads the kernel's list of symbols (``/proc/kallsyms``, 0.1 s) when it first needs it, and keeps that, so that
     one is not for ever: modules and BPF programs come and go. The kernel shows its addresses to whoever has CAP_SYSLOG
-    (and ``kernel.kptr_restrict`` less than 2); to others, and of processes that they may not look at or that are gone,
-    frames have no names.
+    (and ``kernel.kptr_restrict`` less than 2); to others, and of processes that they may not look at, frames have no
+    names. How long BPF programs are it shows to who has CAP_SYS_ADMIN; for others they have a page at most.
+
+    What a process has mapped is kept too, but whether a file is still there is asked each time (5 to 10 µs): another
+    program of the process, or another process of the number, is noticed. Of one that has ended is known what was looked
+    at before.
     """
 
     def __init__(self) -> None:
-        self._kernel: Table | None = None
-        self._processes: dict[int, _Mappings] = {}
-        self._files: dict[tuple[int, ...], Table] = {}
+        self._kernel: Functions | None = None
+        self._processes: dict[int, ProcessMaps] = {}
+        self._files: dict[tuple[int, ...], Functions] = {}
 
     def find(self, address: SupportsIndex | StackFrame, pid: int | None = None) -> Frame:
         """Say what is at an address, of the kernel or, by `pid`, of a process.
 
-        A frame of a `StackTrace` with build ids is taken too. Of a file the symbol table is read, and that for linking,
-        which a file that was stripped still has. What a process has compiled itself (JIT) has no names.
+        The process 0 is this one. A frame of a `StackTrace` with build ids is taken too. Of a file the symbol table is
+        read, and that for linking, which a file that was stripped still has. What a process has compiled itself (JIT)
+        has no names: what it has mapped is only read again for that if it has more or less memory than before. Raises
+        `LibbpfError` where it is for want of descriptors or memory that nothing can be found.
         """
         place: Any = address
         # By what it has: that class costs an import.
@@ -77,117 +88,91 @@ class Symbolizer:
                 return Frame(None, None, place.offset, place.build_id.hex())
             place = place.ip
         number = unsigned(place, 64, "address")
-        process = None if pid is None else integer(pid, "pid")
+        process = None if pid is None else integer(pid, "pid") or os.getpid()
         if number >= KERNEL:
             return self._find_of_kernel(number)
         return Frame(number, None, None, None) if process is None else self._find_of_process(number, process)
 
     def _find_of_kernel(self, address: int) -> Frame:
-        if self._kernel is None:
-            try:
-                with open(KALLSYMS, encoding="utf-8", errors="replace") as file:
-                    self._kernel = parse(file)
-            except OSError as error:
-                refused(error)
-                self._kernel = [], []
-        starts, found = self._kernel
-        at = bisect_right(starts, address) - 1
-        if at < 0:
+        functions = self._kernel
+        if functions is None:
+            functions = _kernel_functions()
+            if functions is None:
+                return Frame(address, None, None, None)
+            self._kernel = functions
+        found = functions.at(address)
+        if found is None:
             return Frame(address, None, None, None)
-        name, _, module = found[at][1].partition("\t")
-        return Frame(address, name, address - starts[at], module.strip("[]") or None)
+        start, called = found
+        name, _, module = called.partition("\t")
+        return Frame(address, name, address - start, module.strip("[]") or None)
 
     def _find_of_process(self, address: int, pid: int) -> Frame:
         process = self._processes.get(pid)
-        if process is None or not process.has(address):
-            # New, or it has mapped more meanwhile.
+        if process is None:
             if len(self._processes) >= MOST_PROCESSES:
                 self._processes.clear()
-            process = self._processes[pid] = _Mappings(pid)
-        if not process.has(address):
+            process = self._processes[pid] = ProcessMaps(pid, _pass_on)
+        mapped = process.at(address)
+        if mapped is None:
             return Frame(address, None, None, None)
-        path, place, module = process.file_of(address)
-        starts, found = self._table_of(path) if path else ([], [])
-        at = bisect_right(starts, place) - 1
-        if at >= 0 and place < found[at][0]:
-            return Frame(address, found[at][1], place - starts[at], module)
-        return Frame(address, None, place, module)
+        place = address - mapped.start + mapped.offset
+        found = None if mapped.key is None else self._functions_of(mapped.path, mapped.key).at(place)
+        if found is None:
+            return Frame(address, None, place, mapped.name)
+        start, name = found
+        return Frame(address, name, place - start, mapped.name)
 
-    def _table_of(self, path: str) -> Table:
+    def _functions_of(self, path: str, key: tuple[int, ...]) -> Functions:
+        functions = self._files.get(key)
+        if functions is not None:
+            return functions
         try:
-            seen = os.stat(path)
-            key = (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
-            if key not in self._files:
-                if len(self._files) >= MOST_FILES:
-                    self._files.clear()
-                self._files[key] = table_of(path)
-            return self._files[key]
+            functions = table_of(path)
         except OSError as error:
-            refused(error)
-            # Gone, nothing that has functions, or malformed.
-            return [], []
+            _pass_on(error)
+            functions = Functions([], [])
+            if refused(error) not in _NEVER:
+                # Gone, or forbidden.
+                return functions
+        if len(self._files) >= MOST_FILES:
+            self._files.clear()
+        self._files[key] = functions
+        return functions
 
 
-class _Mappings:
-    """What of files a process may execute, at which addresses."""
+def _pass_on(error: OSError) -> None:
+    """Raise what says nothing of what was asked for, but of this moment: that is not the answer."""
+    if refused(error) in MOMENTARY:
+        raise error if isinstance(error, LibbpfError) else failure(refused(error), _ACTION) from None
 
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self._found: list[tuple[int, int, int, int, str]] = []
+
+def _kernel_functions() -> Functions | None:
+    """Read the kernel's list; ``None`` if it cannot be read."""
+    try:
+        with open(KALLSYMS, encoding="utf-8", errors="replace") as file:
+            functions = parse(file, os.sysconf("SC_PAGE_SIZE"))
+    except OSError as error:
+        _pass_on(error)
+        return None
+    if functions.have_programs():
+        from ._jited_sizes import jited_sizes
+
         try:
-            with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as file:
-                for line in file:
-                    range_, may, offset, _, inode, *name = line.rstrip("\n").split(None, 5)
-                    if "x" in may and name:
-                        start, end = (int(each, 16) for each in range_.split("-"))
-                        self._found.append((start, end, int(offset, 16), int(inode), name[0]))
+            functions = functions.with_sizes(jited_sizes())
         except OSError as error:
-            refused(error)
-            # It is gone, or not to be looked at.
-            self._found.clear()
-
-    def _at(self, address: int) -> int:
-        return bisect_right(self._found, (address, KERNEL)) - 1
-
-    def has(self, address: int) -> bool:
-        """Tell whether a file is there."""
-        at = self._at(address)
-        return at >= 0 and address < self._found[at][1]
-
-    def file_of(self, address: int) -> tuple[str, int, str]:
-        """Give where the file of an address can be opened, if anywhere, the place in it, and its name."""
-        start, end, offset, inode, name = self._found[self._at(address)]
-        path = f"/proc/{self._pid}/map_files/{start:x}-{end:x}"
-        # That is the file itself, whatever has its name now; without CAP_SYS_ADMIN it may not be opened.
-        if not os.access(path, os.R_OK):
-            path = f"/proc/{self._pid}/root{name}"
-            try:
-                path = path if inode and os.stat(path).st_ino == inode else ""
-            except OSError as error:
-                refused(error)
-                path = ""
-        return path, address - start + offset, name
+            # Without CAP_SYS_ADMIN.
+            _pass_on(error)
+    return functions
 
 
-def parse(lines: Iterable[str]) -> Table:
-    """Read a list of the kernel's symbols; it is empty where the kernel hides them."""
-    found = []
-    for line in lines:
-        start, kind, name = line.rstrip("\n").split(" ", 2)
-        if kind in "TtWw":
-            found.append((int(start, 16), name))
-    # Who may not see them is given zeroes.
-    found = sorted(each for each in found if each[0])
-    return [start for start, _ in found], [(KERNEL, name) for _, name in found]
-
-
-def table_of(path: str) -> Table:
+def table_of(path: str) -> Functions:
     """Read the functions of a file, by their places in it; of several names for one the plainest."""
     best: dict[int, tuple[tuple[int, int, str], int]] = {}
-    for name, _, offset, size in symbols_of(path):
+    for name, _, offset, size in each_symbol(path):
         if offset is not None and size:
             rank = (len(name) - len(name.lstrip("_")), len(name), name)
             if offset not in best or rank < best[offset][0]:
                 best[offset] = rank, offset + size
     starts = sorted(best)
-    return starts, [(best[start][1], best[start][0][2]) for start in starts]
+    return Functions(starts, [(best[start][1], best[start][0][2]) for start in starts])

@@ -170,6 +170,10 @@ def test_the_probes_of_thousands_of_sections_that_are_one_are_listed_once(answer
     assert answer(library((NOTES, NOTE, note() * 30_000, 0, 0), again=(2, 20_000)), probe.usdt_probes) == 30_000
 
 
+def test_arguments_of_a_probe_behind_a_bracket_that_is_never_closed_are_one(answer):
+    assert answer(library((NOTES, NOTE, note(arguments=b"(" + b" a" * 3_000_000), 0, 0)), probe.usdt_probes) == 1
+
+
 def test_functions_whose_names_are_each_others_ends_are_not_listed(answer):
     with pytest.raises(AssertionError, match="more names than it has bytes"):
         answer(one_name_for_each(), probe.symbols)

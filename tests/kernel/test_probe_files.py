@@ -8,12 +8,15 @@ import random
 import re
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
+import made_elf
 import pytest
 
 import libbpf_cffi as bpf
 from libbpf_cffi import probe
+from libbpf_cffi._elf import usdts
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,18 @@ def test_notes_are_read_one_after_the_other_until_one_that_is_malformed(tmp_path
     assert library.read_bytes()[first.offset] == 0x90
     assert library.read_bytes()[first.semaphore_offset :][:8] == bytes(8)
     assert (second.name, second.arguments, second.semaphore, second.semaphore_offset) == ("second", (), 0, None)
+
+
+@pytest.mark.parametrize("read", [probe.usdt_probes, lambda path: usdts(path.read_bytes())])
+def test_the_zeroes_behind_the_strings_of_a_note_are_left_alone(tmp_path, read):
+    path = tmp_path / "zeroes.so"
+    path.write_bytes(made_elf.library((made_elf.NOTES, made_elf.NOTE, made_elf.note(arguments=bytes(1 << 22)), 0, 0)))
+    tracemalloc.start()
+    try:
+        assert [each[:2] for each in read(path)] == [("p", "n")]
+        assert tracemalloc.get_traced_memory()[1] < 6 << 22
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_place_of_a_usdt_probe_in_the_file_is_where_its_instruction_is(target):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 
+import made_elf
 import pytest
 
 import libbpf_cffi as bpf
-from libbpf_cffi import _libbpf, symbols
+from libbpf_cffi import _files, _jited_sizes, _libbpf, _probe_files, symbols
 
 MAPS_IT = """
 import ctypes, os, sys
@@ -38,6 +41,21 @@ def mapping():
         process.communicate("")
 
 
+RETURN_7 = "b700000007000000" + "9500000000000000"
+
+
+def without_admin(monkeypatch):
+    """Let files of /proc/PID/map_files not be opened, which CAP_SYS_ADMIN is needed for."""
+    stat = os.stat
+
+    def forbidden(path, *more, **others):
+        if "/map_files/" in str(path):
+            raise PermissionError(errno.EPERM, "Operation not permitted", path)
+        return stat(path, *more, **others)
+
+    monkeypatch.setattr(os, "stat", forbidden)
+
+
 def own(function):
     return ctypes.cast(function, ctypes.c_void_p).value
 
@@ -58,11 +76,135 @@ def test_what_is_behind_a_function_is_a_place_in_the_file(mapping):
     assert str(behind) == f"{found.module}+{end:#x}"
 
 
-def test_a_file_that_is_mapped_later_is_found():
+@pytest.fixture
+def lists(monkeypatch):
+    """Count how often lists of what is mapped are read."""
+    read, counted = symbols.ProcessMaps._read, []
+    monkeypatch.setattr(symbols.ProcessMaps, "_read", lambda *given: counted.append(1) or read(*given))
+    return counted
+
+
+def test_a_file_that_is_mapped_later_is_found(tmp_path):
     symbolizer = bpf.Symbolizer()
-    assert symbolizer.find(own(ctypes.CDLL(None).getpid), os.getpid()).name == "getpid"
-    symbolizer._processes[os.getpid()]._found.clear()
-    assert symbolizer.find(own(ctypes.CDLL(None).getpid), os.getpid()).name == "getpid"
+    copy = tmp_path / "later.so"
+    shutil.copy(_libbpf.__file__, copy)
+    assert symbolizer.find(1, os.getpid()).module is None
+    found = symbolizer.find(own(ctypes.CDLL(copy).PyInit__libbpf), os.getpid())
+    assert (found.name, found.module) == ("PyInit__libbpf", str(copy))
+
+
+def test_what_is_in_no_file_is_looked_for_once_as_long_as_nothing_changes(mapping, lists):
+    process, address = mapping(_libbpf.__file__)
+    symbolizer = bpf.Symbolizer()
+    for place in range(1, 100):
+        assert symbolizer.find(place, process.pid) == (place, None, None, None)
+        assert symbolizer.find(address, process.pid).name == "PyInit__libbpf"
+    assert len(lists) == 1
+
+
+EXECUTES = """
+#include <stdio.h>
+#include <unistd.h>
+__attribute__((noinline)) void NAME(void) {}
+int main(int count, char **arguments)
+{
+    char command;
+
+    printf("%p\\n", (void *)NAME);
+    fflush(stdout);
+    if (read(0, &command, 1) == 1 && count > 1)
+        execv(arguments[1], arguments + 1);
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("admin", [True, False])
+def test_another_program_of_a_process_is_not_taken_for_the_first(tmp_path, monkeypatch, admin):
+    source = tmp_path / "executes.c"
+    source.write_text(EXECUTES)
+    for name in ("first", "second"):
+        command = ["cc", "-no-pie", "-fno-pie", f"-DNAME={name}_function", "-o", tmp_path / name, source]
+        subprocess.run(command, check=True)
+    if not admin:
+        without_admin(monkeypatch)
+    symbolizer = bpf.Symbolizer()
+    with subprocess.Popen(
+        [tmp_path / "first", tmp_path / "second"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    ) as process:
+        for name in ("first", "second"):
+            found = symbolizer.find(int(process.stdout.readline(), 16), process.pid)
+            assert (found.name, found.offset, found.module) == (f"{name}_function", 0, str(tmp_path / name))
+            process.stdin.write(b"x")
+
+
+def test_of_a_process_that_has_ended_is_known_what_was_looked_at(mapping):
+    process, address = mapping(_libbpf.__file__)
+    symbolizer = bpf.Symbolizer()
+    found = symbolizer.find(address, process.pid)
+    process.stdin.close()
+    process.stdin = None
+    # It is a zombie first.
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert symbolizer.find(address, process.pid) == found
+    process.wait()
+    assert symbolizer.find(address, process.pid) == found
+    assert symbolizer.find(address + 1, process.pid).name == "PyInit__libbpf"
+    assert symbolizer.find(1, process.pid) == (1, None, None, None)
+
+
+def test_files_whose_inodes_have_other_numbers_are_looked_at_once(monkeypatch, lists):
+    files = {"getpid": None, "PyInit__libbpf": _libbpf.__file__}
+    functions = {name: own(getattr(ctypes.CDLL(path), name)) for name, path in files.items()}
+    stat = os.stat
+
+    def of_another_file_system(path, *more, **others):
+        status = stat(path, *more, **others)
+        if "/map_files/" not in str(path):
+            return status
+        return os.stat_result((status[0], status.st_ino + 1, *status[2:10]))
+
+    monkeypatch.setattr(os, "stat", of_another_file_system)
+    symbolizer = bpf.Symbolizer()
+    for _ in range(10):
+        for name, address in functions.items():
+            assert symbolizer.find(address, os.getpid()).name == name
+    assert len(lists) <= 3
+
+
+@pytest.mark.usefixtures("root")
+def test_a_program_of_bpf_ends_where_its_code_does():
+    with bpf.KernelProgram.load("socket_filter", bytes.fromhex(RETURN_7), name="seven") as program:
+        (function,) = program.jited()
+        symbolizer = bpf.Symbolizer()
+        last = function.address + len(function.code) - 1
+        assert str(symbolizer.find(last)).endswith(f"_seven+{len(function.code) - 1:#x} [bpf]")
+        assert symbolizer.find(last + 1).name is None
+    assert bpf.Symbolizer().find(last).name is None
+
+
+@pytest.mark.usefixtures("root")
+def test_a_program_of_bpf_has_a_name_where_its_size_may_not_be_asked_for(monkeypatch):
+    def forbidden():
+        raise bpf.LibbpfError(errno.EPERM, "Operation not permitted", "open program 1", [])
+
+    with bpf.KernelProgram.load("socket_filter", bytes.fromhex(RETURN_7), name="seven") as program:
+        (function,) = program.jited()
+        monkeypatch.setattr(_jited_sizes, "jited_sizes", forbidden)
+        assert str(bpf.Symbolizer().find(function.address + 1)).endswith("_seven+0x1 [bpf]")
+
+
+@pytest.mark.usefixtures("root")
+def test_functions_of_the_kernel_have_the_names_that_the_kernel_gives_them():
+    symbolizer = bpf.Symbolizer()
+    first = {}
+    with open("/proc/kallsyms", encoding="ascii") as file:
+        for line in file:
+            address, kind, name, *module = line.split()
+            if kind in "TtWw" and not module:
+                first.setdefault(int(address, 16), name)
+    unnamed = {name for address, name in first.items() if symbolizer.find(address).name != name}
+    assert unnamed <= {"_etext", "_einittext"}
 
 
 @pytest.mark.usefixtures("root")
@@ -82,9 +224,8 @@ def test_a_file_of_another_mount_namespace_is_read_there(mapping, tmp_path, monk
     process, address = mapping(tmp_path / "copy.so", "unshare", "-m", "sh", "-ec", script, "sh")
     found = bpf.Symbolizer().find(address, process.pid)
     assert found.name == "PyInit__libbpf"
-    # As without CAP_SYS_ADMIN, which /proc/PID/map_files wants. The kernel names a file of a root like a virtual
-    # machine's, an overlay, as it is called below it.
-    monkeypatch.setattr(symbols.os, "access", lambda *_: False)
+    without_admin(monkeypatch)
+    # The kernel names a file of a root like a virtual machine's, an overlay, as it is called below it.
     named_here = os.path.exists(f"/proc/{process.pid}/root{found.module}")
     assert bpf.Symbolizer().find(address, process.pid).name == ("PyInit__libbpf" if named_here else None)
 
@@ -96,7 +237,7 @@ def test_a_file_that_has_taken_the_place_of_another_is_not_mistaken_for_it(mappi
     copy.unlink()
     deleted = tmp_path / "copy.so (deleted)"
     shutil.copy(_libbpf.__file__, deleted)
-    monkeypatch.setattr(symbols.os, "access", lambda *_: False)
+    without_admin(monkeypatch)
     found = bpf.Symbolizer().find(address, process.pid)
     assert (found.name, found.module) == (None, str(deleted))
 
@@ -119,3 +260,50 @@ def test_of_several_names_the_plainest_is_taken():
     starts, found = symbols.table_of("/proc/self/exe")
     assert starts == sorted(set(starts))
     assert all(start < end and name for start, (end, name) in zip(starts, found, strict=True))
+
+
+def test_of_a_mapped_file_only_the_tables_are_read(mapping, tmp_path):
+    copy = tmp_path / "long.so"
+    shutil.copy(_libbpf.__file__, copy)
+    os.truncate(copy, 1 << 32)
+    process, address = mapping(copy)
+    tracemalloc.start()
+    try:
+        assert bpf.Symbolizer().find(address, process.pid).name == "PyInit__libbpf"
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
+
+
+def test_of_the_tables_of_a_mapped_file_only_so_much_is_read(monkeypatch):
+    address = own(ctypes.CDLL(_libbpf.__file__).PyInit__libbpf)
+    monkeypatch.setattr(_probe_files, "_MOST_SYMBOLS", 1 << 10)
+    with pytest.raises(bpf.LibbpfError, match="bytes, and 1024 are read"):
+        bpf.probe.symbols(_libbpf.__file__)
+    assert bpf.Symbolizer().find(address, os.getpid()).name is None
+
+
+def test_a_file_that_has_a_table_of_a_terabyte_is_not_read(tmp_path):
+    path = tmp_path / "long.so"
+    data = bytearray(made_elf.with_functions(b"\0foo\0", made_elf.symbol(1)))
+    table = int.from_bytes(data[40:48], "little") + 3 * 64
+    strings = table - 64
+    data[strings + 32 : strings + 40] = (1 << 39).to_bytes(8, "little")
+    path.write_bytes(data)
+    os.truncate(path, 1 << 40)
+    with pytest.raises(bpf.LibbpfError, match="more than 1073741824 bytes of it were to be read") as caught:
+        bpf.probe.symbols(path)
+    assert caught.value.errno == errno.EFBIG
+
+
+def test_what_is_cut_off_a_file_that_is_read_is_not_there(tmp_path):
+    path = tmp_path / "cut"
+    data = os.urandom(1 << 18)
+    path.write_bytes(data)
+    with _files.file_parts(str(path), "read") as parts:
+        assert (len(parts), parts[:], parts[9:12], parts[1 << 16 : 1 << 17]) == (
+            1 << 18, data, data[9:12], data[1 << 16 : 1 << 17],
+        )  # fmt: skip
+        assert parts[(1 << 18) - 4 : 1 << 20] == data[-4:]
+        os.truncate(path, 100)
+        assert (parts[:], parts[1 << 17 : (1 << 17) + 8], parts[90:110]) == (data[:100], b"", data[90:100])

@@ -15,9 +15,9 @@ def symbol(name: int, address: int = CODE) -> bytes:
     return struct.pack("<IBBHQQ", name, 0x12, 0, 1, address, 16)
 
 
-def note(provider: bytes = b"p", name: bytes = b"n") -> bytes:
-    """Give a note of USDT's, without arguments."""
-    text = struct.pack("<3Q", CODE, 0, 0) + provider + b"\0" + name + b"\0\0"
+def note(provider: bytes = b"p", name: bytes = b"n", arguments: bytes = b"") -> bytes:
+    """Give a note of USDT's."""
+    text = struct.pack("<3Q", CODE, 0, 0) + b"\0".join((provider, name, arguments, b""))
     return struct.pack("<III", 8, len(text), 3) + b"stapsdt\0" + text + bytes(-len(text) % 4)
 
 

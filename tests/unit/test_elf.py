@@ -8,7 +8,10 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_elf import DYNSYM as LINKED
+from made_elf import STRTAB, library, symbol
 
+from libbpf_cffi import _elf
 from libbpf_cffi._elf import section, source, symbols
 
 
@@ -129,3 +132,53 @@ def test_the_source_is_what_the_first_file_symbol_names(order: str) -> None:
     variable = ("one", 0, 4, OBJECT, DATA)
     assert source(with_symbols(order, variable, ("a.c", 0, 0, FILE, 0), ("b.c", 0, 0, FILE, 0))) == "a.c"
     assert source(with_symbols(order, variable)) == ""
+
+
+class Counted(bytes):
+    """A file that counts how many of its bytes are read, in how many parts."""
+
+    read = parts = 0
+
+    def __getitem__(self, place):
+        part = super().__getitem__(place)
+        if isinstance(place, slice):
+            self.read += len(part)
+            self.parts += 1
+        return part
+
+
+READERS = [
+    _elf.functions,
+    lambda data: _elf.places(data, {"foo"}, LINKED),
+    lambda data: _elf.is_ifunc(data, "foo"),
+    lambda data: _elf.versions(data, "foo"),
+]
+LONG = b"\0foo\0" + bytes(1 << 20)
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("table", [b"", symbol(1)])
+def test_the_names_that_many_tables_have_in_common_are_read_once(read, table) -> None:
+    """A table of no symbols, or of one, costs next to nothing, whatever its names are."""
+    data = Counted(library((".dynstr", STRTAB, LONG, 0, 0), (".dynsym", LINKED, table, 2, 24), again=(3, 1000)))
+    read(data)
+    assert data.read < 2 * len(data)
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_names_that_are_the_same_bytes_again_and_again_are_not_read_for_each_table(read) -> None:
+    """Hundreds of sections of names could be one as well."""
+    tables = [(f".dynsym{number}", LINKED, symbol(1), 204 + number, 24) for number in range(200)]
+    data = Counted(library((".dynstr", STRTAB, LONG, 0, 0), *tables, again=(2, 200)))
+    read(data)
+    assert data.read < 2 * len(data)
+
+
+def test_names_are_looked_through_only_if_they_end() -> None:
+    """Each symbol would look for the end of its name to the end of the file."""
+    table = symbol(1) + symbol(9)
+    data = library((".dynstr", STRTAB, b"\0foo\0" + b"a" * 100, 0, 0), (".dynsym", LINKED, table, 2, 24))
+    sections = _elf._Sections(data)
+    (header,) = sections.of_kind(LINKED)
+    assert sections.strings(header) == b"\0foo\0"
+    assert set(_elf.functions(data)) == {"foo", ""}
