@@ -7,7 +7,7 @@ import os
 
 from ._alternative_names import LONGEST, by_alternative_name
 from ._borrow import Descriptors
-from ._check import check, failure
+from ._check import absent, check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._handle import Handle
 from ._refusals import refused
@@ -84,7 +84,9 @@ def interface_name(ifindex: int) -> str | None:
 
     try:
         return socket.if_indextoname(ifindex)
-    except OSError:
+    except OSError as error:
+        if (number := no_socket(error)) is not None:
+            raise failure(number, f"find the name of network device {ifindex}") from None
         return None
 
 
@@ -228,7 +230,8 @@ def with_those_above(fd: int) -> list[int]:
             if above.st_dev != device or above.st_ino == numbers[-1]:
                 return numbers
             numbers.append(above.st_ino)
-    except OSError:
+    except OSError as error:
+        absent(error, "find the control groups above another")
         # No folder, which the kernel says of it; or one above that this process may not search.
         return numbers
 
@@ -303,8 +306,10 @@ def _no_name(path: str, error: int) -> str | None:
         return None
     try:
         names = os.listdir(NETNS_FOLDER)
-    except OSError:
+    except FileNotFoundError:
         names = []
+    except OSError:
+        return None
     return _known(os.path.basename(path), names, "`ip netns` has")
 
 
