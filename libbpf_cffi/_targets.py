@@ -6,6 +6,7 @@ import errno
 import os
 
 from ._alternative_names import LONGEST, by_alternative_name
+from ._arguments import descriptor
 from ._borrow import Descriptors
 from ._check import absent, check, failure
 from ._ffi import lib, path_bytes, unsigned
@@ -134,10 +135,8 @@ class Opened:
             self._path = path_bytes(value, what)
             self.name = f"{what} {os.fsdecode(value)!r}"
         elif hasattr(value, "fileno"):
-            self._fd = value.fileno()
+            self._fd = descriptor(value, repr(value))
             self.name = f"{what} {value!r}"
-            if self._fd < 0:
-                raise ValueError(f"{value!r} is closed")
         elif hasattr(value, "__index__"):
             self._fd = unsigned(value, 31, "a descriptor")
             self.name = f"{what} of descriptor {self._fd}"
