@@ -209,11 +209,11 @@ def _cgroup_of(pid: int) -> str:
 
 
 def _cgroup2() -> str:
-    from .tracefs import TracefsError, find_cgroup2
+    from .tracefs import FilesystemError, find_cgroup2
 
     try:
         return find_cgroup2()
-    except TracefsError as trouble:
+    except FilesystemError as trouble:
         return f"a mounted cgroup2 ({trouble})"
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from libbpf_cffi import (
     Btf,
+    PerfEvent,
     _clang,
     _close_names,
     _dump,
@@ -89,3 +90,24 @@ def test_a_hint_that_cannot_be_found_out_hides_no_error(monkeypatch):
     assert _close_names.missing_in_btf("no_such") is None
     assert tracefs.in_use(lambda folder: tracefs.absent(OSError(errno.EMFILE, "none"), "look"), "/") == "it is in use"
     assert failure(errno.ENOENT, "attach", lambda _: _close_names.missing_in_btf("no_such")).errno == errno.ENOENT
+
+
+def test_where_control_groups_are_not_mounted_that_is_the_hint(monkeypatch):
+    monkeypatch.setattr(_mounts, "_mounts", lambda kind: [])
+    with pytest.raises(LibbpfError, match=r"a mounted cgroup2 \(cannot find the file system 'cgroup2'"):
+        _targets.cgroup("/none").__enter__()
+
+
+def test_only_a_unit_of_perf_events_that_is_not_there_is_told_from_those_that_are(monkeypatch):
+    with pytest.raises(LibbpfError) as caught:
+        PerfEvent.dynamic("none", 0)
+    assert "/sys/bus/event_source/devices has " in caught.value.hint
+
+    def refuse(*arguments, **named):
+        raise OSError(errno.EMFILE, "none")
+
+    monkeypatch.setattr(builtins, "open", refuse)
+    with pytest.raises(LibbpfError) as caught:
+        PerfEvent.dynamic("none", 0)
+    monkeypatch.undo()
+    assert "ulimit" in caught.value.hint
