@@ -30,6 +30,47 @@ static int lbc_handles_signals(void)
 	return syscall(SYS_gettid) == getpid() && !PyInterpreterState_GetID(PyInterpreterState_Get());
 }
 
+/* Tell whether a module is neither ours nor Python's; not if that cannot be found out. */
+static int lbc_is_others(PyObject *name)
+{
+	PyObject *parts = PyObject_CallMethod(name, "partition", "s", "."), *known = PySys_GetObject("stdlib_module_names");
+	PyObject *top = parts ? PyTuple_GetItem(parts, 0) : NULL;
+	int others = top && PyUnicode_CompareWithASCIIString(top, "libbpf_cffi");
+
+	if (others && known)
+		others = PySequence_Contains(known, top) == 0;
+	Py_XDECREF(parts);
+	return others;
+}
+
+/*
+ * Tell whether what has been raised comes of others' code, which a signal handler is, by its traceback. Where memory or
+ * the stack is at its end no handler need be why.
+ */
+static int lbc_raised_by_others(void)
+{
+	PyObject *type, *error, *traceback, *at, *next;
+	int others = 0;
+
+	PyErr_Fetch(&type, &error, &traceback);
+	Py_XINCREF(traceback);
+	for (at = traceback; at && at != Py_None && !others; at = next) {
+		PyObject *frame = PyObject_GetAttrString(at, "tb_frame");
+		PyObject *globals = frame ? PyObject_GetAttrString(frame, "f_globals") : NULL;
+		PyObject *name = globals ? PyDict_GetItemString(globals, "__name__") : NULL;
+
+		others = name && lbc_is_others(name);
+		Py_XDECREF(globals);
+		Py_XDECREF(frame);
+		PyErr_Clear();
+		next = PyObject_GetAttrString(at, "tb_next");
+		Py_DECREF(at);
+	}
+	Py_XDECREF(at);
+	PyErr_Restore(type, error, traceback);
+	return others;
+}
+
 /* Take what has been raised; NULL if one of its type is among those that were. */
 static PyObject *lbc_take_raised(PyObject **raised, int count)
 {
@@ -52,7 +93,7 @@ static PyObject *lbc_take_raised(PyObject **raised, int count)
 static PyObject *lbc_settle(PyObject *module, PyObject *args)
 {
 	PyObject *raised[LBC_ATTEMPTS], *waiting, *function, *handle, *gone = NULL, *result = NULL;
-	int count = 0, printed = 0, i;
+	int count = 0, printed = 0, ours, i;
 
 	if (!PyArg_UnpackTuple(args, "settle", 3, 4, &waiting, &function, &handle, &gone))
 		return NULL;
@@ -60,12 +101,13 @@ static PyObject *lbc_settle(PyObject *module, PyObject *args)
 		result = PyObject_CallFunctionObjArgs(function, handle, NULL);
 		if (result)
 			break;
-		if (PyErr_ExceptionMatches(PyExc_RecursionError) || PyErr_ExceptionMatches(PyExc_MemoryError)) {
+		ours = !lbc_handles_signals() || !lbc_raised_by_others();
+		if (ours && (PyErr_ExceptionMatches(PyExc_RecursionError) || PyErr_ExceptionMatches(PyExc_MemoryError))) {
 			PyErr_Clear();
 			break;
 		}
 		/* A warning that is made an error, or a fault of the work itself, which would come again. */
-		printed = PyErr_ExceptionMatches(PyExc_Warning) || !lbc_handles_signals();
+		printed = (ours && PyErr_ExceptionMatches(PyExc_Warning)) || !lbc_handles_signals();
 		if (printed)
 			break;
 		raised[count] = lbc_take_raised(raised, count);

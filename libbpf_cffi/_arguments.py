@@ -17,6 +17,7 @@ __all__ = [
     "c_string",
     "check_limit",
     "deadline_of",
+    "descriptor",
     "integer",
     "items",
     "iterable",
@@ -89,6 +90,14 @@ def unsigned(value: int, bits: int, what: str) -> int:
     if not 0 <= number < 1 << bits:
         raise ValueError(f"{what} must be from 0 to {(1 << bits) - 1}, not {_shown(number)}")
     return number
+
+
+def descriptor(value: Any, what: str) -> int:
+    """Give the descriptor of an object that has ``fileno()``; `ValueError` if that is closed."""
+    number = integer(value.fileno(), "what fileno() gives")
+    if number < 0:
+        raise ValueError(f"{what} is closed")
+    return unsigned(number, 31, "what fileno() gives")
 
 
 def signed(value: int, bits: int, what: str) -> int:

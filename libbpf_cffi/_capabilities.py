@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 
 from . import _privileges
+from ._check import absent
 from ._ffi import lib, text
-from ._refusals import refused
 from ._type_numbers import prog_type_number
+from .errors import LibbpfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "capabilities",
+    "lacking",
     "lacking_hint",
     "missing_capabilities",
     "needed_capabilities",
@@ -31,7 +33,7 @@ def setting(path: str) -> int | None:
     except ValueError:
         return None
     except OSError as error:
-        refused(error)
+        absent(error, f"read the setting /proc/sys/{path}")
         return None
 
 
@@ -49,7 +51,7 @@ def capabilities() -> list[str]:
 
     CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON, which are listed with it. Linux 5.8 has brought those.
     """
-    return [name for name in _privileges.CAPABILITIES if name not in _privileges.missing(name)]
+    return [name for name in _privileges.CAPABILITIES if name not in lacking(name)]
 
 
 _NET_ADMIN = (
@@ -98,16 +100,29 @@ def missing_capabilities(type: ProgType | str | int) -> list[str]:
 
 def _missing(names: list[str]) -> list[str]:
     # The kernel's rule for CAP_NET_ADMIN has the same stand-in when a program is loaded (bpf_net_capable()).
-    return [] if not _privileges.missing("CAP_SYS_ADMIN") else _privileges.missing(*names)
+    return [] if not lacking("CAP_SYS_ADMIN") else lacking(*names)
+
+
+def lacking(*names: str) -> list[str]:
+    """List those of the capabilities `names` that this thread has not, as `_privileges.missing`, for an answer."""
+    try:
+        return _privileges.missing(*names, sure=True)
+    except OSError as error:
+        absent(error, "find out what capabilities this thread has")
+        return []  # without /proc
 
 
 def lacking_hint(error: int, type: int) -> str | None:
     """Say which capabilities a process lacks whose program the kernel refused; ``None`` if that is not why."""
     if error not in (errno.EPERM, errno.EACCES):
         return None
-    lacking = missing_capabilities(type)
-    if not lacking:
+    try:
+        needs = needed_capabilities(type)
+        lacks = _missing(needs)
+    except LibbpfError:
+        return None  # no descriptor is left to find it out with
+    if not lacks:
         return None
-    kind, needed = _name(type), " and ".join(needed_capabilities(type))
+    kind, needed = _name(type), " and ".join(needs)
     more = "".join(f"; {each}" for each in _privileges.obstacles())
-    return f"this process lacks {' and '.join(lacking)}: programs of the type {kind} need {needed}{more}"
+    return f"this process lacks {' and '.join(lacks)}: programs of the type {kind} need {needed}{more}"

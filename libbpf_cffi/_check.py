@@ -12,6 +12,7 @@ import os
 
 from . import _log, _privileges
 from ._ffi import ffi, lib, wild
+from ._refusals import MOMENTARY, refused
 from .errors import LibbpfError, LibbpfPermissionError, NotSupportedError, VerifierError
 
 TYPE_CHECKING = False
@@ -24,13 +25,20 @@ if TYPE_CHECKING:
     Pointer = TypeVar("Pointer", bound=CData)
     Hint = str | Callable[[int], str | None] | None
 
-__all__ = ["MOMENTARY", "by_id_hint", "check", "device_hint", "failure", "load_logs", "not_null", "strerror"]
+__all__ = [
+    "MOMENTARY",
+    "absent",
+    "by_id_hint",
+    "check",
+    "device_hint",
+    "failure",
+    "load_logs",
+    "not_null",
+    "strerror",
+]
 
 ENOTSUPP = 524
 """The kernel's own "not supported" (include/linux/errno.h), which is in no header of user space."""
-
-MOMENTARY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
-"""What says nothing of what the kernel was asked for, but of this moment: it is no answer."""
 
 _NO_BTF = ("kernel BTF is missing", "find valid kernel BTF", "loading vmlinux BTF", "vmlinux BTF is not found")
 
@@ -72,6 +80,17 @@ def not_null(pointer: Pointer, action: str, hint: Hint = None, error: int | None
         raise failure(error if not pointer and error else errno.EINVAL, action, hint)
     _log.take()
     return pointer
+
+
+def absent(error: OSError, action: str) -> int:
+    """Give the errno of a refusal that is an answer: nothing is there, or not for this process to see.
+
+    What is none is raised: what a handler has raised, and a `LibbpfError` for what is so at this moment only.
+    """
+    number = refused(error)
+    if number in MOMENTARY:
+        raise failure(number, action) from None
+    return number
 
 
 def failure(

@@ -8,7 +8,7 @@ import re
 import stat
 
 from . import _files
-from ._check import failure
+from ._check import absent, failure
 from ._elf_embedded import without_headers
 from ._ffi import path_bytes
 from .errors import Error, LibbpfError
@@ -281,7 +281,8 @@ def find(clang: str | os.PathLike[str] | None, action: str) -> list[str]:
     for each in folders:
         try:
             names = os.listdir(each)
-        except OSError:
+        except OSError as error:
+            absent(error, action)
             # PATH often names folders that are not there.
             continue
         for program in sorted(filter(re.compile(r"clang(-\d+(\.\d+)?)?").fullmatch, names)):
@@ -308,7 +309,8 @@ def _version(program: str) -> int:
         said = _run([program, "--version"])
     except LibbpfError:
         raise
-    except OSError:
+    except OSError as error:
+        absent(error, f"run {program!r}")
         return 0
     stated = re.search(rb"version (\d+)\.", said.output)
     return int(stated[1]) if stated else 0
@@ -331,6 +333,7 @@ def attempt(source: Source, programs: Sequence[str], arguments: Sequence[str], s
         except LibbpfError:
             raise
         except OSError as error:
+            absent(error, f"run {program!r}")
             reasons.append(f"{program} cannot be run: {error.strerror}")
             continue
         if empty.bpf:

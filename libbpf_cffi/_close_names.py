@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ._ffi import ffi, lib
+from ._refusals import MOMENTARY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def missing_function(name: str) -> str | None:
     return f"this kernel has no function {name!r} (it may have been inlined){like(name, functions)}"
 
 
-def missing_in_btf(name: str, prefix: str = "") -> str:
+def missing_in_btf(name: str, prefix: str = "") -> str | None:
     """Say what the kernel's BTF has instead of a function (or of what begins with `prefix`) of that name."""
     from .btf import Btf
     from .enums import BtfKind
@@ -92,7 +93,9 @@ def missing_in_btf(name: str, prefix: str = "") -> str:
             for each in Btf.kernel()
             if each.kind is kind and each.name.startswith(prefix)
         ]
-    except OSError:
+    except OSError as error:
+        if error.errno in MOMENTARY:
+            return None
         return "the kernel gives no BTF (CONFIG_DEBUG_INFO_BTF, /sys/kernel/btf/vmlinux), which this program needs"
     reason = " (it may have been inlined, or be a module's)" if what == "function" else ""
     return f"the kernel's BTF has no {what} {name!r}{reason}{like(name, names)}"
@@ -150,7 +153,7 @@ def _close_sections(name: str, known: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(each for _, each in best))[:3]
 
 
-def missing_raw_tracepoint(name: str) -> str:
+def missing_raw_tracepoint(name: str) -> str | None:
     """Say which tracepoints come close."""
     return missing_in_btf(name, "btf_trace_")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ._check import absent
 from ._ffi import ffi, lib
 from ._program_info import arrays, func_info, line_info
 from .insns import Insn, decode, disassemble
@@ -141,7 +142,8 @@ def _symbols(offsets: set[int]) -> dict[int, str]:
     try:
         with open(KALLSYMS, "rb") as file:
             data = file.read()
-    except OSError:
+    except OSError as error:
+        absent(error, "read the kernel's symbols")
         return {}
     end = data.find(b" __bpf_call_base\n")
     if end < 0:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from . import _log
 from ._borrow import Descriptors
-from ._check import MOMENTARY, check, failure
+from ._check import MOMENTARY, absent, check, failure
 from ._ffi import c_string, ffi, lib, path_bytes, text
 from ._refusals import refused
 
@@ -111,7 +111,7 @@ class Target:
             if os.path.samestat(os.stat(path), os.fstat(self._fd)):
                 return path
         except OSError as error:
-            refused(error)
+            absent(error, self._action)
         return self.path
 
     def _found_elsewhere(self) -> bytes:
@@ -228,7 +228,7 @@ def _numbered(root: int, folder: str, name: str, action: str) -> str | None:
         try:
             there = [] if fd is None else os.listdir(fd)
         except OSError as error:
-            refused(error)
+            absent(error, action)
             return None
     names = [each for each in there if each == f"{name}.so" or each.startswith(f"{name}.so.")]
     for each in sorted(names, key=lambda each: [int(part) for part in each.split(".") if part.isdigit()], reverse=True):
@@ -237,5 +237,5 @@ def _numbered(root: int, folder: str, name: str, action: str) -> str | None:
                 if fd is not None and os.read(fd, 4) == b"\x7fELF":
                     return each
             except OSError as error:
-                refused(error)
+                absent(error, action)
     return None

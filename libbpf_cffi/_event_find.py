@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ._helper_calls import calls
+from ._refusals import MOMENTARY
 from .btf import Btf
 from .enums import BtfKind
-from .errors import Error
+from .errors import LibbpfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,7 +130,9 @@ def not_the_kernels(types: list[BtfType]) -> list[BtfType]:
         return types
     try:
         kernel = Btf.kernel()
-    except Error:
+    except LibbpfError as error:
+        if error.errno in MOMENTARY:
+            raise
         return types  # one without BTF
     with kernel:
         return [each for each in types if kernel.find(each.name.partition("___")[0], each.kind) is None]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from . import _log
 from ._arguments import path_name
-from ._check import by_id_hint, check, failure
+from ._check import MOMENTARY, absent, by_id_hint, check, failure
 from ._ffi import ffi, lib, path_bytes, text
 from ._mounts import every_bpffs
 from ._refusals import refused
@@ -73,6 +73,8 @@ _TARGETS: dict[str, Kind] = {
 }
 """What /proc/PID/fd says of a descriptor."""
 
+_READ = "read what descriptors processes have"
+
 _PERF_EVENT = "anon_inode:[perf_event]"
 
 
@@ -90,7 +92,7 @@ def _descriptors() -> Iterator[tuple[int, int, int, str]]:
                 try:
                     yield int(entry), thread, int(fd), os.readlink(f"{folder}/{fd}")
                 except OSError as error:
-                    refused(error)
+                    absent(error, _READ)
                     continue  # gone meanwhile
 
 
@@ -106,7 +108,7 @@ def _tables(pid: int) -> list[int]:
         if os.stat(folder).st_nlink <= 3:
             return [pid]
     except OSError as error:
-        refused(error)
+        absent(error, _READ)
         return []  # gone meanwhile
     found = [pid]
     for thread in map(int, _listed(folder)):
@@ -120,7 +122,7 @@ def _listed(folder: str) -> list[str]:
     try:
         return sorted(os.listdir(folder), key=lambda name: (len(name), name))
     except OSError as error:
-        refused(error)
+        absent(error, _READ)
         return []  # gone meanwhile, or another user's
 
 
@@ -129,7 +131,7 @@ def _facts(path: str) -> dict[str, str]:
         with open(path, "rb") as file:
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError as error:
-        refused(error)
+        absent(error, _READ)
         return {}  # gone meanwhile
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
@@ -139,7 +141,7 @@ def _comm(pid: int) -> str:
         with open(f"/proc/{pid}/comm", "rb") as file:
             return file.read().rstrip(b"\n").decode("utf-8", "surrogateescape")
     except OSError as error:
-        refused(error)
+        absent(error, _READ)
         return ""
 
 
@@ -197,7 +199,7 @@ def _event(pid: int, thread: int, fd: int) -> PerfEvent | None:
     size, prog_id, kind = (ffi.new("__u32 *", value) for value in (len(name), 0, 0))
     offset, address = ffi.new("__u64 *"), ffi.new("__u64 *")
     result = lib.bpf_task_fd_query(thread, fd, 0, name, size, prog_id, kind, offset, address)
-    if result in (-errno.EPERM, -errno.EACCES):
+    if -result in (*MOMENTARY, errno.EPERM, errno.EACCES):
         check(result, "list the programs of perf events", by_id_hint)
     if result < 0:
         return None  # no program, another kind of link, or gone meanwhile
@@ -218,13 +220,15 @@ def pins(folder: str | os.PathLike[str] | None = None) -> list[Pin]:
     for start in every_bpffs() if folder is None else (path_name(folder, "folder"),):
         if folder is not None:
             _readable(start)
-        for where, _, names in sorted(os.walk(start)):
+        for where, _, names in sorted(os.walk(start, onerror=_left_out)):
             for name in sorted(names):
                 path = os.path.join(where, name)
                 # One that is mounted below another is walked with it.
                 what = None if path in found else pinned(path)
                 if what is None or what in GONE:
                     continue
+                if what in MOMENTARY:
+                    raise failure(what, f"open what is pinned at {path!r}")
                 found[path] = Pin(path, None, None) if isinstance(what, int) else Pin(path, *what)
     return list(found.values())
 
@@ -234,6 +238,10 @@ def _readable(folder: str) -> None:
         os.scandir(folder).close()
     except OSError as error:
         raise failure(refused(error), f"list what is pinned below {folder!r}") from None
+
+
+def _left_out(error: OSError) -> None:
+    absent(error, "list what is pinned")
 
 
 def pinned(path: str) -> tuple[str, int] | int | None:

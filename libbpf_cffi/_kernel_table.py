@@ -7,7 +7,7 @@ import os
 from enum import Enum
 
 from . import net
-from ._check import failure
+from ._check import absent, failure
 from ._kernel_holders import holders, pins
 from ._net_links import program_name
 from ._net_names import netfilter_names
@@ -88,7 +88,8 @@ def _cgroups() -> Iterator[tuple[int, str]]:
     while folders:
         try:
             below = sorted((each for each in os.scandir(folders.pop()) if each.is_dir()), key=lambda each: each.name)
-        except OSError:
+        except OSError as error:
+            absent(error, "list the control groups")
             continue  # gone meanwhile
         for each in below:
             yield each.inode(), each.path
@@ -181,7 +182,8 @@ def _cgroup_paths() -> dict[int, str]:
     try:
         top = find_cgroup2()
         return {os.stat(top).st_ino: top, **dict(_cgroups())}
-    except OSError:
+    except OSError as error:
+        absent(error, "list the control groups")
         return {}  # not mounted here
 
 

@@ -7,6 +7,7 @@ import os
 from collections import namedtuple
 from struct import Struct
 
+from ._arguments import descriptor
 from ._check import failure
 from ._ffi import path_bytes, unsigned
 from ._map_hash import HashMap
@@ -163,7 +164,7 @@ def _inode(group: Any) -> int:
         except OSError as error:
             raise failure(error.errno or errno.EIO, f"find the control group {os.fsdecode(group)!r}") from None
     if hasattr(group, "fileno"):
-        return os.fstat(group.fileno()).st_ino
+        return os.fstat(descriptor(group, repr(group))).st_ino
     if not hasattr(group, "__index__"):
         raise TypeError(f"a control group is its folder's path, or the number of its inode, not {type(group).__name__}")
     return unsigned(group, 64, "the number of a control group")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ._arguments import iterable
+from ._arguments import descriptor, iterable
 from ._borrow import Descriptors
 from ._check import by_id_hint, check, failure
 from ._ffi import lib, path_bytes, unsigned
@@ -73,10 +73,7 @@ class Borrowed(Descriptors):
     def file(self, value: Any, wanted: str) -> int:
         """Give the descriptor that `value` is, or that its ``fileno()`` is: it stays the caller's."""
         if hasattr(value, "fileno"):
-            number: int = value.fileno()
-            if number < 0:
-                raise ValueError(f"{value!r} for {self._what} is closed")
-            return number
+            return descriptor(value, f"{value!r} for {self._what}")
         if not hasattr(value, "__index__"):
             raise TypeError(
                 f"{self._what} takes {wanted}, an object with fileno(), or a descriptor, not {type(value).__name__}"

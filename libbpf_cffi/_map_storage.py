@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ._check import failure
+from ._check import absent, failure
 from ._codec_scalar import IntCodec
 from ._ffi import lib, unsigned
 from ._map import Map
@@ -160,7 +160,8 @@ def _is_pidfd(number: int) -> bool:
     """Tell whether a number is a pidfd of this process: ``anon_inode:[pidfd]``, since Linux 6.9 ``pidfd:[…]``."""
     try:
         return "pidfd" in os.readlink(f"/proc/self/fd/{number}")
-    except OSError:
+    except OSError as error:
+        absent(error, f"find out what descriptor {number} is")
         return False
 
 

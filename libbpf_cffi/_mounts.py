@@ -11,7 +11,7 @@ import os
 
 from . import _privileges
 from ._arguments import path_bytes
-from ._refusals import refused
+from ._refusals import MOMENTARY, refused
 from .errors import Error
 
 TYPE_CHECKING = False
@@ -27,6 +27,7 @@ __all__ = [
     "FilesystemError",
     "TracefsError",
     "TracefsPermissionError",
+    "absent",
     "device_of",
     "every_bpffs",
     "failure",
@@ -102,6 +103,15 @@ def failure(error: OSError, action: str, path: str, *, writing: bool = False) ->
     return TracefsError(number, strerror, action, path)
 
 
+def absent(error: OSError, action: str, path: str | None = None) -> int:
+    """Give the errno of a refusal that is an answer, as `_check.absent`; what is none is a `FilesystemError`."""
+    number = refused(error)
+    if number in MOMENTARY:
+        hint = "raise `ulimit -n`" if number == errno.EMFILE else None
+        raise FilesystemError(number, os.strerror(number), action, path, hint) from None
+    return number
+
+
 def _mounts(kind: str) -> list[Mount]:
     """Give the mounts of a type of file system: mount point, what of it is mounted there, device number.
 
@@ -112,11 +122,7 @@ def _mounts(kind: str) -> list[Mount]:
         with open("/proc/self/mountinfo", "rb") as file:
             lines = file.read().split(b"\n")
     except OSError as error:
-        number = refused(error)
-        if number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
-            # Says nothing of mounts.
-            hint = "raise `ulimit -n`" if number == errno.EMFILE else None
-            raise FilesystemError(number, os.strerror(number), f"find what is a {kind}", None, hint) from None
+        absent(error, f"find what is a {kind}")
         return []  # without /proc nothing can be said
     for line in lines:
         fields, _, source = line.partition(b" - ")
@@ -137,7 +143,7 @@ def status_of(path: PathLike) -> os.stat_result | None:
     try:
         return os.stat(path_bytes(path))
     except OSError as error:
-        refused(error)
+        absent(error, f"look at {os.fspath(path)!r}")
         return None
 
 

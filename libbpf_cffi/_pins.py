@@ -13,7 +13,7 @@ import stat
 
 from . import tracefs
 from ._borrow import Descriptors
-from ._check import check, failure
+from ._check import absent, check, failure
 from ._ffi import lib, path_bytes
 
 TYPE_CHECKING = False
@@ -147,7 +147,8 @@ def check_pin(path: str, action: str) -> None:
     """Refuse what is at `path`, if anything is, when it is another user's: a link of theirs leads where they like."""
     try:
         status = os.lstat(path)
-    except OSError:
+    except OSError as error:
+        absent(error, action)
         return  # libbpf says what is wrong
     if status.st_uid not in (0, os.geteuid()):
         hint = f"{path!r} belongs to user {status.st_uid}, who could have put anything there"

@@ -19,33 +19,40 @@ CAPABILITIES = {
 """Bit numbers of include/uapi/linux/capability.h, for those that BPF can need."""
 
 
+def _text(path: str) -> str:
+    # UTF-8 is built in; another codec would be imported, which a process that has just given up privileges may not be
+    # able to do.
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
 def _read(path: str) -> str:
     try:
-        # UTF-8 is built in; another codec would be imported, which a process that has just given up privileges may
-        # not be able to do.
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
+        return _text(path)
     except OSError as error:
         refused(error)
         return ""
 
 
-def effective() -> int | None:
-    """Give this thread's effective capabilities as a bit mask, or ``None`` where /proc does not say."""
-    for line in _read("/proc/thread-self/status").splitlines():
+def effective(*, sure: bool = False) -> int | None:
+    """Give this thread's effective capabilities as a bit mask, or ``None`` where /proc does not say.
+
+    With `sure` it is an ``OSError`` that /proc cannot be read.
+    """
+    for line in (_text if sure else _read)("/proc/thread-self/status").splitlines():
         if line.startswith("CapEff:"):
             return int(line.split()[1], 16)
     return None
 
 
-def missing(*names: str) -> list[str]:
+def missing(*names: str, sure: bool = False) -> list[str]:
     """List those of the capabilities `names` that this thread has not; CAP_SYS_ADMIN stands for CAP_BPF and
     CAP_PERFMON.
 
     The kernel's rule since 5.8 (``bpf_capable()``, ``perfmon_capable()``); CAP_NET_ADMIN has no such stand-in
-    for BPF.
+    for BPF. Where /proc does not say, it has them all; with `sure` as in `effective`.
     """
-    mask = effective()
+    mask = effective(sure=sure)
     if mask is None:
         return []
     if mask >> CAPABILITIES["CAP_SYS_ADMIN"] & 1:

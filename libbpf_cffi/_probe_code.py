@@ -9,7 +9,7 @@ from struct import pack
 from typing import NamedTuple
 
 from . import _log
-from ._check import ENOTSUPP, failure
+from ._check import ENOTSUPP, MOMENTARY, failure
 from ._ffi import Options, ffi, lib
 from ._head_room import check_head_room
 from ._probe_types import map_type, prog_type, refused_to_everybody
@@ -183,7 +183,7 @@ def attach_types() -> dict[AttachType, bool | None]:
         try:
             found[kind] = attach_type(kind)
         except LibbpfError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            if error.errno in MOMENTARY:
                 raise
             found[kind] = None
     return found
@@ -216,7 +216,7 @@ def _attach(kind: AttachType, action: str) -> bool:
 
 def _answered(result: int, action: str) -> bool:
     """Tell what the refusal of a call says that cannot succeed."""
-    if -result in (errno.EPERM, errno.EACCES, errno.ENFILE, errno.EMFILE, errno.ENOMEM):
+    if -result in (*MOMENTARY, errno.EPERM, errno.EACCES):
         raise failure(-result, action)
     return -result not in (errno.EINVAL, errno.EOPNOTSUPP, ENOTSUPP)
 

@@ -7,7 +7,7 @@ import os
 from typing import NamedTuple
 
 from ._capabilities import setting
-from ._check import check, failure
+from ._check import absent, check, failure
 from ._ffi import lib
 from ._refusals import refused
 
@@ -94,6 +94,7 @@ def kernel_config() -> dict[str, str]:
     What is "not set" is not in it, and texts have no quotes. Read from /proc/config.gz, or the file that distributions
     have in /boot or /lib/modules. Raises `LibbpfError` (ENOENT) where none is.
     """
+    action = "read how the kernel was built"
     release = os.uname().release
     sources: list[tuple[str, Callable[[str], bytes]]] = [("/proc/config.gz", _gunzip)]
     sources += [(path, _bytes) for path in (f"/boot/config-{release}", f"/lib/modules/{release}/config")]
@@ -101,7 +102,7 @@ def kernel_config() -> dict[str, str]:
         try:
             data = read(path)
         except OSError as error:
-            refused(error)
+            absent(error, action)
             continue
         found = {}
         for line in data.decode("utf-8", "replace").splitlines():
@@ -110,7 +111,7 @@ def kernel_config() -> dict[str, str]:
                 found[name] = _unquoted(value)
         return found
     tried = ", ".join(path for path, _ in sources)
-    raise failure(errno.ENOENT, "read how the kernel was built", f"there is none of {tried}")
+    raise failure(errno.ENOENT, action, f"there is none of {tried}")
 
 
 def _bytes(path: str) -> bytes:

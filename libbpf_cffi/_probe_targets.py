@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 
-from ._check import failure
+from ._check import absent, failure
 from ._ffi import lib, text
 from ._refusals import refused
 from .btf import Btf
 from .enums import BtfKind
-from .tracefs import FilesystemError, find_tracefs
+from .tracefs import find_tracefs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,10 +40,8 @@ def functions(module: str | None = None) -> list[str]:
     """
     try:
         lines = _lines(os.path.join(find_tracefs(), "available_filter_functions"))
-    except FilesystemError:
-        lines = _kallsyms()
     except OSError as error:
-        refused(error)
+        absent(error, "list the kernel's functions")
         lines = _kallsyms()
     wanted = "" if module is None else f"[{module}]"
     found: dict[str, None] = {}
@@ -81,7 +79,10 @@ def modules() -> list[str]:
     """List the kernel modules that have BTF, and so types, functions and tracepoints by `Btf.module`. Linux 5.11."""
     try:
         return sorted(name for name in os.listdir(_BTF_FOLDER) if name != "vmlinux")
-    except FileNotFoundError:
+    except OSError as error:
+        action = f"list {_BTF_FOLDER}"
+        if absent(error, action) != errno.ENOENT:
+            raise failure(refused(error), action) from None
         return []
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
-from . import _log, _privileges
-from ._capabilities import lacking_hint
+from . import _log
+from ._capabilities import lacking, lacking_hint
 from ._check import MOMENTARY, check, failure
 from ._ffi import Options, ffi, lib, unsigned
 from ._head_room import check_head_room
@@ -140,10 +140,10 @@ def helper(prog_type: ProgType | str | int, helper: str | int) -> bool:
         return False
     if ask(action, lib.libbpf_probe_bpf_helper, kind, number, type=kind):
         return True
-    lacking = _privileges.missing("CAP_BPF", "CAP_PERFMON")
-    if lacking:
+    lacks = lacking("CAP_BPF", "CAP_PERFMON")
+    if lacks:
         hint = (
-            f"this process lacks {' and '.join(lacking)} (before Linux 5.8: CAP_SYS_ADMIN), without which the kernel "
+            f"this process lacks {' and '.join(lacks)} (before Linux 5.8: CAP_SYS_ADMIN), without which the kernel "
             "hides some helpers from programs of every type"
         )
         raise failure(errno.EPERM, action, hint)
@@ -196,6 +196,6 @@ def _maybe(probe: Callable[[Any], bool], kind: Any) -> bool | None:
     try:
         return probe(kind)
     except LibbpfError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        if error.errno in MOMENTARY:
             raise
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import _log
-from ._check import check
+from ._check import absent, check
 from ._ffi import ffi, lib, unsigned
 from ._handle import ObjectHandle
 from ._program import RELOCATED, UNLOADED, ProgramBase, argument_type
@@ -157,5 +157,8 @@ def _kernel_function(insn: Insn) -> str | None:
     try:
         with Btf.kernel() as kernel:
             return kernel[insn.imm].name
-    except (LibbpfError, LookupError, ValueError):
+    except LibbpfError as error:
+        absent(error, "name a function of the kernel")
+        return None
+    except (LookupError, ValueError):
         return None

@@ -1,8 +1,13 @@
-"""Telling what the system refuses from what a handler of a signal raises: both may be an ``OSError``. No C."""
+"""Telling what the system refuses from what a handler of a signal raises, and from what is no answer. No C."""
 
 from __future__ import annotations
 
-__all__ = ["refused"]
+import errno
+
+__all__ = ["MOMENTARY", "refused"]
+
+MOMENTARY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
+"""What says nothing of what the system was asked for, but of this moment: it is no answer."""
 
 
 def refused(error: OSError) -> int:

@@ -71,7 +71,7 @@ def check_namespace() -> None:
     """Refuse to choose processes by numbers that are not the kernel's."""
     try:
         ours = os.readlink("/proc/self/ns/pid")
-    except OSError:
+    except FileNotFoundError:
         return
     if ours != INIT_PID_NAMESPACE:
         import errno

@@ -6,8 +6,9 @@ import errno
 import os
 
 from ._alternative_names import LONGEST, by_alternative_name
+from ._arguments import descriptor
 from ._borrow import Descriptors
-from ._check import check, failure
+from ._check import absent, check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._handle import Handle
 from ._refusals import refused
@@ -84,7 +85,9 @@ def interface_name(ifindex: int) -> str | None:
 
     try:
         return socket.if_indextoname(ifindex)
-    except OSError:
+    except OSError as error:
+        if (number := no_socket(error)) is not None:
+            raise failure(number, f"find the name of network device {ifindex}") from None
         return None
 
 
@@ -132,10 +135,8 @@ class Opened:
             self._path = path_bytes(value, what)
             self.name = f"{what} {os.fsdecode(value)!r}"
         elif hasattr(value, "fileno"):
-            self._fd = value.fileno()
+            self._fd = descriptor(value, repr(value))
             self.name = f"{what} {value!r}"
-            if self._fd < 0:
-                raise ValueError(f"{value!r} is closed")
         elif hasattr(value, "__index__"):
             self._fd = unsigned(value, 31, "a descriptor")
             self.name = f"{what} of descriptor {self._fd}"
@@ -208,11 +209,11 @@ def _cgroup_of(pid: int) -> str:
 
 
 def _cgroup2() -> str:
-    from .tracefs import TracefsError, find_cgroup2
+    from .tracefs import FilesystemError, find_cgroup2
 
     try:
         return find_cgroup2()
-    except TracefsError as trouble:
+    except FilesystemError as trouble:
         return f"a mounted cgroup2 ({trouble})"
 
 
@@ -228,7 +229,8 @@ def with_those_above(fd: int) -> list[int]:
             if above.st_dev != device or above.st_ino == numbers[-1]:
                 return numbers
             numbers.append(above.st_ino)
-    except OSError:
+    except OSError as error:
+        absent(error, "find the control groups above another")
         # No folder, which the kernel says of it; or one above that this process may not search.
         return numbers
 
@@ -303,8 +305,10 @@ def _no_name(path: str, error: int) -> str | None:
         return None
     try:
         names = os.listdir(NETNS_FOLDER)
-    except OSError:
+    except FileNotFoundError:
         names = []
+    except OSError:
+        return None
     return _known(os.path.basename(path), names, "`ip netns` has")
 
 

@@ -8,6 +8,7 @@ from collections import namedtuple
 
 from . import tracefs as _tracefs
 from ._ffi import ffi
+from ._mounts import absent
 from .tracefs import TracefsError
 
 TYPE_CHECKING = False
@@ -99,8 +100,9 @@ def read_layout(folder: str, root: str) -> lbc_trace_format:
     found.printk_id = _NO_EVENT
     try:
         text = _read(folder, root, "events/bpf_trace/bpf_trace_printk/format")
-    except TracefsError:
-        pass  # before Linux 5.9
+    except TracefsError as error:
+        absent(error, error.action, error.path)
+        # Before Linux 5.9.
     else:
         (string,) = (field for field in fields_of(text) if not field.name.startswith("common_"))
         found.printk_id = _number_of(text)
@@ -168,7 +170,8 @@ class Events:
                         number = _number_of(_tracefs.read_file(path, f"read {path!r}"))
                     else:
                         number = int(_tracefs.read_file(os.path.join(folder, event, "id"), f"find {event}"))
-                except TracefsError:
+                except TracefsError as error:
+                    absent(error, error.action, path)
                     continue  # a file, or a probe that has just gone
                 paths[number] = path
         return paths

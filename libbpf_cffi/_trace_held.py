@@ -67,7 +67,7 @@ class Held:
         except OSError as error:
             failure = tracefs.failure(error, f"open {path!r}", path)
             if error.errno == errno.EBUSY:
-                who = tracefs.in_use(tracefs.pipe_readers(folder))
+                who = tracefs.in_use(tracefs.pipe_readers, folder)
                 failure.hint = f"{who}; a pipe has one reader; TracePipe(instance=True) makes one of its own"
             raise failure from None
 

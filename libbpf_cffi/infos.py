@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ._ffi import ffi, lib, text
+from ._refusals import MOMENTARY
 from .enums import AttachType, CgroupIterOrder, LinkType, MapType, PerfEventType, ProgType
 from .errors import LibbpfError
 
@@ -179,8 +180,8 @@ def _more(raw: Callable[..., Any], info: Any, member: str) -> tuple[Any, dict[st
         return info, {}
     try:
         info = raw(info=again)
-    except LibbpfError:
-        if not arrays:
+    except LibbpfError as error:
+        if not arrays or error.errno in MOMENTARY:
             raise
         # Links of an older kernel have no cookies to show.
         return info, dict.fromkeys(arrays, ())

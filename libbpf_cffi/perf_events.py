@@ -208,7 +208,7 @@ class PerfEvent:
             with open(f"{_PMUS}/{pmu}/type", encoding="utf-8") as file:
                 kind = int(file.read())
         except OSError as error:
-            check(-(error.errno or errno.EIO), action, f"{_PMUS} has {', '.join(_listed(_PMUS))}")
+            check(-(error.errno or errno.EIO), action, _units)
             raise
         return cls(kind, config, cpu=cpu, pid=pid, group=group, what=f"event {number:#x} of {pmu!r}", **attr)
 
@@ -338,11 +338,13 @@ def _most_samples() -> int:
         return 1 << 64
 
 
-def _listed(folder: str) -> list[str]:
+def _units(error: int) -> str | None:
+    if error != errno.ENOENT:
+        return None
     try:
-        return sorted(os.listdir(folder)) or ["nothing"]
+        return f"{_PMUS} has {', '.join(sorted(os.listdir(_PMUS)))}"
     except OSError:
-        return ["nothing"]
+        return f"{_PMUS} has nothing"
 
 
 def _hint(error: int, attr: dict[str, int]) -> str | None:

@@ -39,6 +39,7 @@ from ._probe_targets import (
     syscalls,
 )
 from ._probe_types import helper, helpers, map_type, map_types, prog_type, prog_types
+from ._refusals import MOMENTARY
 from .errors import Error, LibbpfError, LibbpfPermissionError
 
 TYPE_CHECKING = False
@@ -162,7 +163,9 @@ def features(*, helpers: bool = False) -> Features:
 def _event_sources() -> dict[str, bool | None]:
     try:
         return dict(event_sources())
-    except LibbpfError:
+    except LibbpfError as error:
+        if error.errno in MOMENTARY:
+            raise
         return dict.fromkeys(("kprobe", "tracepoint", "uprobe"))
 
 

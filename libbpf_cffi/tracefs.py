@@ -16,6 +16,7 @@ from ._mounts import (
     FilesystemError,
     TracefsError,
     TracefsPermissionError,
+    absent,
     device_of,
     find_bpffs,
     find_cgroup2,
@@ -108,6 +109,7 @@ def instance_users(folder: PathLike) -> list[tuple[int, str]]:
 def _holders(part: str, belongs: Callable[[os.stat_result], bool]) -> list[tuple[int, str]]:
     """Find the processes that have a file open whose path has `part` in it and which `belongs`."""
     found = []
+    action = "read what files processes have open"
     for pid in _numbers("/proc"):
         for fd in _numbers(f"/proc/{pid}/fd"):
             link = f"/proc/{pid}/fd/{fd}"
@@ -116,7 +118,7 @@ def _holders(part: str, belongs: Callable[[os.stat_result], bool]) -> list[tuple
                 if part not in os.readlink(link):
                     continue
             except OSError as error:
-                refused(error)
+                absent(error, action)
                 continue  # closed meanwhile
             status = status_of(link)
             if status is not None and belongs(status):
@@ -151,7 +153,7 @@ def _cpu_folders(folder: str) -> list[str]:
     try:
         return [entry.path for entry in os.scandir(os.path.join(folder, "per_cpu"))]
     except OSError as error:
-        refused(error)
+        absent(error, f"list the CPUs of {folder!r}", folder)
         return []
 
 
@@ -159,7 +161,7 @@ def _numbers(folder: str) -> list[int]:
     try:
         return sorted(int(name) for name in os.listdir(folder) if name.isdigit())
     except OSError as error:
-        refused(error)
+        absent(error, f"list {folder}")
         return []
 
 
@@ -168,7 +170,7 @@ def _process_name(pid: int) -> str:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="backslashreplace") as file:
             return file.read().rstrip("\n")
     except OSError as error:
-        refused(error)
+        absent(error, f"find the name of process {pid}")
         return "?"
 
 
@@ -229,13 +231,17 @@ def remove_instance(folder: PathLike) -> None:
     except OSError as error:
         trouble = failure(error, f"remove the trace instance {folder!r}", folder, writing=True)
         if error.errno == errno.EBUSY:
-            trouble.hint = in_use(instance_users(folder))
+            trouble.hint = in_use(instance_users, folder)
         raise trouble from None
     _made.discard(folder)
 
 
-def in_use(users: list[tuple[int, str]]) -> str:
+def in_use(find_users: Callable[[str], list[tuple[int, str]]], folder: str) -> str:
     """Say which processes have a pipe or an instance open."""
+    try:
+        users = find_users(folder)
+    except FilesystemError:
+        return "it is in use"  # no descriptor is left to find out by whom
     if not users:
         return "it is in use by a process that cannot be seen from here (another user's, or in another PID namespace)"
     names = [
@@ -255,14 +261,16 @@ def remove_stale_instances(*, tracefs: PathLike | None = None) -> list[str]:
     removed = []
     try:
         names = os.listdir(root)
-    except OSError:
+    except OSError as error:
+        absent(error, f"list {root!r}", root)
         return []  # who may not look may not remove either
     for name in names:
         folder = os.path.join(root, name)
         if folder not in _made and _is_stale(name):
             try:
                 os.rmdir(folder)
-            except OSError:
+            except OSError as error:
+                absent(error, f"remove the trace instance {folder!r}", folder)
                 continue  # in use, or removed by somebody else just now
             removed.append(folder)
     return removed
@@ -278,6 +286,6 @@ def _is_stale(name: str) -> bool:
         os.kill(int(pid), 0)
     except (ProcessLookupError, OverflowError):
         return True
-    except OSError:
-        pass
+    except OSError as error:
+        refused(error)
     return False

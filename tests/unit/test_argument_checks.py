@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from libbpf_cffi import _arguments
+from libbpf_cffi import _arguments, _map_groups, _map_lend, net
 
 
 @pytest.mark.parametrize("value", [None, 1.0, "1", int, object(), b"1", [1]])
@@ -65,3 +66,19 @@ def test_a_time_out_that_no_float_holds_never_ends():
 def test_text_and_what_has_no_items_are_no_sequence(value):
     with pytest.raises(TypeError, match="cpus must be a sequence"):
         _arguments.iterable(value, "cpus")
+
+
+@pytest.mark.parametrize("given", [1 << 40, 1 << 31, -(1 << 70), -1, 3.0, "3", None])
+def test_what_fileno_gives_is_a_descriptor_or_an_error_in_words(given):
+    file = SimpleNamespace(fileno=lambda: given)
+    takers = (
+        net.attached_netns,
+        net.attached_cgroup,
+        lambda value: net.attached("lo", netns=value),
+        lambda value: net.prog_query(value, "cgroup_inet_egress"),
+        _map_groups._inode,
+        lambda value: _map_lend.Borrowed("a map").file(value, "a file"),
+    )
+    for take in takers:
+        with pytest.raises((TypeError, ValueError), match=r"what fileno\(\) gives must be|is closed$"):
+            take(file)

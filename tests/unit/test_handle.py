@@ -294,7 +294,7 @@ class StopError(Exception):
     """What a handler raises."""
 
 
-@pytest.mark.parametrize("raised", [StopError, SystemExit])
+@pytest.mark.parametrize("raised", [StopError, SystemExit, MemoryError, RecursionError, UserWarning])
 @pytest.mark.parametrize("where", ["close_forgotten", "_close", "close_waiting"])
 @pytest.mark.filterwarnings("ignore:.*was not closed:ResourceWarning")
 def test_what_a_handler_raises_in_the_close_of_what_is_collected_comes_after_it(tree, raised, where):
