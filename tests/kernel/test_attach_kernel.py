@@ -240,6 +240,45 @@ def test_an_extension_without_a_target_says_what_sets_it(opened):
     assert "set_attach_target(program, function)" in caught.value.hint
 
 
+UNTARGETED = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+SEC("%s") int of_nothing(void *ctx) { return 0; }
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.every_kernel
+@pytest.mark.parametrize(
+    ("section", "named"),
+    [
+        ("fentry", "fentry/function"),
+        ("fexit.s", "fexit.s/function"),
+        ("fmod_ret", "fmod_ret/function"),
+        ("tp_btf", "tp_btf/tracepoint"),
+        ("iter.s", "iter.s/kind"),
+        ("lsm", "lsm/hook"),
+        ("lsm_cgroup", "lsm_cgroup/hook"),
+    ],
+)
+def test_a_section_without_what_it_goes_to_says_how_that_is_named(root, section, named):
+    with bpf.Object.open(bpf.compile_object(UNTARGETED % section)) as obj:
+        with pytest.raises(bpf.LibbpfError, match="no BTF-based attach target is specified") as caught:
+            obj.load()
+        assert f'SEC("{named}") does' in caught.value.hint
+        assert f"set_attach_target(None, {named.partition('/')[2]})" in caught.value.hint
+        assert "this kernel has no programs of the type" not in str(caught.value)
+
+
+@pytest.mark.every_kernel
+def test_an_extension_without_any_target_says_what_sets_it(root):
+    with (
+        bpf.Object.open(bpf.compile_object(UNTARGETED % "freplace")) as obj,
+        pytest.raises(bpf.LibbpfError, match=r"set_attach_target\(program, function\)"),
+    ):
+        obj.load()
+
+
 LSM_CGROUP = """
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
