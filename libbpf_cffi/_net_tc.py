@@ -54,7 +54,9 @@ class TcHook:
         if isinstance(attach_point, str):
             number = _POINTS.get(attach_point)
             if number is None:
-                raise ValueError(f"attach_point must be one of {', '.join(_POINTS)}, not {attach_point!r}")
+                raise ValueError(
+                    f"attach_point must be one of {', '.join(_POINTS)}, or of TcAttachPoint, not {attach_point!r}"
+                )
         else:
             number = unsigned(attach_point, 31, "attach_point")
         self._interface = interface
@@ -111,7 +113,7 @@ class TcHook:
     def _destroy(self) -> None:
         hook = self._struct()
         _log.listen()
-        check(lib.bpf_tc_hook_destroy(hook.pointer), f"destroy the hook {self!r}", self._hint)
+        check(lib.bpf_tc_hook_destroy(hook.pointer), f"destroy the hook {self!r}", self._destroy_hint)
 
     def attach(
         self, program: SomeProgram, *, handle: int = 0, priority: int = 0, flags: int = 0, replace: bool = False
@@ -225,6 +227,13 @@ class TcHook:
             return "this kernel has no queueing discipline of that name, or nothing has that parent: `tc qdisc` tells"
         if error in (errno.EINVAL, errno.ENOENT):
             return "no such hook can be made: an ingress or egress can, and by QDISC a discipline that the kernel knows"
+        return self._hint(error)
+
+    def _destroy_hint(self, error: int) -> str | None:
+        if error in (errno.EINVAL, errno.ENOENT):
+            return "there is no such hook, or nothing in it: `tc qdisc` and filters() tell what there is"
+        if error == errno.EOPNOTSUPP and self._attach_point == lib.BPF_TC_CUSTOM:
+            return "a hook of CUSTOM is not destroyed: detach() takes a classifier away"
         return self._hint(error)
 
     def _hint(self, error: int) -> str | None:
