@@ -74,8 +74,13 @@ class IterAttach(ProgramBase):
         kind = self.section_name.partition("/")[0]
         return flag(given, kind.startswith(("kret", "uret")), "retprobe")
 
-    def _is_session(self, given: bool | None, attach_type: int) -> bool:
-        return flag(given, self._get(lib.bpf_program__expected_attach_type) == attach_type, "session")
+    def _many_probes(self, retprobe: bool | None, session: bool | None, attach_type: int) -> dict[str, bool]:
+        """Say at which ends of functions many probes are; `attach_type` is that of the sessions."""
+        at_return = self._is_return(retprobe)
+        both = flag(session, self._get(lib.bpf_program__expected_attach_type) == attach_type, "session")
+        if at_return and both:
+            raise TypeError(f"a session, which {self.name!r} is, runs at entry and return: it takes no retprobe=True")
+        return {"retprobe": at_return, "session": both}
 
     def _expects(self, what: str) -> bool:
         expected = self._get(lib.bpf_program__expected_attach_type)

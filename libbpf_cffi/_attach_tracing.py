@@ -92,9 +92,8 @@ class TracingAttach(IterAttach):
             raise TypeError("attach_kprobe_multi() takes one of pattern, syms and addrs")
         options = Options(
             "bpf_kprobe_multi_opts",
-            retprobe=self._is_return(retprobe),
-            session=self._is_session(session, lib.BPF_TRACE_KPROBE_SESSION),
             unique_match=boolean(unique_match, "unique_match"),
+            **self._many_probes(retprobe, session, lib.BPF_TRACE_KPROBE_SESSION),
         )
         syms = None if syms is None else names(syms, "syms")
         addrs = None if addrs is None else list(iterable(addrs, "addrs"))

@@ -122,11 +122,8 @@ class UserAttach(IterAttach):
         """
         if (func_pattern is not None) + (syms is not None) + (offsets is not None) != 1:
             raise TypeError("attach_uprobe_multi() takes one of func_pattern, syms and offsets")
-        options = Options(
-            "bpf_uprobe_multi_opts",
-            retprobe=self._is_return(retprobe),
-            session=self._is_session(session, lib.BPF_TRACE_UPROBE_SESSION),
-        )
+        ends = self._many_probes(retprobe, session, lib.BPF_TRACE_UPROBE_SESSION)
+        options = Options("bpf_uprobe_multi_opts", **ends)
         pattern = ffi.NULL if func_pattern is None else c_string(func_pattern, "func_pattern")
         if func_pattern is not None and _is_versioned(func_pattern):
             # Patterns are compared with names alone.

@@ -133,6 +133,16 @@ def test_a_section_of_a_tracepoint_without_its_category_is_told_the_form(root, t
             obj.attach()
 
 
+@pytest.mark.parametrize("session", [None, True])
+def test_a_session_is_not_attached_at_the_return_alone(opened, session):
+    of_kernel = opened("attach_kernel").programs["by_kprobe_session" if session is None else "by_kprobe_multi"]
+    of_user = opened("attach_user").programs["by_uprobe_session" if session is None else "by_uprobe_multi"]
+    with pytest.raises(TypeError, match=r"runs at entry and return: it takes no retprobe=True"):
+        of_kernel.attach_kprobe_multi("vfs_*", retprobe=True, session=session)
+    with pytest.raises(TypeError, match=r"runs at entry and return: it takes no retprobe=True"):
+        of_user.attach_uprobe_multi("libc", "labs", retprobe=True, session=session)
+
+
 @pytest.mark.needs("btf")
 def test_a_missing_raw_tracepoint_is_named_with_what_comes_close(only):
     _, program = only("by_plain_raw_tracepoint")
