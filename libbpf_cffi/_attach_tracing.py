@@ -352,6 +352,8 @@ def tracepoint_hint(error: int, name: str) -> str | None:
     if error == errno.E2BIG:
         # BPF_TRACE_MAX_PROGS of kernel/trace/bpf_trace.c.
         return f"the kernel runs at most 64 programs on one event, and {name!r} has them: raw tracepoints take more"
+    if error == errno.ENOTDIR:
+        return f"{name!r} is a file of tracefs, where a tracepoint is a folder"
     bare = error == errno.EINVAL and "/" not in name
     if error not in (errno.ENOENT, errno.EACCES) and not bare:
         return None

@@ -133,6 +133,13 @@ def test_a_section_of_a_tracepoint_without_its_category_is_told_the_form(root, t
             obj.attach()
 
 
+def test_a_file_beside_the_tracepoints_is_said_to_be_none(only):
+    _, program = only("by_plain_tracepoint")
+    with pytest.raises(bpf.LibbpfError, match="hint: 'syscalls/enable' is a file of tracefs") as caught:
+        program.attach_tracepoint("syscalls", "enable")
+    assert caught.value.errno == errno.ENOTDIR
+
+
 @pytest.mark.parametrize("session", [None, True])
 def test_a_session_is_not_attached_at_the_return_alone(opened, session):
     of_kernel = opened("attach_kernel").programs["by_kprobe_session" if session is None else "by_kprobe_multi"]
