@@ -252,6 +252,8 @@ def _untold(target: str, told: list[str]) -> str | None:
 
 
 def _iter_hint(error: int, target: str, told: list[str], cgroup: Any) -> str | None:
+    if error == errno.ENOENT and "cgroup_id" in told:
+        return "no control group of version 2 has that number, which is that of its folder (st_ino)"
     if error not in (errno.EINVAL, errno.EBADF):
         return None
     if target in _TAKEN and (why := _untold(target, told)) is not None:
@@ -260,6 +262,8 @@ def _iter_hint(error: int, target: str, told: list[str], cgroup: Any) -> str | N
         from ._targets import cgroup_hint
 
         return cgroup_hint(cgroup)
+    if error == errno.EBADF and "pid_fd" in told:
+        return "that is no descriptor of a process, which os.pidfd_open() makes"
     if told and error == errno.EINVAL:
         return f"the kernel refuses that value, or this one cannot tell an iterator of {target!r} {told[0]}="
     return f"an iterator of {target!r} needs {NEEDED[target]}" if target in NEEDED else None
