@@ -74,8 +74,13 @@ class IterAttach(ProgramBase):
         kind = self.section_name.partition("/")[0]
         return flag(given, kind.startswith(("kret", "uret")), "retprobe")
 
-    def _is_session(self, given: bool | None, attach_type: int) -> bool:
-        return flag(given, self._get(lib.bpf_program__expected_attach_type) == attach_type, "session")
+    def _many_probes(self, retprobe: bool | None, session: bool | None, attach_type: int) -> dict[str, bool]:
+        """Say at which ends of functions many probes are; `attach_type` is that of the sessions."""
+        at_return = self._is_return(retprobe)
+        both = flag(session, self._get(lib.bpf_program__expected_attach_type) == attach_type, "session")
+        if at_return and both:
+            raise TypeError(f"a session, which {self.name!r} is, runs at entry and return: it takes no retprobe=True")
+        return {"retprobe": at_return, "session": both}
 
     def _expects(self, what: str) -> bool:
         expected = self._get(lib.bpf_program__expected_attach_type)
@@ -247,6 +252,8 @@ def _untold(target: str, told: list[str]) -> str | None:
 
 
 def _iter_hint(error: int, target: str, told: list[str], cgroup: Any) -> str | None:
+    if error == errno.ENOENT and "cgroup_id" in told:
+        return "no control group of version 2 has that number, which is that of its folder (st_ino)"
     if error not in (errno.EINVAL, errno.EBADF):
         return None
     if target in _TAKEN and (why := _untold(target, told)) is not None:
@@ -255,6 +262,8 @@ def _iter_hint(error: int, target: str, told: list[str], cgroup: Any) -> str | N
         from ._targets import cgroup_hint
 
         return cgroup_hint(cgroup)
+    if error == errno.EBADF and "pid_fd" in told:
+        return "that is no descriptor of a process, which os.pidfd_open() makes"
     if told and error == errno.EINVAL:
         return f"the kernel refuses that value, or this one cannot tell an iterator of {target!r} {told[0]}="
     return f"an iterator of {target!r} needs {NEEDED[target]}" if target in NEEDED else None

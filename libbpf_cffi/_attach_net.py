@@ -43,9 +43,9 @@ class NetAttach(CgroupAttach):
 
         *Wraps* ``bpf_program__attach_xdp()``, and with `mode` or `flags` the call that it makes. `mode` is "drv" (the
         driver runs it, before there is a packet buffer), "skb" (the kernel does, on any interface) or "hw" (the card
-        does); without it the kernel takes the driver's where there is one. `flags` are of `XdpFlags`. `netns` is the
-        network namespace of the interface, if it is another one: a name of ``ip netns``, the number of a process in
-        text, a path, a descriptor.
+        does); without it the kernel takes the driver's where there is one. `flags` are of `XdpFlags`, those of the
+        modes. `netns` is the network namespace of the interface, if it is another one: a name of ``ip netns``, the
+        number of a process in text, a path, a descriptor.
         An interface has one such program in a mode. Linux 5.9; before, `net.xdp_attach`.
         """
         kind, attach_type = self._kind(f"attach program {self.name!r} to {interface!r}")
@@ -59,7 +59,7 @@ class NetAttach(CgroupAttach):
         def hint(error: int) -> str | None:
             from ._net_hints import xdp_hint
 
-            return xdp_hint(error, ifindex, flags, lib.bpf_program__fd(self._pointer))
+            return xdp_hint(error, ifindex, flags, lib.bpf_program__fd(self._pointer), link=True)
 
         if not flags:
             return self._link(lib.bpf_program__attach_xdp, ifindex, to=repr(interface), hint=hint)

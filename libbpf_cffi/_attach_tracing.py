@@ -92,9 +92,8 @@ class TracingAttach(IterAttach):
             raise TypeError("attach_kprobe_multi() takes one of pattern, syms and addrs")
         options = Options(
             "bpf_kprobe_multi_opts",
-            retprobe=self._is_return(retprobe),
-            session=self._is_session(session, lib.BPF_TRACE_KPROBE_SESSION),
             unique_match=boolean(unique_match, "unique_match"),
+            **self._many_probes(retprobe, session, lib.BPF_TRACE_KPROBE_SESSION),
         )
         syms = None if syms is None else names(syms, "syms")
         addrs = None if addrs is None else list(iterable(addrs, "addrs"))
@@ -353,6 +352,8 @@ def tracepoint_hint(error: int, name: str) -> str | None:
     if error == errno.E2BIG:
         # BPF_TRACE_MAX_PROGS of kernel/trace/bpf_trace.c.
         return f"the kernel runs at most 64 programs on one event, and {name!r} has them: raw tracepoints take more"
+    if error == errno.ENOTDIR:
+        return f"{name!r} is a file of tracefs, where a tracepoint is a folder"
     bare = error == errno.EINVAL and "/" not in name
     if error not in (errno.ENOENT, errno.EACCES) and not bare:
         return None

@@ -117,15 +117,17 @@ class UserAttach(IterAttach):
 
         *Wraps* ``bpf_program__attach_uprobe_multi()``. `ref_ctr_offsets` and `cookies` have one for each of the list. A
         `session` program runs at entry and return (Linux 6.13). `retprobe` and `session` are, if they are ``None``,
-        what the section says. Linux 6.6, and the program's section must be one of ``uprobe.multi``'s.
+        what the section says. A name may have a version (``realpath@GLIBC_2.3``), a pattern with ``*`` or ``?`` none.
+        Linux 6.6, and the program's section must be one of ``uprobe.multi``'s.
         """
         if (func_pattern is not None) + (syms is not None) + (offsets is not None) != 1:
             raise TypeError("attach_uprobe_multi() takes one of func_pattern, syms and offsets")
-        options = Options(
-            "bpf_uprobe_multi_opts",
-            retprobe=self._is_return(retprobe),
-            session=self._is_session(session, lib.BPF_TRACE_UPROBE_SESSION),
-        )
+        ends = self._many_probes(retprobe, session, lib.BPF_TRACE_UPROBE_SESSION)
+        options = Options("bpf_uprobe_multi_opts", **ends)
+        pattern = ffi.NULL if func_pattern is None else c_string(func_pattern, "func_pattern")
+        if func_pattern is not None and _is_versioned(func_pattern):
+            # Patterns are compared with names alone.
+            pattern, syms = ffi.NULL, (func_pattern,)
         syms = None if syms is None else names(syms, "syms")
         offsets = None if offsets is None else list(iterable(offsets, "offsets"))
         given = syms if syms is not None else offsets
@@ -135,7 +137,6 @@ class UserAttach(IterAttach):
             options.set("offsets", words(options, "unsigned long", offsets, "offsets"))
         options.set("ref_ctr_offsets", words(options, "unsigned long", ref_ctr_offsets, "ref_ctr_offsets", given))
         options.set("cookies", words(options, "__u64", cookies, "cookies", given))
-        pattern = ffi.NULL if func_pattern is None else c_string(func_pattern, "func_pattern")
         self._require_kind("attach_uprobe_multi", lib.BPF_PROG_TYPE_KPROBE)
         if not self._expects("UPROBE"):
             raise ValueError(
@@ -149,7 +150,7 @@ class UserAttach(IterAttach):
             f"{places} of {os.fspath(binary_path)}",
             offsets is None,
             lib.lbc_attach_uprobe_multi,
-            lambda target: (target.copy, _pid(pid), target.path, pattern, _without_table(options, syms, target)),
+            lambda target: (target.copy, _pid(pid), target.path, pattern, _placed(options, syms, target)),
             lambda error, target: _multi_hint(error, target, func_pattern, syms, offsets),
         )
 
@@ -267,21 +268,41 @@ def _parted(func_name: str | None) -> tuple[str | None, int]:
     return func_name, 0
 
 
-def _without_table(options: Options, syms: Sequence[str] | None, target: Target) -> CData:
-    """Look names up in a stripped file: of one without a symbol table libbpf says that it has none of them.
+def _is_versioned(pattern: str) -> bool:
+    return "@" in pattern and not {"*", "?"} & set(pattern)
 
-    (elf.c, elf_resolve_syms_offsets(): what the second table's absence is answered by is what it returns.)
+
+def _placed(options: Options, syms: Sequence[str] | None, target: Target) -> CData:
+    """Put places where libbpf would not find names of which there are several: in a stripped file, and with versions.
+
+    (elf.c, elf_resolve_syms_offsets(): of a file without a symbol table it says that it has none of them, as what the
+    second table's absence is answered by is what it returns; and it compares whole names, which have no version.)
     """
     if syms is None:
         return options.pointer
+    found = _versioned(syms, target) if any("@" in name for name in syms) else _without_table(syms, target)
+    if found is not None:
+        options.pointer.syms = ffi.NULL
+        options.set("offsets", words(options, "unsigned long", found, "offsets"))
+    return options.pointer
+
+
+def _versioned(syms: Sequence[str], target: Target) -> list[int] | None:
+    """Look for each name as libbpf does for a single one, which may have a version."""
+
+    def place(name: str) -> int | None:
+        return target.symbol(c_string(name, "syms"), lambda error: _symbol_hint(error, target, [name]))
+
+    found = [where for name in syms if (where := place(name)) is not None]
+    return found if len(found) == len(syms) else None
+
+
+def _without_table(syms: Sequence[str], target: Target) -> list[int] | None:
     from ._elf import DYNSYM, has_symbol_table, places
 
     with target.tables() as data:
-        there = None if has_symbol_table(data) else places(data, set(syms), DYNSYM)
-    if there is not None and all(there.get(name, 0) > 0 for name in syms):
-        options.pointer.syms = ffi.NULL
-        options.set("offsets", words(options, "unsigned long", [there[name] for name in syms], "offsets"))
-    return options.pointer
+        there = {} if has_symbol_table(data) else places(data, set(syms), DYNSYM)
+    return [there[name] for name in syms] if all(there.get(name, 0) > 0 for name in syms) else None
 
 
 _NOT_ADMIN = (

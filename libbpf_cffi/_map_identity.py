@@ -75,8 +75,9 @@ class Identity(Settings):
         with self._handle.lock:
             return map_info(self._raw_info, _map_open.fdinfo(self.fd))
 
-    def _raw_info(self) -> CData:
-        info = ffi.new("struct bpf_map_info *")
+    def _raw_info(self, info: CData | None = None) -> CData:
+        if info is None:
+            info = ffi.new("struct bpf_map_info *")
         size = ffi.new("__u32 *", ffi.sizeof("struct bpf_map_info"))
         with self._handle.lock:
             check(lib.bpf_map_get_info_by_fd(self.fd, info, size), f"get the info of {self._what}", device_hint)

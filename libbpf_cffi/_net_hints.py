@@ -65,7 +65,7 @@ def _for_hardware(prog_fd: int) -> bool:
     return lib.bpf_prog_get_info_by_fd(prog_fd, info, size) == 0 and bool(info.ifindex)
 
 
-def xdp_hint(error: int, ifindex: int, flags: int = 0, prog_fd: int = -1) -> str | None:
+def xdp_hint(error: int, ifindex: int, flags: int = 0, prog_fd: int = -1, *, link: bool = False) -> str | None:
     """Say what to do about attaching XDP, a program if its descriptor is given, to an interface."""
     if error in (errno.EBUSY, errno.EEXIST):
         return f"{_attached_xdp(ifindex)} is attached there already"
@@ -75,6 +75,11 @@ def xdp_hint(error: int, ifindex: int, flags: int = 0, prog_fd: int = -1) -> str
         return "the driver of this interface has no XDP: mode='skb' does without"
     if error in (errno.ENODEV, errno.EINVAL) and interface_name(ifindex) is None:
         return _NO_DEVICE
+    if error == errno.EINVAL and link and flags & ~lib.XDP_FLAGS_MODES:
+        # dev_xdp_attach() of net/core/dev.c.
+        return "a link takes the flag of a mode alone, and nobody's place: net.xdp_attach() takes the others"
+    if error == errno.EINVAL and flags & ~lib.XDP_FLAGS_MASK:
+        return "XDP has no such flag"
     if error in (errno.EINVAL, errno.ERANGE):
         if flags & lib.XDP_FLAGS_HW_MODE:
             return "mode='hw' is for a program that was loaded for that interface (Program.set_ifindex())"

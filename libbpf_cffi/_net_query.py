@@ -294,9 +294,8 @@ def _attached(interface: str | int) -> list[Attached]:
     directions = {INGRESS: "tc/ingress", EGRESS: "tc/egress"}
     for each in _classifiers(ifindex):
         hook = directions.get(each.parent, f"tc/{each.parent >> 16:x}:{each.parent & 0xFFFF or ''}")
-        found.append(
-            Attached(hook, each.prog_id, program_name(each.prog_id), handle=each.handle, priority=each.priority)
-        )
+        names = {"handle": each.handle, "priority": each.priority, "chain": each.chain}
+        found.append(Attached(hook, each.prog_id, program_name(each.prog_id), **names))
     return found
 
 

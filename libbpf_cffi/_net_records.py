@@ -64,18 +64,24 @@ class XdpQuery(NamedTuple):
 
 
 class TcFilter(NamedTuple):
-    """A classifier: what names it on its hook, and its program's id."""
+    """A classifier: what names it on its hook, and its program's id.
+
+    A packet begins with `chain` 0, in which `TcHook` attaches; another one is seen only if an action of ``tc`` jumps
+    to it (Linux 4.13).
+    """
 
     handle: int
     priority: int
     prog_id: int
+    chain: int = 0
 
 
 class Attached(NamedTuple):
     """A program that is attached to something: `hook` says in words to what, such as "xdp/drv" or "tcx/ingress".
 
     `link_id` is ``None`` if it is attached without a link, or by one of which it is not certain which it is (`attached`
-    and `attached_cgroup` say when). `handle` and `priority` are a classifier's.
+    and `attached_cgroup` say when). `handle`, `priority` and `chain` are a classifier's
+    (`TcFilter`).
     """
 
     hook: str
@@ -84,3 +90,4 @@ class Attached(NamedTuple):
     link_id: int | None = None
     handle: int = 0
     priority: int = 0
+    chain: int = 0

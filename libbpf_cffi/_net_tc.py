@@ -7,7 +7,7 @@ import errno
 from . import _log
 from ._attach_place import must_be_of
 from ._borrow import Descriptors
-from ._check import check
+from ._check import check, failure
 from ._ffi import Options, boolean, c_string, lib, unsigned
 from ._net_enums import TcAttachPoint
 from ._net_records import TcFilter
@@ -54,7 +54,9 @@ class TcHook:
         if isinstance(attach_point, str):
             number = _POINTS.get(attach_point)
             if number is None:
-                raise ValueError(f"attach_point must be one of {', '.join(_POINTS)}, not {attach_point!r}")
+                raise ValueError(
+                    f"attach_point must be one of {', '.join(_POINTS)}, or of TcAttachPoint, not {attach_point!r}"
+                )
         else:
             number = unsigned(attach_point, 31, "attach_point")
         self._interface = interface
@@ -99,7 +101,10 @@ class TcHook:
         return True
 
     def destroy(self) -> None:
-        """Take away every classifier of the hook, others' too; of both directions, and of a discipline, itself as well.
+        """Take away every classifier of chain 0 of the hook, others' too; a discipline with all that it has.
+
+        Those of other chains, which only ``tc`` adds, stay, but nothing is left that jumps to them. Of both directions
+        they go, too: the discipline "clsact" does.
 
         *Wraps* ``bpf_tc_hook_destroy()``.
         """
@@ -108,7 +113,7 @@ class TcHook:
     def _destroy(self) -> None:
         hook = self._struct()
         _log.listen()
-        check(lib.bpf_tc_hook_destroy(hook.pointer), f"destroy the hook {self!r}", self._hint)
+        check(lib.bpf_tc_hook_destroy(hook.pointer), f"destroy the hook {self!r}", self._destroy_hint)
 
     def attach(
         self, program: SomeProgram, *, handle: int = 0, priority: int = 0, flags: int = 0, replace: bool = False
@@ -137,20 +142,34 @@ class TcHook:
             return _filter(options.pointer)
 
     def detach(self, filter: TcFilter | None = None, *, handle: int = 0, priority: int = 0) -> None:
-        """Take away what `attach` has returned, or what has that handle and priority. *Wraps* ``bpf_tc_detach()``."""
-        in_netns(self._netns, self._detach, _names(filter, handle, priority))
+        """Take away what `attach` has returned, or what has that handle and priority in chain 0.
 
-    def _detach(self, names: dict[str, int]) -> None:
+        *Wraps* ``bpf_tc_detach()``, which can name no other chain, nor what is for one protocol.
+        """
+        names, chain = _names(filter, handle, priority)
+        in_netns(self._netns, self._detach, names, chain)
+
+    def _detach(self, names: dict[str, int], chain: int) -> None:
         hook, options = self._struct(), Options("bpf_tc_opts", **names)
         action = f"detach classifier {names['handle']} of priority {names['priority']} from {self!r}"
+        if chain:
+            raise failure(errno.EOPNOTSUPP, action, _only_tc(chain))
         _log.listen()
-        check(lib.bpf_tc_detach(hook.pointer, options.pointer), action, self._hint)
+        result = lib.bpf_tc_detach(hook.pointer, options.pointer)
+        check(result, action, lambda error: self._detach_hint(error, names))
 
     def query(self, filter: TcFilter | None = None, *, handle: int = 0, priority: int = 0) -> TcFilter | None:
-        """Say which program has a handle and a priority; ``None`` if none has. *Wraps* ``bpf_tc_query()``."""
-        return in_netns(self._netns, self._query, _names(filter, handle, priority))
+        """Say which program a `filter` has now, or a handle and a priority in chain 0; ``None`` if there is none.
 
-    def _query(self, names: dict[str, int]) -> TcFilter | None:
+        *Wraps* ``bpf_tc_query()``; what that cannot name, of another chain or for one protocol, is looked for in the
+        list of `filters`.
+        """
+        names, chain = _names(filter, handle, priority)
+        return in_netns(self._netns, self._query, names, chain)
+
+    def _query(self, names: dict[str, int], chain: int) -> TcFilter | None:
+        if chain:
+            return self._listed(names, chain)
         hook, options = self._struct(), Options("bpf_tc_opts", **names)
         action = f"ask for classifier {names['handle']} of priority {names['priority']} of {self!r}"
         _log.listen()
@@ -158,12 +177,23 @@ class TcHook:
         # EINVAL: the hook is not there, or has no classifier at all. It is nothing else at one place.
         if result == -errno.ENOENT or (result == -errno.EINVAL and self._attach_point in ONE_PLACE):
             _log.take()
-            return None
+            return self._listed(names, chain)
         check(result, action, self._hint)
         return _filter(options.pointer)
 
+    def _listed(self, names: dict[str, int], *chains: int) -> TcFilter | None:
+        """Find a classifier in the list, of certain chains or any."""
+        for each in self._filters():
+            named = {"handle": each.handle, "priority": each.priority}
+            if named == names and (not chains or each.chain in chains):
+                return each
+        return None
+
     def filters(self) -> list[TcFilter]:
-        """List the BPF classifiers of the hook, in the order in which they run."""
+        """List the BPF classifiers of the hook, in the order in which they run: by chain and priority.
+
+        Of the chains a packet goes through 0 alone, unless an action of ``tc`` jumps to another.
+        """
         return in_netns(self._netns, self._filters)
 
     def _filters(self) -> list[TcFilter]:
@@ -180,7 +210,7 @@ class TcHook:
             if self._attach_point & point and parent
         ]
         found = classifiers(interface_number(self._interface), parents)
-        return [TcFilter(each.handle, each.priority, each.prog_id) for each in found]
+        return [TcFilter(each.handle, each.priority, each.prog_id, each.chain) for each in found]
 
     def _struct(self) -> Options:
         return Options(
@@ -199,6 +229,13 @@ class TcHook:
             return "no such hook can be made: an ingress or egress can, and by QDISC a discipline that the kernel knows"
         return self._hint(error)
 
+    def _destroy_hint(self, error: int) -> str | None:
+        if error in (errno.EINVAL, errno.ENOENT):
+            return "there is no such hook, or nothing in it: `tc qdisc` and filters() tell what there is"
+        if error == errno.EOPNOTSUPP and self._attach_point == lib.BPF_TC_CUSTOM:
+            return "a hook of CUSTOM is not destroyed: detach() takes a classifier away"
+        return self._hint(error)
+
     def _hint(self, error: int) -> str | None:
         if self._attach_point == BOTH and error == errno.EINVAL:
             return "a classifier is attached to one direction: TcHook(…, 'ingress') or 'egress'"
@@ -212,20 +249,34 @@ class TcHook:
 
         return traffic_control_hint(error)
 
+    def _detach_hint(self, error: int, names: dict[str, int]) -> str | None:
+        if error in (errno.EINVAL, errno.ENOENT) and self._attach_point in ONE_PLACE:
+            found = self._listed(names)
+            if found is not None:
+                return _only_tc(found.chain)
+        return self._hint(error)
+
     def __repr__(self) -> str:
         point = next((word for word, number in _POINTS.items() if number == self._attach_point), None)
         return f"<TcHook {self._interface!r} {point or self.attach_point.name}>"
 
 
-def _names(filter: TcFilter | None, handle: int, priority: int) -> dict[str, int]:
+def _only_tc(chain: int) -> str:
+    why = f"of chain {chain}" if chain else "for one protocol"
+    return f"it is {why}: libbpf takes away what is in chain 0 and for all protocols, `tc filter del` the others"
+
+
+def _names(filter: TcFilter | None, handle: int, priority: int) -> tuple[dict[str, int], int]:
+    """Give what names a classifier to libbpf, and its chain."""
+    chain = 0
     if filter is not None:
         if not isinstance(filter, TcFilter):
             raise TypeError(f"filter must be a TcFilter, not {type(filter).__name__}")
-        handle, priority = filter.handle, filter.priority
+        handle, priority, chain = filter.handle, filter.priority, filter.chain
     names = {"handle": unsigned(handle, 32, "handle"), "priority": unsigned(priority, 16, "priority")}
     if not all(names.values()):
         raise ValueError("a classifier is named by its handle and its priority, neither of which is 0")
-    return names
+    return names, chain
 
 
 def _filter(options: CData) -> TcFilter:

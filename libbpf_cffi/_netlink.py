@@ -20,7 +20,7 @@ NETLINK_ROUTE = 0
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLM_F_REQUEST, NLM_F_DUMP, NLM_F_DUMP_INTR = 1, 0x300, 0x10
 RTM_NEWQDISC, RTM_GETQDISC, RTM_NEWTFILTER, RTM_GETTFILTER = 36, 38, 44, 46
-TCA_KIND, TCA_OPTIONS = 1, 2
+TCA_KIND, TCA_OPTIONS, TCA_CHAIN = 1, 2, 11
 TCA_BPF_NAME, TCA_BPF_ID = 7, 11
 INGRESS, EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
 
@@ -36,10 +36,11 @@ TRIES = 10
 class Classifier:
     """A classifier of kind "bpf": the parent that it has, and what names it there."""
 
-    __slots__ = ("handle", "name", "parent", "priority", "prog_id")
+    __slots__ = ("chain", "handle", "name", "parent", "priority", "prog_id")
 
-    def __init__(self, parent: int, handle: int, priority: int, prog_id: int, name: str) -> None:
+    def __init__(self, parent: int, chain: int, handle: int, priority: int, prog_id: int, name: str) -> None:
         self.parent = parent
+        self.chain = chain
         self.handle = handle
         self.priority = priority
         self.prog_id = prog_id
@@ -49,6 +50,7 @@ class Classifier:
 def classifiers(ifindex: int, parents: list[int] | None = None) -> list[Classifier]:
     """List the BPF classifiers of an interface, by default those of all its queueing disciplines.
 
+    Of each parent they come by chain and priority; the kernel tells its chains in the order in which they were made.
     Those of its traffic classes have a class as their parent, and are listed only if that is asked for.
     """
     if parents is None:
@@ -60,6 +62,7 @@ def classifiers(ifindex: int, parents: list[int] | None = None) -> list[Classifi
                 parents += [INGRESS, EGRESS] if clsact else [handle]
     found = []
     for parent in parents:
+        of_parent = []
         for index, handle, _, info, attributes in _dump(RTM_GETTFILTER, RTM_NEWTFILTER, ifindex, parent):
             if index != ifindex or attributes.get(TCA_KIND) != b"bpf\0":
                 continue
@@ -67,7 +70,11 @@ def classifiers(ifindex: int, parents: list[int] | None = None) -> list[Classifi
             if TCA_BPF_ID in options:
                 (prog_id,) = struct.unpack("=I", options[TCA_BPF_ID])
                 name = options.get(TCA_BPF_NAME, b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
-                found.append(Classifier(parent, handle, info >> 16, prog_id, name))
+                # Linux 4.13.
+                (chain,) = struct.unpack("=I", attributes.get(TCA_CHAIN, bytes(4)))
+                of_parent.append(Classifier(parent, chain, handle, info >> 16, prog_id, name))
+        # Those of one priority stay as they are told, which is as they run.
+        found += sorted(of_parent, key=lambda each: (each.chain, each.priority))
     return found
 
 

@@ -123,11 +123,15 @@ class Loading(Contents):
         sections = {name: text(lib.bpf_program__section_name(each)) for name, each in self._programs.items()}
         refused = [said.partition("'")[2].partition("'")[0] for _, said in messages if "': failed to load: " in said]
         hint = missing_btf_target((said for _, said in messages), sections)
-        if any("attach program FD is not set" in said for _, said in messages):
+        untargeted = [said.partition("'")[2].partition("'")[0] for _, said in messages if _NO_TARGET in said]
+        section = sections.get(untargeted[0], "") if untargeted else ""
+        if section == "freplace" or any("attach program FD is not set" in said for _, said in messages):
             return (
                 "it is not said what it is to replace: before load, set_attach_target(program, function) names a "
                 "function of a program that is loaded"
             )
+        if section:
+            return _target_hint(section)
         if error == errno.E2BIG and any("failed to relocate: " in said for _, said in messages):
             return (
                 "its CO-RE relocations ask whether types match that contain each other so often that comparing them "
@@ -207,6 +211,21 @@ class Loading(Contents):
         for path in paths:
             check_pin(path, action)
         return Folders(action, *sorted({os.path.dirname(path) for path in paths}))
+
+
+_NO_TARGET = "no BTF-based attach target is specified"
+
+_TARGETS = {"tp_btf": "tracepoint", "iter": "kind", "lsm": "hook", "lsm_cgroup": "hook"}
+"""What a section names behind the slash, where that is no function."""
+
+
+def _target_hint(section: str) -> str:
+    """Say how the target is named that a program of such a section has none of."""
+    what = _TARGETS.get(section.removesuffix(".s"), "function")
+    return (
+        f'its section does not say what it is to be attached to: SEC("{section}/{what}") does, or before load '
+        f"Program.set_attach_target(None, {what})"
+    )
 
 
 def _check_custom_btf(path: str, action: str) -> None:

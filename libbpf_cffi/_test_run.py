@@ -228,6 +228,8 @@ def _hint(error: int, kind: int, program: LoadedProgram, done: Any, room: int) -
         return "of this type the kernel makes test runs of fentry, fexit and fmod_ret only"
     if error == errno.ENOMEM and done.data_size_in > MOST_OF_A_PAGE:
         return f"the packet has {done.data_size_in} bytes: this kernel takes some 64 KiB, in as many pages as it needs"
+    if error == errno.ENODEV:
+        return "this network namespace has no interface of the number in ctx_in (ifindex, ingress_ifindex)"
     if error != errno.EINVAL:
         return None
     if done.batch_size and not done.flags & lib.BPF_F_TEST_XDP_LIVE_FRAMES:
@@ -249,7 +251,26 @@ def _hint(error: int, kind: int, program: LoadedProgram, done: Any, room: int) -
         return "programs of this type are run once: repeat= is for those that see packets, and for sk_lookup"
     if kind in _contexts.WORDS and not done.ctx_size_in:
         return "the program reads arguments: ctx_in=[…] gives them"
+    if kind in _MOST_CONTEXT and not done.flags & ~lib.BPF_F_TEST_RUN_ON_CPU:
+        return _argument_hint(done.ctx_size_in, kind)
     return "the kernel refuses this context, or an argument that programs of this type are not run with"
+
+
+def _argument_hint(size: int, kind: int) -> str:
+    """Say what is wrong with an argument of so many bytes: too few for what the program reads, or too many."""
+    if size > _MOST_CONTEXT[kind]:
+        return f"ctx_in has {size} bytes: this kernel takes {_MOST_CONTEXT[kind]} for programs of this type"
+    if size:
+        return f"the program reads more than the {size} bytes of ctx_in"
+    return "the program reads its argument: ctx_in= gives it, or a call of the program, program(member=…)"
+
+
+_MOST_CONTEXT = {
+    lib.BPF_PROG_TYPE_SYSCALL: 0xFFFF,
+    lib.BPF_PROG_TYPE_RAW_TRACEPOINT: 96,
+    lib.BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE: 96,
+}
+"""Bytes of a context (``bpf_prog_test_run_syscall()``, and ``MAX_BPF_FUNC_ARGS`` of 8 bytes each)."""
 
 
 _OF_PACKETS = (

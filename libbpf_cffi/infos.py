@@ -6,6 +6,7 @@ is asked for.
 
 from __future__ import annotations
 
+import errno
 from typing import Any, NamedTuple
 
 from ._ffi import ffi, lib, text
@@ -21,7 +22,10 @@ __all__ = ["LinkInfo", "MapInfo", "ProgramInfo", "link_info", "map_info", "progr
 
 
 class ProgramInfo(NamedTuple):
-    """``struct bpf_prog_info``: lengths in bytes, `load_time` in nanoseconds since boot, `tag` in hexadecimal."""
+    """``struct bpf_prog_info``: lengths in bytes, `load_time` in nanoseconds since boot, `tag` in hexadecimal.
+
+    `prog_tags` has a tag for each of the functions that the kernel verifies apart (Linux 5.0), the main one's first.
+    """
 
     type: ProgType
     id: int
@@ -37,6 +41,7 @@ class ProgramInfo(NamedTuple):
     netns_dev: int
     netns_ino: int
     btf_id: int
+    prog_tags: tuple[str, ...]
     run_time_ns: int
     run_cnt: int
     recursion_misses: int
@@ -49,8 +54,9 @@ class MapInfo(NamedTuple):
     """``struct bpf_map_info``: sizes in bytes; and of /proc/self/fdinfo, what the kernel tells only there.
 
     `memlock` is how much memory of the kernel the map uses, in bytes. `frozen` says that user space can only read it.
-    `owner_prog_type` is, of a program array that is in use, the type of the programs in it. Without /proc these are 0,
-    ``False`` and ``None``.
+    `owner_prog_type` is, of a program array that is in use, the type of the programs in it. `hash` is the SHA-256 of
+    the elements of an array that is frozen, in hexadecimal (Linux 6.18). Without /proc these are 0, ``False``, ``None``
+    and empty.
     """
 
     type: MapType
@@ -67,7 +73,9 @@ class MapInfo(NamedTuple):
     btf_key_type_id: int
     btf_value_type_id: int
     btf_vmlinux_value_type_id: int
+    btf_vmlinux_id: int
     map_extra: int
+    hash: str
     memlock: int
     frozen: bool
     owner_prog_type: ProgType | None
@@ -89,45 +97,65 @@ class LinkInfo(NamedTuple):
 
 
 def program_info(raw: Callable[..., Any]) -> ProgramInfo:
-    """Make a `ProgramInfo`; a second call gets the ids of the maps, as many as the first one counted."""
+    """Make a `ProgramInfo`; a second call gets ids of maps and tags, as many as the first one counted."""
     info = raw()
-    count = info.nr_map_ids
-    map_ids = ffi.new("__u32[]", max(count, 1))
-    if count:
+    count, tags = info.nr_map_ids, info.nr_prog_tags
+    map_ids, prog_tags = ffi.new("__u32[]", max(count, 1)), ffi.new("__u8[][8]", max(tags, 1))
+    if count or tags:
         again = ffi.new("struct bpf_prog_info *")
-        again.nr_map_ids = count
-        again.map_ids = int(ffi.cast("uintptr_t", map_ids))
+        again.nr_map_ids, again.nr_prog_tags = count, tags
+        again.map_ids, again.prog_tags = (int(ffi.cast("uintptr_t", each)) for each in (map_ids, prog_tags))
         info = raw(info=again)
-        count = min(count, info.nr_map_ids)
+        count, tags = min(count, info.nr_map_ids), min(tags, info.nr_prog_tags)
     return ProgramInfo(
         type=ProgType(info.type),
         id=info.id,
         tag=bytes(info.tag).hex(),
         name=text(info.name),
         map_ids=tuple(map_ids[0:count]),
+        prog_tags=tuple(bytes(prog_tags[index]).hex() for index in range(tags)),
         gpl_compatible=bool(info.gpl_compatible),
         **{name: getattr(info, name) for name in ProgramInfo._fields if name not in _PROGRAM_OWN},
     )
 
 
-_PROGRAM_OWN = ("type", "id", "tag", "name", "map_ids", "gpl_compatible")
+_PROGRAM_OWN = ("type", "id", "tag", "name", "map_ids", "prog_tags", "gpl_compatible")
 
 
 def map_info(raw: Callable[..., Any], fdinfo: Mapping[str, str]) -> MapInfo:
     """Make a `MapInfo` of the struct, and of what /proc says."""
     info = raw()
     owner = fdinfo.get("owner_prog_type")
+    frozen = fdinfo.get("frozen") == "1"
     return MapInfo(
         type=MapType(info.type),
         name=text(info.name),
         memlock=int(fdinfo.get("memlock", "0")),
-        frozen=fdinfo.get("frozen") == "1",
+        frozen=frozen,
+        hash=_hash(raw) if frozen and info.type == lib.BPF_MAP_TYPE_ARRAY else "",
         owner_prog_type=None if owner is None else ProgType(int(owner)),
         **{name: getattr(info, name) for name in MapInfo._fields if name not in _MAP_OWN},
     )
 
 
-_MAP_OWN = ("type", "name", "memlock", "frozen", "owner_prog_type")
+_MAP_OWN = ("type", "name", "hash", "memlock", "frozen", "owner_prog_type")
+SHA256_DIGEST_SIZE = 32
+
+
+def _hash(raw: Callable[..., Any]) -> str:
+    """Give the hash of a map, which the kernel makes for whoever brings room for it, if it knows how."""
+    digest = ffi.new("__u8[]", SHA256_DIGEST_SIZE)
+    again = ffi.new("struct bpf_map_info *")
+    again.hash = int(ffi.cast("uintptr_t", digest))
+    again.hash_size = SHA256_DIGEST_SIZE
+    try:
+        raw(info=again)
+    except LibbpfError as error:
+        # An older kernel does not know the fields, or not of this map.
+        if error.errno not in (errno.E2BIG, errno.EINVAL, errno.EPERM):
+            raise
+        return ""
+    return bytes(digest).hex()
 
 
 PATH_MAX = 4096

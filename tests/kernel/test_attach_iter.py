@@ -152,6 +152,24 @@ def test_what_an_iterator_cannot_be_told_is_an_error(only):
     assert caught.value.action.startswith("attach program 'tasks'")
 
 
+@pytest.mark.needs("task_iter_of_one")
+def test_a_descriptor_that_is_no_process_s_is_explained(only):
+    _, program = only("tasks")
+    with (
+        open("/dev/null", encoding="ascii") as no_process,
+        pytest.raises(bpf.LibbpfError, match=r"no descriptor of a process, which os\.pidfd_open\(\) makes"),
+    ):
+        program.attach_iter(pid_fd=no_process.fileno())
+
+
+@pytest.mark.needs("cgroup_iter")
+def test_the_number_of_no_control_group_is_explained(only):
+    _, program = only("cgroups")
+    with pytest.raises(bpf.LibbpfError, match="no control group of version 2 has that number") as caught:
+        program.attach_iter(cgroup_id=1 << 40)
+    assert caught.value.errno == errno.ENOENT
+
+
 @pytest.mark.parametrize("tasks", [{"pid": 1, "tid": 1}, {"pid": 1, "pid_fd": 9}, {"tid": 1, "pid_fd": 9}])
 def test_tasks_are_named_in_one_way(only, tasks):
     _, program = only("tasks")

@@ -133,6 +133,23 @@ def test_a_section_of_a_tracepoint_without_its_category_is_told_the_form(root, t
             obj.attach()
 
 
+def test_a_file_beside_the_tracepoints_is_said_to_be_none(only):
+    _, program = only("by_plain_tracepoint")
+    with pytest.raises(bpf.LibbpfError, match="hint: 'syscalls/enable' is a file of tracefs") as caught:
+        program.attach_tracepoint("syscalls", "enable")
+    assert caught.value.errno == errno.ENOTDIR
+
+
+@pytest.mark.parametrize("session", [None, True])
+def test_a_session_is_not_attached_at_the_return_alone(opened, session):
+    of_kernel = opened("attach_kernel").programs["by_kprobe_session" if session is None else "by_kprobe_multi"]
+    of_user = opened("attach_user").programs["by_uprobe_session" if session is None else "by_uprobe_multi"]
+    with pytest.raises(TypeError, match=r"runs at entry and return: it takes no retprobe=True"):
+        of_kernel.attach_kprobe_multi("vfs_*", retprobe=True, session=session)
+    with pytest.raises(TypeError, match=r"runs at entry and return: it takes no retprobe=True"):
+        of_user.attach_uprobe_multi("libc", "labs", retprobe=True, session=session)
+
+
 @pytest.mark.needs("btf")
 def test_a_missing_raw_tracepoint_is_named_with_what_comes_close(only):
     _, program = only("by_plain_raw_tracepoint")
@@ -238,6 +255,45 @@ def test_an_extension_without_a_target_says_what_sets_it(opened):
     with pytest.raises(bpf.LibbpfError, match="attach program FD is not set") as caught:
         obj.load()
     assert "set_attach_target(program, function)" in caught.value.hint
+
+
+UNTARGETED = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+SEC("%s") int of_nothing(void *ctx) { return 0; }
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.every_kernel
+@pytest.mark.parametrize(
+    ("section", "named"),
+    [
+        ("fentry", "fentry/function"),
+        ("fexit.s", "fexit.s/function"),
+        ("fmod_ret", "fmod_ret/function"),
+        ("tp_btf", "tp_btf/tracepoint"),
+        ("iter.s", "iter.s/kind"),
+        ("lsm", "lsm/hook"),
+        ("lsm_cgroup", "lsm_cgroup/hook"),
+    ],
+)
+def test_a_section_without_what_it_goes_to_says_how_that_is_named(root, section, named):
+    with bpf.Object.open(bpf.compile_object(UNTARGETED % section)) as obj:
+        with pytest.raises(bpf.LibbpfError, match="no BTF-based attach target is specified") as caught:
+            obj.load()
+        assert f'SEC("{named}") does' in caught.value.hint
+        assert f"set_attach_target(None, {named.partition('/')[2]})" in caught.value.hint
+        assert "this kernel has no programs of the type" not in str(caught.value)
+
+
+@pytest.mark.every_kernel
+def test_an_extension_without_any_target_says_what_sets_it(root):
+    with (
+        bpf.Object.open(bpf.compile_object(UNTARGETED % "freplace")) as obj,
+        pytest.raises(bpf.LibbpfError, match=r"set_attach_target\(program, function\)"),
+    ):
+        obj.load()
 
 
 LSM_CGROUP = """

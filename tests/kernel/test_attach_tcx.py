@@ -342,6 +342,19 @@ def test_destroying_a_direction_takes_its_classifiers(lab, only, hook):
     assert "clsact" not in lab.tc(lab.here, "qdisc", "show", "dev", "eth0")
 
 
+@pytest.mark.parametrize("point", ["ingress", "egress", "both"])
+def test_destroying_what_is_not_there_is_explained(lab, point):
+    with pytest.raises(bpf.LibbpfError, match="hint: there is no such hook, or nothing in it") as caught:
+        net.TcHook("eth0", point, netns=lab.here).destroy()
+    assert caught.value.errno in (errno.EINVAL, errno.ENOENT)
+
+
+def test_a_hook_of_custom_is_said_not_to_be_destroyed(lab):
+    hook = net.TcHook("eth0", net.TcAttachPoint.CUSTOM, parent=0x10000, netns=lab.here)
+    with pytest.raises(bpf.NotSupportedError, match=r"not destroyed: detach\(\) takes a classifier away"):
+        hook.destroy()
+
+
 def test_a_classifier_is_attached_below_a_discipline_of_ones_own(lab, only):
     obj = only("attach_net", "tc_count")
     lab.tc(lab.there, "qdisc", "add", "dev", "eth0", "root", "handle", "1:", "htb")
@@ -376,7 +389,7 @@ def test_an_unknown_discipline_is_told_by_the_kernel(lab):
 @pytest.mark.parametrize(
     ("arguments", "options", "problem"),
     [
-        (("up",), {}, "attach_point must be one of ingress, egress, both"),
+        (("up",), {}, "attach_point must be one of ingress, egress, both, or of TcAttachPoint"),
         ((8,), {}, "QDISC needs the name"),
         ((4,), {}, "CUSTOM needs the parent"),
         (("ingress",), {"parent": -1}, "parent must be from 0"),

@@ -493,6 +493,42 @@ def test_what_of_many_names_is_missing_is_found_by_one_look(only, library, monke
 
 
 @MULTI
+@pytest.mark.parametrize("stripped", [False, True])
+@pytest.mark.parametrize(("version", "expected"), [("@LBC_1", 0), ("@LBC_2", 1), ("@@LBC_2", 1)])
+def test_many_uprobes_fire_on_one_version_of_a_function(only, folder, library, version, expected, stripped):
+    path = folder / f"version{version}-{stripped}.so"
+    shutil.copy(library, path)
+    if stripped:
+        subprocess.run(["strip", path], check=True)
+    called = ctypes.CDLL(str(path))
+    obj, program = only("by_uprobe_multi")
+    with program.attach_uprobe_multi(path, syms=["lbc_add", f"lbc_versioned{version}"], cookies=[7, 8]):
+        called.lbc_versioned(1)
+        assert obj.variables["hits"] == expected
+        called.lbc_add(1, 2)
+        assert (obj.variables["hits"], obj.variables["cookie"]) == (expected + 1, 7)
+
+
+@MULTI
+def test_many_uprobes_fire_by_a_name_with_a_version(only, library, called):
+    obj, program = only("by_uprobe_multi")
+    link = program.attach_uprobe_multi(library, "lbc_versioned@LBC_2")
+    assert fires(obj, link, lambda: called.lbc_versioned(1)) == 3
+
+
+@MULTI
+@pytest.mark.parametrize(
+    "options", [{"syms": ["lbc_add", "lbc_versioned@LBC_9"]}, {"func_pattern": "lbc_versioned@LBC_9"}]
+)
+def test_the_versions_are_told_for_one_of_many_that_the_file_has_not(only, library, options):
+    _, program = only("by_uprobe_multi")
+    with pytest.raises(bpf.LibbpfError, match="'LBC_9': lbc_versioned@LBC_2, lbc_versioned@LBC_1") as caught:
+        program.attach_uprobe_multi(library, **options)
+    assert caught.value.errno == errno.ENOENT
+    assert "lbc_versioned@LBC_9" in caught.value.messages[0]
+
+
+@MULTI
 def test_names_of_a_stripped_file_that_are_of_several_functions_are_refused(only, folder, library):
     path = folder / "versions.so"
     shutil.copy(library, path)

@@ -47,6 +47,22 @@ def test_a_mode_is_chosen_by_its_flag(lab, only):
         assert net.xdp_query("eth0", netns=lab.here).attach_mode is net.XdpAttachMode.SKB
 
 
+@pytest.mark.every_kernel
+@pytest.mark.parametrize("flag", [bpf.XdpFlags.REPLACE, bpf.XdpFlags.UPDATE_IF_NOEXIST])
+def test_a_link_is_said_to_take_no_flag_but_that_of_a_mode(lab, only, flag):
+    program = only("attach_net", "xdp_count").programs["xdp_count"]
+    with pytest.raises(bpf.LibbpfError, match=r"a link takes the flag of a mode alone.*net\.xdp_attach\(\)") as caught:
+        program.attach_xdp("eth0", flags=flag, netns=lab.here)
+    assert caught.value.errno == errno.EINVAL
+
+
+@pytest.mark.every_kernel
+def test_a_flag_that_xdp_has_not_is_said_to_be_none(lab, only):
+    program = only("attach_net", "xdp_count").programs["xdp_count"]
+    with pytest.raises(bpf.LibbpfError, match="hint: XDP has no such flag"):
+        net.xdp_attach("eth0", program, flags=0x100, netns=lab.here)
+
+
 def test_an_interface_is_given_by_its_number(lab, only):
     program = only("attach_net", "xdp_count").programs["xdp_count"]
     number = lab.number(lab.here)

@@ -363,6 +363,13 @@ LIVE = pytest.mark.needs("live_frames")
         ("add", {"ctx_in": {"a": 1}, "repeat": 2}, "repeat= is for those that see packets"),
         ("add", {"ctx_in": {"a": 1}, "data_in": b"x"}, "are run without a packet"),
         ("on_raw", {}, "the program reads arguments"),
+        ("on_raw", {"ctx_in": bytes(8)}, "the program reads more than the 8 bytes of ctx_in"),
+        ("on_raw", {"ctx_in": [1] * 13}, "ctx_in has 104 bytes: this kernel takes 96"),
+        ("add", {}, r"the program reads its argument: ctx_in= gives it, or a call"),
+        ("add", {"ctx_in": bytes(4)}, "the program reads more than the 4 bytes of ctx_in"),
+        ("untyped", {"ctx_in": bytes(70_000)}, "ctx_in has 70000 bytes: this kernel takes 65535"),
+        ("mark", {"data_in": PACKET, "ctx_in": {"ifindex": 0x7FFFFFF0}}, "no interface of the number in ctx_in"),
+        ("drop", {"ctx_in": {"ingress_ifindex": 0x7FFFFFF0}}, "no interface of the number in ctx_in"),
     ],
 )
 def test_an_argument_that_does_not_suit_is_explained(runs, name, arguments, why):
