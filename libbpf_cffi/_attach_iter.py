@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import errno
-import os
 
 from . import _log
 from ._attach_methods import method_of
 from ._attach_options import duplicate, flag
 from ._borrow import Descriptors
-from ._check import check, failure, not_null
-from ._ffi import Options, c_string, ffi, lib, path_bytes, unsigned
+from ._check import check, not_null
+from ._ffi import Options, c_string, ffi, lib, unsigned
 from ._handle import Handle
 from ._program import UNLOADED, ProgramBase
 from ._type_numbers import cgroup_iter_order_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from typing import Any
 
     from ._libbpf import lbc_map
     from ._map import Map
     from ._program import LoadedProgram
+    from ._targets import Opened
     from .enums import CgroupIterOrder
     from .links import Link
 
@@ -95,8 +96,8 @@ class IterAttach(ProgramBase):
         """Attach an iterator (``iter/…``): `Link.read` then gives its text.
 
         *Wraps* ``bpf_program__attach_iter()``. What it walks: the elements of a `map` (or its descriptor); a `cgroup`
-        (path, descriptor or `cgroup_id`) and its relatives in an `order`, or its name (Linux 6.1); the tasks of one
-        thread `tid`, or process `pid` or `pid_fd` (Linux 6.1). Without: all that there is. Linux 5.8.
+        (as for `attach_cgroup`, or `cgroup_id`) and its relatives in an `order`, or its name (Linux 6.1); the tasks of
+        one thread `tid`, or process `pid` or `pid_fd` (Linux 6.1). Without: all that there is. Linux 5.8.
         """
         self._require_kind("attach_iter", lib.BPF_PROG_TYPE_TRACING)
         info = ffi.new("union bpf_iter_link_info *")
@@ -112,12 +113,13 @@ class IterAttach(ProgramBase):
         if (tid != 0) + (pid != 0) + (pid_fd != 0) > 1:
             raise TypeError("tid, pid and pid_fd each name the tasks of an iterator: give one of them")
         action = f"attach program {self.name!r}"
-        with Descriptors() as held:
+        group = None if cgroup is None else _opened(cgroup)
+        with Descriptors() as held, group or held as group_fd:
             if map is not None:
                 fd = map._dup(held, action) if hasattr(map, "_dup") else held.dup(unsigned(map, 31, "map"), action)
                 info.map.map_fd = fd
-            if cgroup is not None:
-                info.cgroup.cgroup_fd = _open_cgroup(held, cgroup, action)
+            if isinstance(group_fd, int):
+                info.cgroup.cgroup_fd = group_fd
             if "cgroup" in given:
                 info.cgroup.cgroup_id = unsigned(cgroup_id, 64, "cgroup_id")
                 # 0 is no order, and refused: the kernel's default would be a guess.
@@ -209,14 +211,10 @@ def _for_others(method: str, attach_type: int) -> bool:
     return method == "attach_trace" and attach_type in (lib.BPF_TRACE_ITER, lib.BPF_LSM_CGROUP)
 
 
-def _open_cgroup(held: Descriptors, cgroup: str | os.PathLike[str] | int, action: str) -> int:
-    try:
-        if isinstance(cgroup, int):
-            return held.make(os.dup, unsigned(cgroup, 31, "cgroup"))
-        return held.make(os.open, path_bytes(cgroup, "cgroup"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        hint = "a cgroup is a folder of the control groups' file system"
-        raise failure(error.errno or errno.EIO, action, hint) from None
+def _opened(group: str | os.PathLike[str] | int) -> Opened:
+    from ._targets import cgroup
+
+    return cgroup(group)
 
 
 def _heeded(link: Link, told: list[str], action: str) -> Link:

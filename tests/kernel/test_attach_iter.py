@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import signal
+import subprocess
 import threading
 
 import pytest
@@ -126,6 +127,16 @@ def test_an_iterator_walks_over_a_control_group_and_its_relatives(only, cgroup):
         os.rmdir(child)
 
 
+@pytest.mark.needs("cgroup_iter")
+def test_an_iterator_walks_over_the_control_group_of_a_process(only, cgroup):
+    _, program = only("cgroups")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        with open(f"{cgroup}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(process.pid))
+        with program.attach_iter(cgroup=str(process.pid)) as link:
+            assert [int(line.split()[0]) for line in link.read().splitlines()] == [os.stat(cgroup).st_ino]
+
+
 def test_the_name_of_no_order_is_answered_with_those_that_there_are(only, cgroup):
     _, program = only("tasks")
     said = r"^no order of control groups 'up'; there are: self_only, descendants_pre, .*, ancestors_up"
@@ -135,7 +146,7 @@ def test_the_name_of_no_order_is_answered_with_those_that_there_are(only, cgroup
 
 def test_a_folder_that_is_no_control_group_is_refused(only, tmp_path):
     _, program = only("tasks")
-    with pytest.raises(bpf.LibbpfError, match="control groups"):
+    with pytest.raises(bpf.LibbpfError, match="mkdir makes a control group, in "):
         program.attach_iter(cgroup=tmp_path / "nothing")
 
 
