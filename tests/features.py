@@ -345,6 +345,8 @@ PROBES: dict[str, Callable[[], bool]] = {
     "charged_maps": _charged_maps,
     "cgroup_iter": lambda: _function("bpf_iter_attach_cgroup"),
     "cgroup_order": _cgroup_order,
+    # An enumerator of enum perf_event_subsys_id that there is with CONFIG_CGROUP_PERF.
+    "cgroup_perf": lambda: _in_btf(b"perf_event_cgrp_id"),
     "cgroup_preorder": _cgroup_preorder,
     "exclusive_map": _exclusive_map,
     "fd_array": _fd_array,
