@@ -205,8 +205,8 @@ def add_targets(parser: ArgumentParser) -> None:
         "programs, and for socket filters, which see what a packet socket of the interface would get"
     )
     add("--ifindex", action="append", type=target, metavar="[PROGRAM=]NAME[:MODE]", help=text)
-    text = "a control group; iterators walk from it down"
-    add("--cgroup", action="append", type=target, metavar="[PROGRAM=]PATH", help=text)
+    text = "a control group, by its folder or a process in it; iterators walk from it down"
+    add("--cgroup", action="append", type=target, metavar="[PROGRAM=]CGROUP", help=text)
     text = (
         "a network namespace, by name, path or a process in it: for sk_lookup and flow dissector programs, and where "
         "the interfaces of --ifindex and the hooks of --netfilter are"

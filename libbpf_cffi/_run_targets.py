@@ -138,7 +138,10 @@ class Targets:
                 there = ", ".join(each for _, each in socket.if_nameindex())
                 raise UsageError(f"there is no interface {name!r}; there are {there}") from None
         elif option == "cgroup" and not os.path.isfile(os.path.join(target, "cgroup.procs")):
-            raise UsageError(f"{target!r} is not the folder of a control group")
+            if not (target.isdecimal() and target.isascii()) or os.path.lexists(target):
+                raise UsageError(f"{target!r} is not the folder of a control group, nor the number of a process")
+            if not os.path.exists(f"/proc/{target}"):
+                raise UsageError(f"--cgroup {target}: there is no such process")
         elif option == "perf_event":
             _event(target)
         elif option in ("sockmap", "iter_map") and not any(target in obj.maps for obj in self._objects.values()):

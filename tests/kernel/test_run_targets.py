@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import subprocess
 import time
 
 import pytest
@@ -284,6 +285,22 @@ def test_an_iterator_over_cgroups_walks_from_the_given_one_down(iterators, cgrou
     assert status == 0, said
     assert len(out.split()) == 2
     assert int(out.split()[0]) == os.stat(cgroup).st_ino
+
+
+@pytest.mark.needs("cgroup_iter")
+def test_a_control_group_is_that_of_a_process_by_its_number(iterators, cgroup):
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        with open(f"{cgroup}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(process.pid))
+        status, out, said = run("-P", "cgroups", "--cgroup", process.pid, iterators)
+    assert status == 0, said
+    assert int(out.split()[0]) == os.stat(cgroup).st_ino
+
+
+def test_the_control_group_of_no_process_is_a_usage_error(iterators):
+    status, _, said = run("-P", "cgroups", "--cgroup", 4194303, iterators)
+    assert status == 2
+    assert "--cgroup 4194303: there is no such process" in said
 
 
 @pytest.mark.needs("cgroup_iter")
