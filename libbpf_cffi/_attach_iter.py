@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from . import _log
 from ._attach_methods import method_of
 from ._attach_options import duplicate, flag
 from ._borrow import Descriptors
-from ._check import check, not_null
+from ._check import check, failure, not_null
 from ._ffi import Options, c_string, ffi, lib, unsigned
 from ._handle import Handle
 from ._program import UNLOADED, ProgramBase
+from ._refusals import refused
 from ._type_numbers import cgroup_iter_order_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from typing import Any
 
     from ._libbpf import lbc_map
@@ -91,26 +92,28 @@ class IterAttach(ProgramBase):
         order: CgroupIterOrder | str | int = 0,
         tid: int = 0,
         pid: int = 0,
-        pid_fd: int = 0,
+        pid_fd: int | None = None,
     ) -> Link:
         """Attach an iterator (``iter/…``): `Link.read` then gives its text.
 
         *Wraps* ``bpf_program__attach_iter()``. What it walks: the elements of a `map` (or its descriptor); a `cgroup`
         (as for `attach_cgroup`, or `cgroup_id`) and its relatives in an `order`, or its name (Linux 6.1); the tasks of
-        one thread `tid`, or process `pid` or `pid_fd` (Linux 6.1). Without: all that there is. Linux 5.8.
+        one thread `tid`, or process `pid` or `pid_fd` (Linux 6.1): ESRCH if there is none. Without: all that there is.
+        Linux 5.8.
         """
         self._require_kind("attach_iter", lib.BPF_PROG_TYPE_TRACING)
         info = ffi.new("union bpf_iter_link_info *")
         walk = cgroup_iter_order_number(order)
-        arguments = {"cgroup_id": cgroup_id, "order": walk, "tid": tid, "pid": pid, "pid_fd": pid_fd}
-        told = [name for name, there in (("map", map is not None), ("cgroup", cgroup is not None)) if there]
-        told += [name for name, value in arguments.items() if value]
+        things = {"map": map, "cgroup": cgroup, "pid_fd": pid_fd}
+        numbers = {"cgroup_id": cgroup_id, "order": walk, "tid": tid, "pid": pid}
+        told = [name for name, thing in things.items() if thing is not None]
+        told += [name for name, value in numbers.items() if value]
         given = [what for what, of in _KINDS.items() if any(name in of for name in told)]
         if len(given) > 1:
             raise TypeError(f"an iterator walks one kind of thing, not {' and '.join(given)}")
         if cgroup is not None and cgroup_id:
             raise TypeError("cgroup and cgroup_id each name a control group: give one of them")
-        if (tid != 0) + (pid != 0) + (pid_fd != 0) > 1:
+        if (tid != 0) + (pid != 0) + (pid_fd is not None) > 1:
             raise TypeError("tid, pid and pid_fd each name the tasks of an iterator: give one of them")
         action = f"attach program {self.name!r}"
         group = None if cgroup is None else _opened(cgroup)
@@ -127,7 +130,9 @@ class IterAttach(ProgramBase):
             if "tasks" in given:
                 info.task.tid = unsigned(tid, 32, "tid")
                 info.task.pid = unsigned(pid, 32, "pid")
-                info.task.pid_fd = unsigned(pid_fd, 31, "pid_fd")
+                if pid_fd is not None:
+                    # A duplicate: 0 is no descriptor to the kernel, but all tasks.
+                    info.task.pid_fd = held.dup(unsigned(pid_fd, 31, "pid_fd"), action)
             options = Options("bpf_iter_attach_opts")
             if given:
                 options.set("link_info", info)
@@ -139,7 +144,14 @@ class IterAttach(ProgramBase):
                 to=f"iterator {target!r}",
                 hint=lambda error: _iter_hint(error, target, told, cgroup),
             )
-        return _heeded(link, told, action)
+        link = _heeded(link, told, action)
+        if tid or pid:
+            try:
+                _require_task(tid, pid, f"{action} to iterator {target!r}")
+            except BaseException:
+                link.close()
+                raise
+        return link
 
     def set_attach_target(
         self, target: LoadedProgram | int | None = None, attach_func_name: str | None = None
@@ -209,6 +221,30 @@ def _for_others(method: str, attach_type: int) -> bool:
     if method == "attach_lsm":
         return attach_type == lib.BPF_LSM_CGROUP
     return method == "attach_trace" and attach_type in (lib.BPF_TRACE_ITER, lib.BPF_LSM_CGROUP)
+
+
+def _require_task(tid: int, pid: int, action: str) -> None:
+    """Refuse a thread or process that is not there, which the kernel takes, and walks over nothing."""
+    number = tid or pid
+    try:
+        os.kill(number, 0)
+    except (ProcessLookupError, OverflowError):
+        hint = f"there is no {'thread' if tid else 'process'} {number}"
+        raise failure(errno.ESRCH, action, hint) from None
+    except PermissionError:
+        pass
+    if pid and not _is_process(pid):
+        raise failure(errno.ESRCH, action, f"{pid} is a thread of a process: tid= is for one thread")
+
+
+def _is_process(pid: int) -> bool:
+    """Tell whether a number, which is a thread's at least, is that of a process."""
+    try:
+        os.close(os.pidfd_open(pid))
+    except OSError as error:
+        # pidfd_prepare() of kernel/fork.c; since Linux 6.16 it is ENOENT.
+        return refused(error) not in (errno.EINVAL, errno.ENOENT)
+    return True
 
 
 def _opened(group: str | os.PathLike[str] | int) -> Opened:

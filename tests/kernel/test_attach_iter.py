@@ -163,6 +163,31 @@ def test_what_an_iterator_cannot_be_told_is_an_error(only):
     assert caught.value.action.startswith("attach program 'tasks'")
 
 
+@pytest.mark.needs("task_iter_of_one")
+@pytest.mark.parametrize("name", ["pid", "tid"])
+def test_no_task_is_walked_over_in_silence(only, name):
+    _, program = only("tasks")
+    what = {"pid": "process", "tid": "thread"}[name]
+    for number in (4194303, 2**31):
+        with pytest.raises(bpf.LibbpfError, match=f"there is no {what} {number}") as caught:
+            program.attach_iter(**{name: number})
+        assert caught.value.errno == errno.ESRCH
+
+
+@pytest.mark.needs("task_iter_of_one")
+def test_a_thread_is_not_taken_for_a_process(only, second_thread):
+    _, program = only("tasks")
+    with pytest.raises(bpf.LibbpfError, match=f"{second_thread} is a thread of a process: tid= is for one thread"):
+        program.attach_iter(pid=second_thread)
+
+
+def test_the_descriptor_0_is_not_taken_for_all_tasks(only):
+    _, program = only("tasks")
+    # Whatever it is here, it is no process.
+    with pytest.raises(bpf.LibbpfError, match="attach program 'tasks'"):
+        program.attach_iter(pid_fd=0)
+
+
 @pytest.mark.parametrize("tasks", [{"pid": 1, "tid": 1}, {"pid": 1, "pid_fd": 9}, {"tid": 1, "pid_fd": 9}])
 def test_tasks_are_named_in_one_way(only, tasks):
     _, program = only("tasks")
