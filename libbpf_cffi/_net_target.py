@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     SomeProgram = LoadedProgram | int
     Target = str | os.PathLike[str] | int | Map | None
 
-__all__ = ["CGROUP_TYPES", "NETNS_TYPES", "Hook", "prog_fd"]
+__all__ = ["CGROUP_TYPES", "NETNS_TYPES", "QUERIED", "WITHOUT_LINK", "Hook", "prog_fd"]
 
 INTERFACE_TYPES = (lib.BPF_TCX_INGRESS, lib.BPF_TCX_EGRESS, lib.BPF_NETKIT_PRIMARY, lib.BPF_NETKIT_PEER)
 SOCKMAP_TYPES = (
@@ -30,6 +30,19 @@ SOCKMAP_TYPES = (
     lib.BPF_SK_SKB_VERDICT,
     lib.BPF_SK_MSG_VERDICT,
 )
+
+WITHOUT_LINK = (
+    *CGROUP_TYPES,
+    *INTERFACE_TYPES,
+    *SOCKMAP_TYPES,
+    lib.BPF_LSM_CGROUP,
+    lib.BPF_FLOW_DISSECTOR,
+    lib.BPF_LIRC_MODE2,
+)
+"""What ``bpf_prog_attach()`` of kernel/bpf/syscall.c takes."""
+
+QUERIED = (*WITHOUT_LINK, lib.BPF_SK_LOOKUP)
+"""What its ``bpf_prog_query()`` takes."""
 
 
 def prog_fd(held: Descriptors, program: Any, action: str) -> int:
