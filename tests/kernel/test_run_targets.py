@@ -337,3 +337,30 @@ def test_a_syscall_program_is_called(tmp_path):
     status, _, said = run(path)
     assert status == 1
     assert "it needs to be run, not attached (--call)" in said
+
+
+KINDS = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+SEC("xdp/devmap") int to_device(struct xdp_md *ctx) { return XDP_PASS; }
+SEC("xdp/cpumap") int to_cpu(struct xdp_md *ctx) { return XDP_PASS; }
+SEC("ksyscall") int at_call(void *ctx) { return 0; }
+SEC("kprobe.multi") int at_functions(void *ctx) { return 0; }
+SEC("kretprobe") int at_return(void *ctx) { return 0; }
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_kinds_of_one_type_are_told_apart_in_what_they_need(tmp_path):
+    source = tmp_path / "kinds.bpf.c"
+    source.write_text(KINDS)
+    _, _, said = run("-N", source)
+    lines = [line for line in said.splitlines() if "is loaded but not attached" in line]
+    found = {line.partition("program ")[2].partition(" ")[0]: line.partition("it needs ")[2] for line in lines}
+    assert found == {
+        "to_device": "a value of a map of devices (DevMap), into which a program of its own puts it",
+        "to_cpu": "a value of a map of CPUs (CpuMap), into which a program of its own puts it",
+        "at_call": 'a system call, as in SEC("ksyscall/NAME")',
+        "at_functions": 'functions, as in SEC("kprobe.multi/PATTERN")',
+        "at_return": 'a function, as in SEC("kretprobe/FUNCTION")',
+    }
