@@ -23,6 +23,8 @@ __all__ = [
     "found",
     "has_buffers",
     "is_iterator",
+    "lacks_target",
+    "left_out",
     "loaded",
     "needs",
     "option_for",
@@ -191,6 +193,20 @@ def skipped(report: Reporter, obj: bpf.Object) -> None:
         )
 
 
+def left_out(report: Reporter, program: bpf.Program) -> None:
+    """Warn of a program that the kernel cannot be given, and say what it needs."""
+    report.warning(
+        f"program {program.name} is not loaded: its section {program.section_name!r} does not say to what it is "
+        f"attached, which load must know; it needs {_needed(program)}{_option(program)}"
+    )
+
+
+def lacks_target(program: bpf.Program) -> bool:
+    """Tell whether load needs to know of a program what it is attached to, and its section does not say it."""
+    kind = type_name(program)
+    return kind == "ext" or (kind in ("tracing", "lsm") and "/" not in program.section_name)
+
+
 def _needed(program: bpf.Program, error: bpf.LibbpfError | None = None) -> str:
     """Say, in words, what a program needs to be attached, by its section where that tells kinds of a type apart."""
     kind, option = type_name(program), option_for(program)
@@ -212,6 +228,8 @@ def option_for(program: bpf.Program) -> str | None:
         return None
     if kind == "xdp" and "/" in program.section_name:
         return None  # xdp/devmap and xdp/cpumap go into maps
+    if lacks_target(program):
+        return None if kind == "ext" else "function"
     if is_iterator(program):
         return _ITERATOR_OPTIONS.get(program.section_name.partition("/")[2])
     if kind.startswith("cgroup_") or section == "lsm_cgroup":
@@ -285,7 +303,7 @@ _NEEDS = {
     "raw_tracepoint_writable": 'a tracepoint in its section, as in SEC("raw_tp.w/NAME")',
     "tracing": 'a function in its section, as in SEC("fentry/FUNCTION")',
     "lsm": 'a security hook in its section, as in SEC("lsm/HOOK")',
-    "ext": 'a program to replace, as in SEC("freplace/FUNCTION")',
+    "ext": "a program whose function it replaces, which no section names (Program.set_attach_target())",
 }
 """What a section of a type would have had to name, or what no section can."""
 

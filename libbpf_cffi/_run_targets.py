@@ -44,6 +44,8 @@ class Targets:
         self._pinned = options.pin is not None
         named: dict[str, list[tuple[str | None, str]]] = {option: getattr(options, option) for option in TARGETS}
         self._namespaces = named["netns"]
+        self.functions: list[tuple[str, str]] = []
+        """The object and name of each program that has been told its function, as load must know it."""
         for option, targets in named.items():
             for pattern, target in targets:
                 self._choose(option, pattern, target)
@@ -73,6 +75,10 @@ class Targets:
         if option != "ifindex" or not any(self._namespace(program) for _, program in chosen):
             self._check(option, target)
         for path, program in chosen:
+            if option == "function":
+                program.set_attach_target(attach_func_name=target)
+                self.functions.append((path, program.name))
+                continue
             program.autoattach = False
             mode = _parted(target)[1]
             if self._pinned and facts.type_name(program) == "socket_filter":

@@ -364,3 +364,47 @@ def test_kinds_of_one_type_are_told_apart_in_what_they_need(tmp_path):
         "at_functions": 'functions, as in SEC("kprobe.multi/PATTERN")',
         "at_return": 'a function, as in SEC("kretprobe/FUNCTION")',
     }
+
+
+WITHOUT_TARGET = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+SEC("raw_tp/sys_enter") int at_raw(void *ctx) { return 0; }
+SEC("freplace/some_function") int replacement(struct __sk_buff *ctx) { return 0; }
+SEC("fentry") int at_entry(void *ctx) { return 0; }
+SEC("tp_btf") int at_switch(void *ctx) { return 0; }
+SEC("lsm") int at_hook(void *ctx) { return 0; }
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.fixture
+def without_target(tmp_path):
+    source = tmp_path / "without_target.bpf.c"
+    source.write_text(WITHOUT_TARGET)
+    return source
+
+
+def test_what_cannot_be_loaded_without_a_target_does_not_fail_the_rest(without_target):
+    status, _, said = run("-N", without_target)
+    assert status == 0, said
+    assert "attached program at_raw: " in said
+    for name in ("at_entry", "at_switch", "at_hook"):
+        [line] = [line for line in said.splitlines() if f"program {name} is not loaded" in line]
+        assert line.endswith("(--function)")
+    assert "program replacement is not loaded: " in said
+    assert "it needs a program whose function it replaces" in said
+
+
+@pytest.mark.needs("tp_btf")
+def test_a_function_is_told_before_load(without_target):
+    status, _, said = run("-N", "-P", "at_switch", "--function", "at_switch=sched_switch", without_target)
+    assert status == 0, said
+    assert "attached program at_switch: " in said
+    assert "is not loaded" not in said
+
+
+def test_a_function_that_there_is_not_is_an_error(without_target):
+    status, _, said = run("-N", "-P", "at_switch", "--function", "no_such_tracepoint", without_target)
+    assert status == 1
+    assert "set the attach target of program 'at_switch' to function 'no_such_tracepoint'" in said
