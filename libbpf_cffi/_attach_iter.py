@@ -158,9 +158,9 @@ class IterAttach(ProgramBase):
     ) -> None:
         """Say before load what to attach to: a function of the kernel, or of a program that is loaded.
 
-        *Wraps* ``bpf_program__set_attach_target()``. For ``fentry``, ``fexit``, ``fmod_ret``, ``tp_btf``, ``lsm``,
-        ``iter``: the name of the function (or tracepoint, hook, kind) in the kernel's BTF. With a `target`, also for
-        ``freplace``: a function of that program; without a name it is the one in the section.
+        *Wraps* ``bpf_program__set_attach_target()``. For ``fentry``, ``fexit``, ``fsession``, ``fmod_ret``,
+        ``tp_btf``, ``lsm``, ``iter``: the name of the function (or tracepoint, hook, kind) in the kernel's BTF. With a
+        `target`, also for ``freplace``: a function of that program; without a name it is the one in the section.
         """
         name = None if attach_func_name is None else c_string(attach_func_name, "attach_func_name")
         if target is None and name is None:

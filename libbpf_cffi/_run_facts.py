@@ -165,6 +165,8 @@ _KINDS = {
     "fentry.s": "entry of",
     "fexit": "exit of",
     "fexit.s": "exit of",
+    "fsession": "entry and exit of",
+    "fsession.s": "entry and exit of",
     "fmod_ret": "return value of",
     "lsm": "security hook",
     "lsm.s": "security hook",

@@ -201,8 +201,8 @@ def add_targets(parser: ArgumentParser) -> None:
     about = "for programs whose section does not say it; PROGRAM, a name or pattern,\ntells which; each repeatable"
     add = parser.add_argument_group("what programs are attached to", about).add_argument
     text = (
-        "a function of the kernel: for programs of fentry, fexit and fmod_ret; a tracepoint for those of tp_btf, and a "
-        "hook for those of lsm"
+        "a function of the kernel: for programs of fentry, fexit, fsession and fmod_ret; a tracepoint for those of "
+        "tp_btf, and a hook for those of lsm"
     )
     add("--function", action="append", type=target, metavar="[PROGRAM=]FUNCTION", help=text)
     text = (
