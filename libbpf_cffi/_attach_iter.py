@@ -10,9 +10,10 @@ from ._attach_methods import method_of
 from ._attach_options import duplicate, flag
 from ._borrow import Descriptors
 from ._check import check, failure, not_null
-from ._ffi import Options, c_string, ffi, lib, path_bytes, unsigned
+from ._ffi import Options, c_string, ffi, lib, unsigned
 from ._handle import Handle
 from ._program import UNLOADED, ProgramBase
+from ._refusals import refused
 from ._type_numbers import cgroup_iter_order_number
 
 TYPE_CHECKING = False
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ._libbpf import lbc_map
     from ._map import Map
     from ._program import LoadedProgram
+    from ._targets import Opened
     from .enums import CgroupIterOrder
     from .links import Link
 
@@ -95,34 +97,37 @@ class IterAttach(ProgramBase):
         order: CgroupIterOrder | str | int = 0,
         tid: int = 0,
         pid: int = 0,
-        pid_fd: int = 0,
+        pid_fd: int | None = None,
     ) -> Link:
         """Attach an iterator (``iter/…``): `Link.read` then gives its text.
 
         *Wraps* ``bpf_program__attach_iter()``. What it walks: the elements of a `map` (or its descriptor); a `cgroup`
-        (path, descriptor or `cgroup_id`) and its relatives in an `order`, or its name (Linux 6.1); the tasks of one
-        thread `tid`, or process `pid` or `pid_fd` (Linux 6.1). Without: all that there is. Linux 5.8.
+        (as for `attach_cgroup`, or `cgroup_id`) and its relatives in an `order`, or its name (Linux 6.1); the tasks of
+        one thread `tid`, or process `pid` or `pid_fd` (Linux 6.1): ESRCH if there is none. Without: all that there is.
+        Linux 5.8.
         """
         self._require_kind("attach_iter", lib.BPF_PROG_TYPE_TRACING)
         info = ffi.new("union bpf_iter_link_info *")
         walk = cgroup_iter_order_number(order)
-        arguments = {"cgroup_id": cgroup_id, "order": walk, "tid": tid, "pid": pid, "pid_fd": pid_fd}
-        told = [name for name, there in (("map", map is not None), ("cgroup", cgroup is not None)) if there]
-        told += [name for name, value in arguments.items() if value]
+        things = {"map": map, "cgroup": cgroup, "pid_fd": pid_fd}
+        numbers = {"cgroup_id": cgroup_id, "order": walk, "tid": tid, "pid": pid}
+        told = [name for name, thing in things.items() if thing is not None]
+        told += [name for name, value in numbers.items() if value]
         given = [what for what, of in _KINDS.items() if any(name in of for name in told)]
         if len(given) > 1:
             raise TypeError(f"an iterator walks one kind of thing, not {' and '.join(given)}")
         if cgroup is not None and cgroup_id:
             raise TypeError("cgroup and cgroup_id each name a control group: give one of them")
-        if (tid != 0) + (pid != 0) + (pid_fd != 0) > 1:
+        if (tid != 0) + (pid != 0) + (pid_fd is not None) > 1:
             raise TypeError("tid, pid and pid_fd each name the tasks of an iterator: give one of them")
         action = f"attach program {self.name!r}"
-        with Descriptors() as held:
+        group = None if cgroup is None else _opened(cgroup)
+        with Descriptors() as held, group or held as group_fd:
             if map is not None:
                 fd = map._dup(held, action) if hasattr(map, "_dup") else held.dup(unsigned(map, 31, "map"), action)
                 info.map.map_fd = fd
-            if cgroup is not None:
-                info.cgroup.cgroup_fd = _open_cgroup(held, cgroup, action)
+            if isinstance(group_fd, int):
+                info.cgroup.cgroup_fd = group_fd
             if "cgroup" in given:
                 info.cgroup.cgroup_id = unsigned(cgroup_id, 64, "cgroup_id")
                 # 0 is no order, and refused: the kernel's default would be a guess.
@@ -130,7 +135,9 @@ class IterAttach(ProgramBase):
             if "tasks" in given:
                 info.task.tid = unsigned(tid, 32, "tid")
                 info.task.pid = unsigned(pid, 32, "pid")
-                info.task.pid_fd = unsigned(pid_fd, 31, "pid_fd")
+                if pid_fd is not None:
+                    # A duplicate: 0 is no descriptor to the kernel, but all tasks.
+                    info.task.pid_fd = held.dup(unsigned(pid_fd, 31, "pid_fd"), action)
             options = Options("bpf_iter_attach_opts")
             if given:
                 options.set("link_info", info)
@@ -142,16 +149,23 @@ class IterAttach(ProgramBase):
                 to=f"iterator {target!r}",
                 hint=lambda error: _iter_hint(error, target, told, cgroup),
             )
-        return _heeded(link, told, action)
+        link = _heeded(link, told, action)
+        if tid or pid:
+            try:
+                _require_task(tid, pid, f"{action} to iterator {target!r}")
+            except BaseException:
+                link.close()
+                raise
+        return link
 
     def set_attach_target(
         self, target: LoadedProgram | int | None = None, attach_func_name: str | None = None
     ) -> None:
         """Say before load what to attach to: a function of the kernel, or of a program that is loaded.
 
-        *Wraps* ``bpf_program__set_attach_target()``. For ``fentry``, ``fexit``, ``fmod_ret``, ``tp_btf``, ``lsm``,
-        ``iter``: the name of the function (or tracepoint, hook, kind) in the kernel's BTF. With a `target`, also for
-        ``freplace``: a function of that program; without a name it is the one in the section.
+        *Wraps* ``bpf_program__set_attach_target()``. For ``fentry``, ``fexit``, ``fsession``, ``fmod_ret``,
+        ``tp_btf``, ``lsm``, ``iter``: the name of the function (or tracepoint, hook, kind) in the kernel's BTF. With a
+        `target`, also for ``freplace``: a function of that program; without a name it is the one in the section.
         """
         name = None if attach_func_name is None else c_string(attach_func_name, "attach_func_name")
         if target is None and name is None:
@@ -214,14 +228,34 @@ def _for_others(method: str, attach_type: int) -> bool:
     return method == "attach_trace" and attach_type in (lib.BPF_TRACE_ITER, lib.BPF_LSM_CGROUP)
 
 
-def _open_cgroup(held: Descriptors, cgroup: str | os.PathLike[str] | int, action: str) -> int:
+def _require_task(tid: int, pid: int, action: str) -> None:
+    """Refuse a thread or process that is not there, which the kernel takes, and walks over nothing."""
+    number = tid or pid
     try:
-        if isinstance(cgroup, int):
-            return held.make(os.dup, unsigned(cgroup, 31, "cgroup"))
-        return held.make(os.open, path_bytes(cgroup, "cgroup"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        os.kill(number, 0)
+    except (ProcessLookupError, OverflowError):
+        hint = f"there is no {'thread' if tid else 'process'} {number}"
+        raise failure(errno.ESRCH, action, hint) from None
+    except PermissionError:
+        pass
+    if pid and not _is_process(pid):
+        raise failure(errno.ESRCH, action, f"{pid} is a thread of a process: tid= is for one thread")
+
+
+def _is_process(pid: int) -> bool:
+    """Tell whether a number, which is a thread's at least, is that of a process."""
+    try:
+        os.close(os.pidfd_open(pid))
     except OSError as error:
-        hint = "a cgroup is a folder of the control groups' file system"
-        raise failure(error.errno or errno.EIO, action, hint) from None
+        # pidfd_prepare() of kernel/fork.c; since Linux 6.16 it is ENOENT.
+        return refused(error) not in (errno.EINVAL, errno.ENOENT)
+    return True
+
+
+def _opened(group: str | os.PathLike[str] | int) -> Opened:
+    from ._targets import cgroup
+
+    return cgroup(group)
 
 
 def _heeded(link: Link, told: list[str], action: str) -> Link:

@@ -216,8 +216,9 @@ class TracingAttach(IterAttach):
     def attach_trace(self, *, cookie: int = 0) -> Link:
         """Attach to what load was told: ``fentry``, ``fexit``, ``fmod_ret`` of a function, or ``tp_btf``.
 
-        *Wraps* ``bpf_program__attach_trace_opts()``. The section names the target, or `set_attach_target`. `cookie` is
-        what ``bpf_get_attach_cookie()`` gives (Linux 5.19; 6.10 for ``tp_btf``). Linux 5.5.
+        *Wraps* ``bpf_program__attach_trace_opts()``. The section names the target, or `set_attach_target`. ``fsession``
+        is both entry and return of a function (Linux 7.0). `cookie` is what ``bpf_get_attach_cookie()`` gives (Linux
+        5.19; 6.10 for ``tp_btf``). Linux 5.5.
         """
         options = Options("bpf_trace_opts", cookie=unsigned(cookie, 64, "cookie"))
         self._require_kind("attach_trace", lib.BPF_PROG_TYPE_TRACING, lib.BPF_PROG_TYPE_LSM)

@@ -174,7 +174,8 @@ class LinkOpening:
         """Attach any program, also one of the kernel, as the system call does.
 
         *Wraps* ``bpf_link_create()``: for what has no ``attach_…()``, or a program that has no object. `target` is a
-        descriptor, what has one, or a path that is opened; for XDP, TCX and netkit an interface by name or number.
+        descriptor, what has one, or a path that is opened; for XDP, TCX and netkit an interface by name or number, for
+        control groups and network namespaces what `Program.attach_cgroup` and `attach_netns` take.
         Without `attach_type` it is the program's expected one. The other keywords are the fields of ``struct
         bpf_link_create_opts``: each a mapping of its fields, ``kprobe_multi={"syms": ["a", "b"], "cookies": [1, 2]}``
         (how many there are is counted); where a field is a descriptor, a map, program or link will do.

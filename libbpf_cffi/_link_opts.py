@@ -8,16 +8,21 @@ import os
 from ._arguments import items, iterable
 from ._check import failure
 from ._ffi import Options, c_string, ffi, lib, path_bytes, set_member, unsigned
-from ._targets import interface
+from ._targets import cgroup, interface, netns
+from .enums import AttachType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from ._borrow import Descriptors
+    from ._targets import Opened
 
-__all__ = ["GROUPS", "options", "target_number"]
+__all__ = ["CGROUP_TYPES", "GROUPS", "NETNS_TYPES", "options", "target_number"]
+
+CGROUP_TYPES = tuple(int(each) for each in AttachType if each.name.startswith("CGROUP_"))
+NETNS_TYPES = (lib.BPF_FLOW_DISSECTOR, lib.BPF_SK_LOOKUP)
 
 GROUPS: dict[str, tuple[int, ...]] = {
     "perf_event": (lib.BPF_PERF_EVENT,),
@@ -57,11 +62,22 @@ def target_number(target: Any, attach_type: int, borrowed: Descriptors) -> int:
     if attach_type in _DEVICES:
         return interface(target)
     if isinstance(target, (str, bytes)) or hasattr(target, "__fspath__"):
+        by_name = _by_name(attach_type)
+        if by_name is not None:
+            with by_name(target) as fd:
+                return borrowed.dup(fd)
         try:
             return borrowed.make(os.open, path_bytes(target, "target"), os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise failure(error.errno or errno.EIO, f"open the target {os.fspath(target)!r} of a link") from None
     return borrowed.any(target, "target", "a path, a program, a map")
+
+
+def _by_name(attach_type: int) -> Callable[[Any], Opened] | None:
+    """Give what opens a target by the names that people have for it, which are more than paths."""
+    if attach_type in CGROUP_TYPES or attach_type == lib.BPF_LSM_CGROUP:
+        return cgroup
+    return netns if attach_type in NETNS_TYPES else None
 
 
 def options(
@@ -88,8 +104,6 @@ def options(
         if fields is None:
             continue
         if GROUPS[name] and attach_type not in GROUPS[name]:
-            from .enums import AttachType
-
             right = ", ".join(AttachType(each).name for each in GROUPS[name])
             raise ValueError(f"{name} is for the attach type {right}, not {AttachType(attach_type).name}")
         _fill(opts, getattr(opts.pointer, name), name, fields, borrowed)

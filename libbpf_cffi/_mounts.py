@@ -28,6 +28,7 @@ __all__ = [
     "TracefsError",
     "TracefsPermissionError",
     "absent",
+    "cgroup2_mounts",
     "device_of",
     "every_bpffs",
     "failure",
@@ -42,6 +43,7 @@ __all__ = [
 
 TRACEFS = "/sys/kernel/tracing"
 BPFFS = "/sys/fs/bpf"
+CGROUP2 = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
 
 TRACEFS_MODULE = f"{__package__}.tracefs"
 """Where users find the exceptions, and what a traceback names."""
@@ -154,9 +156,16 @@ def device_of(path: PathLike) -> int | None:
 
 def _find(kind: str, usual: tuple[str, ...]) -> str | None:
     """Give a place where such a file system is mounted and not hidden by another mount, a usual one first."""
-    mounts = [(point, root) for point, root, device in _mounts(kind) if device_of(point) == device]
-    mounts.sort(key=lambda mount: (mount[0] not in usual, mount[1] != "/"))
+    mounts = _visible(kind, usual)
     return mounts[0][0] if mounts else None
+
+
+def _visible(kind: str, usual: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Give the places where such a file system is not hidden by another mount, and what of it is mounted there."""
+    # Of two mounts at one place the later one is seen; both may be of one device.
+    last = {point: (root, device) for point, root, device in _mounts(kind)}
+    mounts = [(point, root) for point, (root, device) in last.items() if device_of(point) == device]
+    return sorted(mounts, key=lambda mount: (mount[0] not in usual, mount[1] != "/"))
 
 
 def find_tracefs() -> str:
@@ -243,8 +252,16 @@ def find_bpffs() -> str:
 
 def find_cgroup2() -> str:
     """Give the folder where cgroup version 2 is mounted. Linux 4.5."""
-    usual = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
-    return _found("cgroup2", usual, "mount -t cgroup2 cgroup2 /sys/fs/cgroup")
+    return _found("cgroup2", CGROUP2, "mount -t cgroup2 cgroup2 /sys/fs/cgroup")
+
+
+def cgroup2_mounts() -> list[tuple[str, str]]:
+    """Give the folders where cgroup version 2 is mounted, at least one, and the group that each of them shows.
+
+    The group is told as /proc/PID/cgroup tells those of processes (cgroup_namespaces(7)).
+    """
+    find_cgroup2()
+    return _visible("cgroup2", CGROUP2)
 
 
 def _found(kind: str, usual: tuple[str, ...], hint: str) -> str:

@@ -7,23 +7,55 @@ import fcntl
 import os
 
 from . import _privileges
+from ._attach_methods import advice
 from ._ffi import Options, ffi, lib
 from ._targets import cgroup_hint, interface_name, no_netns_hint
 from .errors import LibbpfPermissionError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = [
     "bpf_name",
     "cgroup_attach_hint",
+    "has_link_hint",
     "has_query",
     "lirc_hint",
     "mprog_hint",
     "netfilter_hint",
     "netkit_hint",
     "netns_hint",
+    "no_attach_type_hint",
+    "no_query_hint",
     "socket_hint",
     "sockmap_hint",
     "xdp_hint",
 ]
+
+
+def has_link_hint(attach_type: int) -> str:
+    """Say what attaches programs of an attach type that are attached by a link only."""
+    return f"programs of this attach type have a link: {advice(0, attach_type) or 'attach()'} makes it"
+
+
+def no_attach_type_hint(program: Any) -> str | None:
+    """Say what attaches a program that says no attach type, or ``None`` if 0 is one of those for its type."""
+    kind = int(program.type)
+    if kind == lib.BPF_PROG_TYPE_CGROUP_SKB:
+        return None
+    way = advice(kind, 0, program.section_name)
+    name = program.type.name
+    if way:
+        return f"a program of type {name} says no attach type by itself: {way} attaches it"
+    return f"a program of type {name} says no attach type by itself: attach_type= does"
+
+
+def no_query_hint(attach_type: int) -> str:
+    """Say what tells the programs of an attach type for which nobody can ask the kernel so."""
+    if attach_type == lib.BPF_XDP:
+        return "net.xdp_query() tells the XDP programs of an interface, and net.attached() all of its programs"
+    return "the kernel tells no programs of this attach type by a target: kernel.links() lists their links"
 
 
 def bpf_name(prog_id: int) -> str:

@@ -6,16 +6,34 @@ import errno
 import os
 
 from . import _log
-from ._attach_methods import advice
 from ._attach_place import Place
 from ._check import ENOTSUPP, MOMENTARY, check, failure
 from ._ffi import Options, ffi, lib, unsigned
 from ._net_enums import AttachFlags, XdpAttachMode
-from ._net_hints import cgroup_attach_hint, lirc_hint, mprog_hint, netkit_hint, netns_hint, sockmap_hint
+from ._net_hints import (
+    cgroup_attach_hint,
+    has_link_hint,
+    lirc_hint,
+    mprog_hint,
+    netkit_hint,
+    netns_hint,
+    no_attach_type_hint,
+    no_query_hint,
+    sockmap_hint,
+)
 from ._net_links import NetLinks, program_name
 from ._net_names import xdp_flags
 from ._net_records import Attached, ProgQuery, QueriedProg
-from ._net_target import CGROUP_TYPES, INTERFACE_TYPES, NETNS_TYPES, SOCKMAP_TYPES, Hook, prog_fd
+from ._net_target import (
+    CGROUP_TYPES,
+    INTERFACE_TYPES,
+    NETNS_TYPES,
+    QUERIED,
+    SOCKMAP_TYPES,
+    WITHOUT_LINK,
+    Hook,
+    prog_fd,
+)
 from ._net_xdp import xdp_query
 from ._targets import cgroup, in_netns, inode, netns, with_those_above
 from ._targets import interface as interface_number
@@ -42,16 +60,6 @@ ANY_INTERFACE_HOOKS = (
     ("netkit/peer", lib.BPF_NETKIT_PEER),
 )
 
-WITHOUT_LINK = (
-    *CGROUP_TYPES,
-    *INTERFACE_TYPES,
-    *SOCKMAP_TYPES,
-    lib.BPF_LSM_CGROUP,
-    lib.BPF_FLOW_DISSECTOR,
-    lib.BPF_LIRC_MODE2,
-)
-"""What ``bpf_prog_attach()`` of kernel/bpf/syscall.c takes."""
-
 LACKING = (errno.EINVAL, errno.E2BIG, errno.EOPNOTSUPP, ENOTSUPP)
 """What a kernel says of a kind of programs, or a field of the question, that it does not know or was built without."""
 
@@ -64,7 +72,7 @@ def _hint(
 ) -> str | None:
     kind = hook.attach_type
     if place is not None and error == errno.EINVAL and kind not in WITHOUT_LINK:
-        return _has_link(kind)
+        return has_link_hint(kind)
     if kind in CGROUP_TYPES or kind == lib.BPF_LSM_CGROUP:
         return cgroup_attach_hint(error, value, target, kind, place.fields if place else None)
     if kind in INTERFACE_TYPES[:2]:
@@ -80,16 +88,16 @@ def _hint(
     return None
 
 
-def _has_link(kind: int) -> str:
-    return f"programs of this attach type have a link: {advice(0, kind) or 'attach()'} makes it"
-
-
-def _attach_type(program: Any, attach_type: AttachType | str | int | None) -> int:
+def _attach_type(program: Any, attach_type: AttachType | str | int | None, step: str) -> int:
     if attach_type is not None:
         return attach_type_number(attach_type)
     if not hasattr(program, "expected_attach_type"):
         raise TypeError("attach_type is missing: only a Program of an object says what it is to be attached to")
-    return int(program.expected_attach_type)
+    kind = int(program.expected_attach_type)
+    if kind == lib.BPF_CGROUP_INET_INGRESS and (hint := no_attach_type_hint(program)) is not None:
+        # 0, as it is where nothing has been said.
+        raise failure(errno.EINVAL, f"{step} program {program.name!r}", hint)
+    return kind
 
 
 def prog_attach(
@@ -116,7 +124,7 @@ def prog_attach(
     the program (or its descriptor) whose place it takes, Linux 5.6 in control groups. The others are those of
     `Program.attach_tcx`. Linux 4.10. A link is the better way where there is one.
     """
-    kind = _attach_type(program, attach_type)
+    kind = _attach_type(program, attach_type, "attach")
     place = (flags, relative_fd, relative_id, expected_revision, before, after)
     if kind in NETNS_TYPES and target is not None:
         netns, target = target, None  # type: ignore[assignment]
@@ -128,7 +136,7 @@ def _attach(program: Any, target: Any, kind: int, replace: Any, place: tuple[Any
     if kind not in WITHOUT_LINK and isinstance(target, (str, os.PathLike)):
         # It is no path.
         action = f"attach program {getattr(program, 'name', program)!r} to {target!r}"
-        raise failure(errno.EINVAL, action, _has_link(kind))
+        raise failure(errno.EINVAL, action, has_link_hint(kind))
     hook = Hook(target, kind)
     action = f"attach program {getattr(program, 'name', program)!r} to {hook.name}"
     with hook as number, Place(*place) as where:
@@ -163,7 +171,7 @@ def prog_detach(
     *Wraps* ``bpf_prog_detach_opts()``. `program` is ``None`` for the one that is there (of a hook that has one only)
     or, with TCX and netkit, for the first (`flags` ``BEFORE``) or the last one (``AFTER``). ENOENT if it is not there.
     """
-    kind = _attach_type(program, attach_type)
+    kind = _attach_type(program, attach_type, "detach")
     place = (flags, relative_fd, relative_id, expected_revision, before, after)
     if kind in NETNS_TYPES and target is not None:
         netns, target = target, None  # type: ignore[assignment]
@@ -210,6 +218,8 @@ def prog_query(
 
 
 def _query_target(target: Any, kind: int, query_flags: int = 0) -> ProgQuery:
+    if kind not in QUERIED and isinstance(target, (str, os.PathLike)):
+        raise failure(errno.EINVAL, f"ask for the programs of {target!r}", no_query_hint(kind))
     hook = Hook(target, kind)
     with hook as number:
         found = query(number, kind, query_flags)

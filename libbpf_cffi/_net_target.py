@@ -6,9 +6,9 @@ import os
 
 from ._borrow import Descriptors
 from ._ffi import lib, unsigned
+from ._link_opts import CGROUP_TYPES, NETNS_TYPES
 from ._targets import Opened, cgroup, netns
 from ._targets import interface as interface_number
-from .enums import AttachType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,21 +16,33 @@ if TYPE_CHECKING:
 
     from ._map import Map
     from ._program import LoadedProgram
+    from .enums import AttachType
 
     SomeProgram = LoadedProgram | int
     Target = str | os.PathLike[str] | int | Map | None
 
-__all__ = ["CGROUP_TYPES", "Hook", "prog_fd"]
+__all__ = ["CGROUP_TYPES", "NETNS_TYPES", "QUERIED", "WITHOUT_LINK", "Hook", "prog_fd"]
 
-CGROUP_TYPES = tuple(int(each) for each in AttachType if each.name.startswith("CGROUP_"))
 INTERFACE_TYPES = (lib.BPF_TCX_INGRESS, lib.BPF_TCX_EGRESS, lib.BPF_NETKIT_PRIMARY, lib.BPF_NETKIT_PEER)
-NETNS_TYPES = (lib.BPF_FLOW_DISSECTOR, lib.BPF_SK_LOOKUP)
 SOCKMAP_TYPES = (
     lib.BPF_SK_SKB_STREAM_PARSER,
     lib.BPF_SK_SKB_STREAM_VERDICT,
     lib.BPF_SK_SKB_VERDICT,
     lib.BPF_SK_MSG_VERDICT,
 )
+
+WITHOUT_LINK = (
+    *CGROUP_TYPES,
+    *INTERFACE_TYPES,
+    *SOCKMAP_TYPES,
+    lib.BPF_LSM_CGROUP,
+    lib.BPF_FLOW_DISSECTOR,
+    lib.BPF_LIRC_MODE2,
+)
+"""What ``bpf_prog_attach()`` of kernel/bpf/syscall.c takes."""
+
+QUERIED = (*WITHOUT_LINK, lib.BPF_SK_LOOKUP)
+"""What its ``bpf_prog_query()`` takes."""
 
 
 def prog_fd(held: Descriptors, program: Any, action: str) -> int:

@@ -24,6 +24,8 @@ __all__ = [
     "found",
     "has_buffers",
     "is_iterator",
+    "lacks_target",
+    "left_out",
     "loaded",
     "needs",
     "option_for",
@@ -177,6 +179,8 @@ _KINDS = {
     "fentry.s": "entry of",
     "fexit": "exit of",
     "fexit.s": "exit of",
+    "fsession": "entry and exit of",
+    "fsession.s": "entry and exit of",
     "fmod_ret": "return value of",
     "lsm": "security hook",
     "lsm.s": "security hook",
@@ -199,15 +203,35 @@ def skipped(report: Reporter, obj: bpf.Object) -> None:
     """Warn of programs that could not be attached, and say what they need."""
     for name, error in obj.skipped.items():
         program = obj.programs[name]
-        option = option_for(program)
-        if is_iterator(program) and option is not None:
-            what = {"cgroup": "a control group", "iter_map": "a map"}[option]
-        else:
-            what = needs(type_name(program), error)
         report.warning(
             f"program {name} is loaded but not attached: its section {program.section_name!r} does not say "
-            f"to what; it needs {what}{_option(program)}"
+            f"to what; it needs {_needed(program, error)}{_option(program)}"
         )
+
+
+def left_out(report: Reporter, program: bpf.Program) -> None:
+    """Warn of a program that the kernel cannot be given, and say what it needs."""
+    report.warning(
+        f"program {program.name} is not loaded: its section {program.section_name!r} does not say to what it is "
+        f"attached, which load must know; it needs {_needed(program)}{_option(program)}"
+    )
+
+
+def lacks_target(program: bpf.Program) -> bool:
+    """Tell whether load needs to know of a program what it is attached to, and its section does not say it."""
+    kind = type_name(program)
+    return kind == "ext" or (kind in ("tracing", "lsm") and "/" not in program.section_name)
+
+
+def _needed(program: bpf.Program, error: bpf.LibbpfError | None = None) -> str:
+    """Say, in words, what a program needs to be attached, by its section where that tells kinds of a type apart."""
+    kind, option = type_name(program), option_for(program)
+    if is_iterator(program) and option is not None:
+        return {"cgroup": "a control group", "iter_map": "a map"}[option]
+    if kind not in ("kprobe", "xdp"):
+        return needs(kind, error)
+    section = program.section_name.lstrip("?").removesuffix("/")
+    return _NEEDS_OF_SECTIONS.get(section) or needs(kind, error)
 
 
 def option_for(program: bpf.Program) -> str | None:
@@ -220,6 +244,8 @@ def option_for(program: bpf.Program) -> str | None:
         return None
     if kind == "xdp" and "/" in program.section_name:
         return None  # xdp/devmap and xdp/cpumap go into maps
+    if lacks_target(program):
+        return None if kind == "ext" else "function"
     if is_iterator(program):
         return _ITERATOR_OPTIONS.get(program.section_name.partition("/")[2])
     if kind.startswith("cgroup_") or section == "lsm_cgroup":
@@ -293,9 +319,30 @@ _NEEDS = {
     "raw_tracepoint_writable": 'a tracepoint in its section, as in SEC("raw_tp.w/NAME")',
     "tracing": 'a function in its section, as in SEC("fentry/FUNCTION")',
     "lsm": 'a security hook in its section, as in SEC("lsm/HOOK")',
-    "ext": 'a program to replace, as in SEC("freplace/FUNCTION")',
+    "ext": "a program whose function it replaces, which no section names (Program.set_attach_target())",
 }
 """What a section of a type would have had to name, or what no section can."""
+
+_NEEDS_OF_SECTIONS = {
+    "xdp/devmap": "a value of a map of devices (DevMap), into which a program of its own puts it",
+    "xdp/cpumap": "a value of a map of CPUs (CpuMap), into which a program of its own puts it",
+    "xdp.frags/devmap": "a value of a map of devices (DevMap), into which a program of its own puts it",
+    "xdp.frags/cpumap": "a value of a map of CPUs (CpuMap), into which a program of its own puts it",
+    **{
+        kind: f'{what}, as in SEC("{kind}/{shown}")'
+        for kinds, what, shown in (
+            (("kprobe", "kretprobe"), "a function", "FUNCTION"),
+            (("kprobe.multi", "kretprobe.multi", "kprobe.session"), "functions", "PATTERN"),
+            (("ksyscall", "kretsyscall"), "a system call", "NAME"),
+            (("uprobe", "uretprobe", "uprobe.s", "uretprobe.s"), "a place", "FILE:FUNCTION"),
+            (("uprobe.multi", "uretprobe.multi", "uprobe.session"), "functions", "FILE:PATTERN"),
+            (("uprobe.multi.s", "uretprobe.multi.s", "uprobe.session.s"), "functions", "FILE:PATTERN"),
+            (("usdt", "usdt.s"), "a place", "FILE:PROVIDER:NAME"),
+        )
+        for kind in kinds
+    },
+}
+"""What kinds of programs need that are of one type."""
 
 PRINTK = frozenset({6, 177})
 """The helpers ``bpf_trace_printk()`` and ``bpf_trace_vprintk()`` (``enum bpf_func_id`` of linux/bpf.h)."""

@@ -201,12 +201,17 @@ def add_targets(parser: ArgumentParser) -> None:
     about = "for programs whose section does not say it; PROGRAM, a name or pattern,\ntells which; each repeatable"
     add = parser.add_argument_group("what programs are attached to", about).add_argument
     text = (
+        "a function of the kernel: for programs of fentry, fexit, fsession and fmod_ret; a tracepoint for those of "
+        "tp_btf, and a hook for those of lsm"
+    )
+    add("--function", action="append", type=target, metavar="[PROGRAM=]FUNCTION", help=text)
+    text = (
         "an interface: for XDP (mode skb, drv or hw), tc (ingress, which is the default, or egress) and netkit "
         "programs, and for socket filters, which see what a packet socket of the interface would get"
     )
     add("--ifindex", action="append", type=target, metavar="[PROGRAM=]NAME[:MODE]", help=text)
-    text = "a control group; iterators walk from it down"
-    add("--cgroup", action="append", type=target, metavar="[PROGRAM=]PATH", help=text)
+    text = "a control group, by its folder or a process in it; iterators walk from it down"
+    add("--cgroup", action="append", type=target, metavar="[PROGRAM=]CGROUP", help=text)
     text = (
         "a network namespace, by name, path or a process in it: for sk_lookup and flow dissector programs, and where "
         "the interfaces of --ifindex and the hooks of --netfilter are"

@@ -13,7 +13,7 @@ from . import _run_facts as facts
 from ._run_io import Interrupted, Output, ReaderGoneError
 from ._run_loop import Lines, drain, stream
 from ._run_options import TARGETS, UsageError, object_name
-from ._run_setup import choose_programs, compile_source, find_tracefs, needs_tracefs, resize_maps
+from ._run_setup import choose_programs, compile_source, find_tracefs, leave_out, needs_tracefs, resize_maps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ class Job:
             from ._run_targets import Targets
 
             self._targets = Targets(options, self._objects)
+        leave_out(self._objects, self._targets.functions if self._targets else (), self._report)
         if options.verifier_log:
             for obj in self._objects.values():
                 for program in obj.programs.values():

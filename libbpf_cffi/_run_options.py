@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGETS", "Options", "UsageError", "parse"]
 
-TARGETS = ("ifindex", "cgroup", "netns", "uprobe", "usdt", "perf_event", "sockmap", "netfilter", "iter_map")
-"""The options that say what programs are attached to."""
+TARGETS = ("function", "ifindex", "cgroup", "netns", "uprobe", "usdt", "perf_event", "sockmap", "netfilter", "iter_map")
+"""The options that say what programs are attached to; the first one already load must know."""
 
 
 class UsageError(Exception):
@@ -158,7 +158,7 @@ def _contradiction(options: Options) -> str | None:
             return f"{options.about_trace[0]} is about the trace, which --csv does not show"
     if options.top is not None and not options.map and not options.hist:
         return "--top is about maps: --map or --hist shows one"
-    targets = [name for name in TARGETS if getattr(options, name)]
+    targets = [name for name in TARGETS[1:] if getattr(options, name)]
     if options.load_only and targets:
         return f"--{targets[0].replace('_', '-')} does not go with {alone}, which attaches nothing"
     if options.load_only and options.call:

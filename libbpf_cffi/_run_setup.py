@@ -13,12 +13,12 @@ from ._run_options import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ._run_io import Reporter, Stopper
     from ._run_options import Options
 
-__all__ = ["choose_programs", "compile_source", "find_tracefs", "needs_tracefs", "resize_maps"]
+__all__ = ["choose_programs", "compile_source", "find_tracefs", "leave_out", "needs_tracefs", "resize_maps"]
 
 
 def compile_source(path: str, options: Options, stopper: Stopper, report: Reporter) -> bytes:
@@ -62,6 +62,15 @@ def choose_programs(options: Options, objects: Mapping[str, bpf.Object]) -> None
             raise UsageError(_no_such("program", pattern, names))
     for program in programs:
         program.autoload = any(fnmatchcase(program.name, pattern) for pattern in options.program)
+
+
+def leave_out(objects: Mapping[str, bpf.Object], told: Sequence[tuple[str, str]], report: Reporter) -> None:
+    """Have no program loaded that would fail the rest, as nothing says its target; `told` have an option for it."""
+    for path, obj in objects.items():
+        for program in obj.programs.values():
+            if program.autoload and facts.lacks_target(program) and (path, program.name) not in told:
+                program.autoload = False
+                facts.left_out(report, program)
 
 
 def resize_maps(options: Options, objects: Mapping[str, bpf.Object]) -> None:

@@ -46,6 +46,8 @@ class Targets:
         """Where the programs of each object are, by the names of their links: interfaces, groups, namespaces."""
         named: dict[str, list[tuple[str | None, str]]] = {option: getattr(options, option) for option in TARGETS}
         self._namespaces = named["netns"]
+        self.functions: list[tuple[str, str]] = []
+        """The object and name of each program that has been told its function, as load must know it."""
         for option, targets in named.items():
             for pattern, target in targets:
                 self._choose(option, pattern, target)
@@ -75,6 +77,10 @@ class Targets:
         if option != "ifindex" or not any(self._namespace(program) for _, program in chosen):
             self._check(option, target)
         for path, program in chosen:
+            if option == "function":
+                program.set_attach_target(attach_func_name=target)
+                self.functions.append((path, program.name))
+                continue
             program.autoattach = False
             mode = _parted(target)[1]
             if self._pinned and facts.type_name(program) == "socket_filter":
@@ -140,7 +146,10 @@ class Targets:
                 there = ", ".join(each for _, each in socket.if_nameindex())
                 raise UsageError(f"there is no interface {name!r}; there are {there}") from None
         elif option == "cgroup" and not os.path.isfile(os.path.join(target, "cgroup.procs")):
-            raise UsageError(f"{target!r} is not the folder of a control group")
+            if not (target.isdecimal() and target.isascii()) or os.path.lexists(target):
+                raise UsageError(f"{target!r} is not the folder of a control group, nor the number of a process")
+            if not os.path.exists(f"/proc/{target}"):
+                raise UsageError(f"--cgroup {target}: there is no such process")
         elif option == "perf_event":
             _event(target)
         elif option in ("sockmap", "iter_map") and not any(target in obj.maps for obj in self._objects.values()):

@@ -8,10 +8,10 @@ import os
 from ._alternative_names import LONGEST, by_alternative_name
 from ._arguments import descriptor
 from ._borrow import Descriptors
+from ._cgroup_process import cgroup_of_process
 from ._check import absent, check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._handle import Handle
-from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def inode(fd: int) -> int:
 def cgroup(value: Any) -> Opened:
     """Give the folder of a control group, to be opened; digits that name none are a process's number, and its group."""
     if isinstance(value, str) and value.isdecimal() and value.isascii() and not os.path.lexists(value):
-        opened = Opened(_cgroup_of(int(value)), "control group", os.O_RDONLY | os.O_DIRECTORY, _cgroup_missing)
+        opened = Opened(cgroup_of_process(int(value)), "control group", os.O_RDONLY | os.O_DIRECTORY, _cgroup_missing)
         opened.name = f"the control group of process {value}"
         return opened
     return Opened(value, "control group", os.O_RDONLY | os.O_DIRECTORY, _cgroup_missing)
@@ -190,22 +190,6 @@ def _cgroup_missing(_: str, error: int) -> str | None:
     if error == errno.ENOTDIR:
         return "a control group is a folder"
     return None
-
-
-def _cgroup_of(pid: int) -> str:
-    """Give the folder of the control group that a process is in."""
-    from .tracefs import find_cgroup2
-
-    action = f"find the control group of process {pid}"
-    try:
-        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
-            found = [line[3:].strip("/\n") for line in file if line.startswith("0::")]
-    except OSError as error:
-        gone = "there is no such process" if refused(error) == errno.ENOENT else None
-        raise failure(refused(error), action, gone) from None
-    if not found:
-        raise failure(errno.ENOENT, action, "this kernel has no control groups of version 2")
-    return os.path.join(find_cgroup2(), found[0])
 
 
 def _cgroup2() -> str:

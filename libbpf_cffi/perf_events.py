@@ -13,7 +13,9 @@ import os
 import struct
 from typing import NamedTuple
 
+from . import _targets
 from ._arguments import signed, string
+from ._borrow import Descriptors
 from ._check import check, not_null
 from ._ffi import c_string, ffi, lib, set_member, unsigned
 from ._handle import Handle
@@ -86,9 +88,9 @@ class PerfEvent:
 
     `type` and `config` say which, as linux/perf_event.h has them; `software`, `hardware`, `cache`, `raw`, `tracepoint`,
     `breakpoint` and `dynamic` make one by names. It counts on one `cpu` for all processes, or for one process `pid` (0
-    is this one) on all CPUs or one. `group` is the event that leads it. A `cgroup` (a descriptor) narrows what is
-    counted on a `cpu`. Further keywords are the fields of ``struct perf_event_attr``: `sample_period` (every so many
-    events) or `sample_freq` (so often a second), `exclude_kernel`, `inherit` and so on.
+    is this one) on all CPUs or one. `group` is the event that leads it. A `cgroup`, as for `Program.attach_cgroup`,
+    narrows what is counted on a `cpu`. Further keywords are the fields of ``struct perf_event_attr``: `sample_period`
+    (every so many events) or `sample_freq` (so often a second), `exclude_kernel`, `inherit` and so on.
 
     It counts from `enable` on, or from when a program is attached. Closing it leaves the links of programs alone.
     """
@@ -103,7 +105,7 @@ class PerfEvent:
         cpu: int = -1,
         pid: int = -1,
         group: PerfEvent | int = -1,
-        cgroup: int | None = None,
+        cgroup: str | os.PathLike[str] | int | None = None,
         what: str = "",
         **attr: int,
     ) -> None:
@@ -117,20 +119,23 @@ class PerfEvent:
         if cgroup is not None:
             if pid != -1:
                 raise TypeError("a perf event counts a cgroup or a process, not both")
-            pid, flags = unsigned(cgroup, 31, "cgroup"), lib.PERF_FLAG_PID_CGROUP
+            flags = lib.PERF_FLAG_PID_CGROUP
         elif cpu == pid == -1:
             raise TypeError("a perf event needs a cpu (and counts all processes there) or a pid")
+        opened = Descriptors() if cgroup is None else _targets.cgroup(cgroup)
         self._handle: Handle[lbc_perf_event] = Handle(
             lib.lbc_perf_event__close, name=self._what, fds=lambda event: (event.fd,)
         )
         self._handle.close_with(self)
         try:
-            not_null(
-                self._handle.make(lib.lbc_perf_event__open, attributes, pid, cpu, leader, flags),
-                f"open {self._what}",
-                lambda error: _hint(error, attr),
-                self._handle.errno,
-            )
+            with opened as fd:
+                of = fd if isinstance(fd, int) else pid
+                not_null(
+                    self._handle.make(lib.lbc_perf_event__open, attributes, of, cpu, leader, flags),
+                    f"open {self._what}",
+                    lambda error: _hint(error, attr, flags),
+                    self._handle.errno,
+                )
         except BaseException:
             self._handle._close()
             raise
@@ -347,11 +352,13 @@ def _units(error: int) -> str | None:
         return f"{_PMUS} has nothing"
 
 
-def _hint(error: int, attr: dict[str, int]) -> str | None:
+def _hint(error: int, attr: dict[str, int], flags: int) -> str | None:
     if error in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV):
         return "this processor, or this virtual machine, does not count that: a software event such as cpu_clock may do"
     if error == errno.ESRCH:
         return "there is no such process"
+    if error == errno.EBADF and flags & lib.PERF_FLAG_PID_CGROUP:
+        return "that is no folder of a control group of version 2, or of perf_event's hierarchy of version 1"
     if error == errno.EACCES:
         return "/proc/sys/kernel/perf_event_paranoid says what may be counted without CAP_PERFMON"
     if error == errno.EINVAL and attr.get("sample_freq", 0) > (most := _most_samples()):

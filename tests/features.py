@@ -345,11 +345,14 @@ PROBES: dict[str, Callable[[], bool]] = {
     "charged_maps": _charged_maps,
     "cgroup_iter": lambda: _function("bpf_iter_attach_cgroup"),
     "cgroup_order": _cgroup_order,
+    # An enumerator of enum perf_event_subsys_id that there is with CONFIG_CGROUP_PERF.
+    "cgroup_perf": lambda: _in_btf(b"perf_event_cgrp_id"),
     "cgroup_preorder": _cgroup_preorder,
     "exclusive_map": _exclusive_map,
     "fd_array": _fd_array,
     "fentry": lambda: _tracing() and _function("register_ftrace_direct"),
     "fmod_ret_test": _fmod_ret_test,
+    "fsession": lambda: _tracing() and _in_btf(b"BPF_TRACE_FSESSION"),
     "hash_taking": _hash_taking,
     "isa_v4": lambda: _code("b701000001000000", "bf11080000000000"),  # r1 = 1; r1 = (s8)r1
     "task_iter_of_one": lambda: _function("bpf_iter_attach_task"),

@@ -151,6 +151,12 @@ int BPF_PROG(by_lsm, struct task_struct *task, int result)
 	return ours() ? -EPERM : result;
 }
 
+SEC("?fsession/security_task_getpgid")
+int BPF_PROG(by_fsession, struct task_struct *task)
+{
+	return seen(ctx);
+}
+
 SEC("?fentry/no_such_function_of_the_kernel")
 int BPF_PROG(of_nothing)
 {

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 from contextlib import suppress
 
@@ -13,6 +14,7 @@ import pytest
 
 import libbpf_cffi as bpf
 from libbpf_cffi import AttachFlags, AttachType, net
+from libbpf_cffi.tracefs import find_cgroup2
 
 UDP, TCP = socket.SOCK_DGRAM, socket.SOCK_STREAM
 SOL_IP, IP_TTL = 0, 2
@@ -423,6 +425,69 @@ def test_a_group_is_that_of_a_process_by_its_number(only, cgroup):
             assert net.attached_cgroup(str(process.pid)) == net.attached_cgroup(cgroup)
     with pytest.raises(bpf.LibbpfError, match=r"(?s)control group of process 4194303.*there is no such process"):
         program.attach_cgroup("4194303")
+
+
+WHICH = """
+import os, sys
+from libbpf_cffi._targets import cgroup
+try:
+    with cgroup(sys.argv[1] if sys.argv[1:] else str(os.getpid())) as fd:
+        print(os.fstat(fd).st_ino)
+except OSError as error:
+    print(error)
+"""
+
+
+def group_seen_from(folder, *prefix, of=()):
+    """Give the inode of a process's group, or the error, as a process in `folder` and a cgroup namespace finds it."""
+    inside = ["sh", "-c", 'echo 0 > "$1/cgroup.procs"; shift; exec "$@"', "sh", folder, *prefix]
+    command = [*inside, sys.executable, "-c", WHICH, *map(str, of)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=DEADLINE).stdout.strip()
+
+
+def test_a_group_that_the_mount_has_under_unknown_names_is_no_other_group(below):
+    # The mount shows the machine's root; the namespace calls "below" the root, and says no names above it.
+    said = group_seen_from(below, "unshare", "--cgroup")
+    assert "its group is '/' as this process's cgroup namespace has it" in said
+    assert "/../..'" in said
+
+
+def test_a_group_is_found_in_the_mount_that_shows_it(below, tmp_path):
+    script = f"""mount -t cgroup2 none '{tmp_path}' && exec "$@" """
+    said = group_seen_from(below, "unshare", "--cgroup", "--mount", "sh", "-c", script, "sh")
+    assert said == str(os.stat(below).st_ino)
+
+
+def test_a_group_is_found_in_a_mount_of_a_part_of_the_tree(cgroup, below):
+    script = f"""mount --bind '{cgroup}' '{find_cgroup2()}' && exec "$@" """
+    said = group_seen_from(below, "unshare", "--mount", "sh", "-c", script, "sh")
+    assert said == str(os.stat(below).st_ino)
+
+
+def test_a_group_outside_the_cgroup_namespace_is_explained(below):
+    top = find_cgroup2()
+    script = f"""umount '{top}' && mount -t cgroup2 none '{top}' && exec "$@" """
+    prefix = ("unshare", "--cgroup", "--mount", "sh", "-c", script, "sh")
+    said = group_seen_from(below, *prefix, of=(os.getpid(),))
+    assert "find the control group of process" in said
+    assert "its group is '/.." in said
+
+
+def test_a_group_that_has_been_removed_is_explained(cgroup):
+    folder = f"{cgroup}/removed"
+    os.mkdir(folder)
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    try:
+        with open(f"{folder}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(process.pid))
+        process.stdin.close()
+        # It has ended, and stays there until somebody waits for it.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        os.rmdir(folder)
+        with pytest.raises(bpf.LibbpfError, match=r"its group '/.*removed' has been removed"):
+            net.attached_cgroup(str(process.pid))
+    finally:
+        process.wait()
 
 
 def test_a_program_of_another_kind_is_told_its_method(only, cgroup):

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import signal
+import subprocess
 import threading
 
 import pytest
@@ -126,6 +127,16 @@ def test_an_iterator_walks_over_a_control_group_and_its_relatives(only, cgroup):
         os.rmdir(child)
 
 
+@pytest.mark.needs("cgroup_iter")
+def test_an_iterator_walks_over_the_control_group_of_a_process(only, cgroup):
+    _, program = only("cgroups")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        with open(f"{cgroup}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(process.pid))
+        with program.attach_iter(cgroup=str(process.pid)) as link:
+            assert [int(line.split()[0]) for line in link.read().splitlines()] == [os.stat(cgroup).st_ino]
+
+
 def test_the_name_of_no_order_is_answered_with_those_that_there_are(only, cgroup):
     _, program = only("tasks")
     said = r"^no order of control groups 'up'; there are: self_only, descendants_pre, .*, ancestors_up"
@@ -135,7 +146,7 @@ def test_the_name_of_no_order_is_answered_with_those_that_there_are(only, cgroup
 
 def test_a_folder_that_is_no_control_group_is_refused(only, tmp_path):
     _, program = only("tasks")
-    with pytest.raises(bpf.LibbpfError, match="control groups"):
+    with pytest.raises(bpf.LibbpfError, match="mkdir makes a control group, in "):
         program.attach_iter(cgroup=tmp_path / "nothing")
 
 
@@ -168,6 +179,31 @@ def test_the_number_of_no_control_group_is_explained(only):
     with pytest.raises(bpf.LibbpfError, match="no control group of version 2 has that number") as caught:
         program.attach_iter(cgroup_id=1 << 40)
     assert caught.value.errno == errno.ENOENT
+
+
+@pytest.mark.needs("task_iter_of_one")
+@pytest.mark.parametrize("name", ["pid", "tid"])
+def test_no_task_is_walked_over_in_silence(only, name):
+    _, program = only("tasks")
+    what = {"pid": "process", "tid": "thread"}[name]
+    for number in (4194303, 2**31):
+        with pytest.raises(bpf.LibbpfError, match=f"there is no {what} {number}") as caught:
+            program.attach_iter(**{name: number})
+        assert caught.value.errno == errno.ESRCH
+
+
+@pytest.mark.needs("task_iter_of_one")
+def test_a_thread_is_not_taken_for_a_process(only, second_thread):
+    _, program = only("tasks")
+    with pytest.raises(bpf.LibbpfError, match=f"{second_thread} is a thread of a process: tid= is for one thread"):
+        program.attach_iter(pid=second_thread)
+
+
+def test_the_descriptor_0_is_not_taken_for_all_tasks(only):
+    _, program = only("tasks")
+    # Whatever it is here, it is no process.
+    with pytest.raises(bpf.LibbpfError, match="attach program 'tasks'"):
+        program.attach_iter(pid_fd=0)
 
 
 @pytest.mark.parametrize("tasks", [{"pid": 1, "tid": 1}, {"pid": 1, "pid_fd": 9}, {"tid": 1, "pid_fd": 9}])

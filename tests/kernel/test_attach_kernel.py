@@ -6,6 +6,7 @@ import contextlib
 import errno
 import mmap
 import os
+import subprocess
 import time
 
 import pytest
@@ -415,6 +416,24 @@ def test_a_software_event_runs_the_program_and_counts(only):
         found = obj.variables["hits"]
         burn()
         assert obj.variables["hits"] == found
+
+
+@pytest.mark.needs("cgroup_perf")
+def test_an_event_is_of_a_control_group_by_its_folder_or_a_process(cgroup):
+    cpu = min(os.sched_getaffinity(0))
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        with open(f"{cgroup}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(process.pid))
+        for group in (cgroup, str(process.pid)):
+            with bpf.PerfEvent.software("page_faults", cpu=cpu, cgroup=group) as event:
+                event.enable()
+                assert event.count == 0
+
+
+@pytest.mark.needs("cgroup_perf")
+def test_a_folder_that_is_no_control_group_has_no_event(tmp_path):
+    with pytest.raises(bpf.LibbpfError, match="no folder of a control group of version 2"):
+        bpf.PerfEvent.software("page_faults", cpu=0, cgroup=tmp_path)
 
 
 def test_an_event_of_one_cpu_samples_by_frequency(only):

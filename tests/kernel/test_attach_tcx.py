@@ -203,6 +203,22 @@ def test_what_needs_a_link_is_told_its_method(root, only, name, target, advice):
     assert caught.value.errno == errno.EINVAL
 
 
+def test_what_says_no_attach_type_is_told_its_method(one_program):
+    # 0 is CGROUP_INET_INGRESS, and "lo" would be the folder of a control group.
+    _, program = one_program("attach_kernel", "by_plain_tracepoint")
+    for step in (net.prog_attach, net.prog_detach):
+        with pytest.raises(bpf.LibbpfError, match=r"says no attach type by itself: attach_tracepoint\(\) attaches it"):
+            step(program, "lo")
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"), [("xdp", r"net\.xdp_query\(\) tells"), ("trace_iter", r"kernel\.links\(\) lists")]
+)
+def test_what_cannot_be_asked_for_is_told_the_other_way(root, kind, advice):
+    with pytest.raises(bpf.LibbpfError, match=advice):
+        net.prog_query("lo", kind)
+
+
 @pytest.mark.needs("tcx")
 def test_every_descriptor_of_a_neighbour_is_closed(lab, abc_programs):
     # The leak check at the end sees them.

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,27 @@ def test_a_control_group_is_named_by_its_path(load, cgroup):
         assert info.details == {"cgroup_id": os.stat(cgroup).st_ino, "attach_type": kind}
         link.detach()
         assert link.info.details["cgroup_id"] == 0
+
+
+def test_a_control_group_may_be_that_of_a_process(load, cgroup):
+    kind = bpf.AttachType.CGROUP_INET_EGRESS
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        with open(f"{cgroup}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(process.pid))
+        with bpf.Link.create(load("cgroup_skb", expected_attach_type=kind), str(process.pid), kind) as link:
+            assert link.info.details["cgroup_id"] == os.stat(cgroup).st_ino
+
+
+def test_a_control_group_that_there_is_not_is_explained(load, cgroup):
+    kind = bpf.AttachType.CGROUP_INET_EGRESS
+    with pytest.raises(bpf.LibbpfError, match="mkdir makes a control group, in "):
+        bpf.Link.create(load("cgroup_skb", expected_attach_type=kind), f"{cgroup}-no", kind)
+
+
+def test_a_network_namespace_may_be_named(load, lab):
+    kind = bpf.AttachType.SK_LOOKUP
+    with bpf.Link.create(load("sk_lookup", expected_attach_type=kind), lab.here, kind) as link:
+        assert link.info.details["netns_ino"] == os.stat(f"/run/netns/{lab.here}").st_ino
 
 
 def test_a_control_group_may_be_a_descriptor(load, cgroup):

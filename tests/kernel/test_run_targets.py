@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import re
+import subprocess
 import time
 
 import pytest
@@ -312,6 +313,22 @@ def test_an_iterator_over_cgroups_walks_from_the_given_one_down(iterators, cgrou
 
 
 @pytest.mark.needs("cgroup_iter")
+def test_a_control_group_is_that_of_a_process_by_its_number(iterators, cgroup):
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        with open(f"{cgroup}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(process.pid))
+        status, out, said = run("-P", "cgroups", "--cgroup", process.pid, iterators)
+    assert status == 0, said
+    assert int(out.split()[0]) == os.stat(cgroup).st_ino
+
+
+def test_the_control_group_of_no_process_is_a_usage_error(iterators):
+    status, _, said = run("-P", "cgroups", "--cgroup", 4194303, iterators)
+    assert status == 2
+    assert "--cgroup 4194303: there is no such process" in said
+
+
+@pytest.mark.needs("cgroup_iter")
 def test_an_iterator_that_must_be_told_its_target_does_not_fail_the_rest(iterators):
     status, _, said = run("-P", "tasks", "-P", "elements", "-P", "cgroups", iterators)
     assert status == 0, said
@@ -345,3 +362,74 @@ def test_a_syscall_program_is_called(tmp_path):
     status, _, said = run(path)
     assert status == 1
     assert "it needs to be run, not attached (--call)" in said
+
+
+KINDS = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+SEC("xdp/devmap") int to_device(struct xdp_md *ctx) { return XDP_PASS; }
+SEC("xdp/cpumap") int to_cpu(struct xdp_md *ctx) { return XDP_PASS; }
+SEC("ksyscall") int at_call(void *ctx) { return 0; }
+SEC("kprobe.multi") int at_functions(void *ctx) { return 0; }
+SEC("kretprobe") int at_return(void *ctx) { return 0; }
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_kinds_of_one_type_are_told_apart_in_what_they_need(tmp_path):
+    source = tmp_path / "kinds.bpf.c"
+    source.write_text(KINDS)
+    _, _, said = run("-N", source)
+    lines = [line for line in said.splitlines() if "is loaded but not attached" in line]
+    found = {line.partition("program ")[2].partition(" ")[0]: line.partition("it needs ")[2] for line in lines}
+    assert found == {
+        "to_device": "a value of a map of devices (DevMap), into which a program of its own puts it",
+        "to_cpu": "a value of a map of CPUs (CpuMap), into which a program of its own puts it",
+        "at_call": 'a system call, as in SEC("ksyscall/NAME")',
+        "at_functions": 'functions, as in SEC("kprobe.multi/PATTERN")',
+        "at_return": 'a function, as in SEC("kretprobe/FUNCTION")',
+    }
+
+
+WITHOUT_TARGET = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+SEC("raw_tp/sys_enter") int at_raw(void *ctx) { return 0; }
+SEC("freplace/some_function") int replacement(struct __sk_buff *ctx) { return 0; }
+SEC("fentry") int at_entry(void *ctx) { return 0; }
+SEC("tp_btf") int at_switch(void *ctx) { return 0; }
+SEC("lsm") int at_hook(void *ctx) { return 0; }
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.fixture
+def without_target(tmp_path):
+    source = tmp_path / "without_target.bpf.c"
+    source.write_text(WITHOUT_TARGET)
+    return source
+
+
+def test_what_cannot_be_loaded_without_a_target_does_not_fail_the_rest(without_target):
+    status, _, said = run("-N", without_target)
+    assert status == 0, said
+    assert "attached program at_raw: " in said
+    for name in ("at_entry", "at_switch", "at_hook"):
+        [line] = [line for line in said.splitlines() if f"program {name} is not loaded" in line]
+        assert line.endswith("(--function)")
+    assert "program replacement is not loaded: " in said
+    assert "it needs a program whose function it replaces" in said
+
+
+@pytest.mark.needs("tp_btf")
+def test_a_function_is_told_before_load(without_target):
+    status, _, said = run("-N", "-P", "at_switch", "--function", "at_switch=sched_switch", without_target)
+    assert status == 0, said
+    assert "attached program at_switch: " in said
+    assert "is not loaded" not in said
+
+
+def test_a_function_that_there_is_not_is_an_error(without_target):
+    status, _, said = run("-N", "-P", "at_switch", "--function", "no_such_tracepoint", without_target)
+    assert status == 1
+    assert "set the attach target of program 'at_switch' to function 'no_such_tracepoint'" in said

@@ -17,7 +17,10 @@ ROWS = (
     {"tracefs", "_handle", "enums", "_log", "_map_fields", "_verifier_hints"},
     {"tracepoints", "_check", "_map_access", "_record", "infos"},
     {"_borrow", "_contexts", "_type_numbers", "insns"},
-    {"_capabilities", "_codec_program", "_pins", "_sections", "_trace_lines", "_trace_held", "_files", "_btf_dump"},
+    {
+        "_btf_dump", "_capabilities", "_cgroup_process", "_codec_program", "_files", "_pins", "_sections",
+        "_trace_held", "_trace_lines",
+    },
     {"_kernel_open", "_net_names", "_targets"},
     {"_link_opts"},
     {"_codec_base", "_syscall_attrs", "_syscall_text"},

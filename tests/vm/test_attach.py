@@ -219,6 +219,14 @@ def test_fexit_sees_the_result(only):
     assert obj.variables["cookie"] == COOKIE
 
 
+@pytest.mark.needs("fentry", "trace_cookie", "fsession")
+def test_fsession_runs_at_entry_and_return(only):
+    obj, program = only("by_fsession")
+    assert program.expected_attach_type is bpf.AttachType.TRACE_FSESSION
+    assert fires(obj, program.attach_trace(cookie=COOKIE), lambda: os.getpgid(os.getpid())) == 6
+    assert obj.variables["cookie"] == COOKIE
+
+
 @FENTRY_COOKIE
 def test_fmod_ret_gives_another_result(only):
     obj, program = only("by_fmod_ret")
