@@ -31,8 +31,9 @@ def uncalled_functions(data: bytes) -> list[str]:
     table = next(sections.of_kind(SYMTAB), None)
     if text is None or table is None:
         return []
-    symbols, strings_header = sections.content(table), sections.at(sections.number(table + 40, 4))
-    strings = b"" if strings_header is None else sections.content(strings_header)
+    symbols, strings = sections.content(table), sections.strings(table)
+    if strings is None:
+        return []
     found: dict[int, str] = {}
     for number, at in enumerate(range(0, len(symbols) - _SYMBOL + 1, _SYMBOL)):
         kind, home = symbols[at + 4], int.from_bytes(symbols[at + 6 : at + 8], sections.order)

@@ -7,9 +7,9 @@ from typing import NamedTuple, cast
 
 from ._dump import _numbers
 from ._ffi import lib
+from ._kernel_listing import each_of, raw_info
 from ._program_info import arrays
 from ._program_open import PROGRAMS
-from .kernel import _each, _raw
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ class _Functions(NamedTuple):
 def jited_sizes() -> dict[int, int]:
     """Give the sizes of the functions of all programs, by their addresses; it needs CAP_SYS_ADMIN."""
     found: dict[int, int] = {}
-    for addresses, sizes in _each(PROGRAMS.ids(), lib.bpf_prog_get_fd_by_id_opts, _functions, "program"):
+    for addresses, sizes in each_of(PROGRAMS.ids(), lib.bpf_prog_get_fd_by_id_opts, _functions, "program"):
         found.update(zip(addresses, sizes, strict=False))
     return found
 
 
 def _functions(fd: int, action: str) -> _Functions:
     # What `arrays` asks of a program.
-    program = SimpleNamespace(_raw_info=_raw("bpf_prog_info", lib.bpf_prog_get_info_by_fd, fd, action))
+    program = SimpleNamespace(_raw_info=raw_info("bpf_prog_info", lib.bpf_prog_get_info_by_fd, fd, action))
     found = arrays(cast("LoadedProgram", program), "jited_ksyms", "jited_func_lens")
     return _Functions(_numbers(found["jited_ksyms"], "uint64_t"), _numbers(found["jited_func_lens"], "uint32_t"))

@@ -16,16 +16,15 @@ vanishes while it is listed is left out. All but `holders` needs CAP_SYS_ADMIN.
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from typing import NamedTuple
 
-from . import _log
 from ._arguments import c_string, path_name
-from ._check import by_id_hint, check, failure
+from ._check import failure
 from ._command_io import printable, write
 from ._ffi import ffi, lib, text, unsigned
-from ._kernel_holders import GONE, Holder, PerfEvent, Pin, holders, perf_events, pinned, pins
+from ._kernel_holders import Holder, PerfEvent, Pin, holders, perf_events, pinned, pins
+from ._kernel_listing import each_of, raw_info
 from ._kernel_open import NAME_MAX, ids
 from ._map_open import MAPS, fdinfo
 from ._net_links import program_name
@@ -36,8 +35,9 @@ from .infos import link_info, map_info, program_info
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from argparse import Namespace
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any, TypeVar
 
     from ._kernel_holders import Kind
@@ -77,58 +77,16 @@ class BtfInfo(NamedTuple):
 # Listing
 
 
-def _each(ids: Iterable[int], opening: Callable[..., int], read: Callable[[int, str], Info], kind: str) -> list[Info]:
-    """Open each thing by its id, and read what the kernel says of it."""
-    found = []
-    _log.listen()
-    for number in ids:
-        action = f"open {kind} {number}"
-        held: list[int] = []
-        try:
-            # One step opens and stores, so that no Ctrl-C loses the descriptor.
-            held.extend(map(opening, (number,), (ffi.NULL,)))
-            if -held[0] in GONE:
-                continue
-            check(held[0], action, by_id_hint)
-            found.append(read(held[0], f"get the info of {kind} {number}"))
-        except OSError as error:
-            # The kernel tells nothing of a program whose network device is gone, but still lists it.
-            if error.errno != errno.ENODEV:
-                raise
-        finally:
-            for fd in held:
-                if fd >= 0:
-                    os.close(fd)
-    return found
-
-
-def _raw(
-    struct: str, function: Callable[..., int], fd: int, action: str, filled: Callable[[Any], object] | None = None
-) -> Callable[..., Any]:
-    """Give a function that has the kernel fill a struct, as those of `infos` want it."""
-
-    def raw(info: Any = None) -> Any:
-        if info is None:
-            info = ffi.new(f"struct {struct} *")
-            if filled is not None:
-                filled(info)
-        size = ffi.new("__u32 *", ffi.sizeof(info[0]))
-        check(function(fd, info, size), action)
-        return info
-
-    return raw
-
-
 def _read_program(fd: int, action: str) -> ProgramInfo:
-    return program_info(_raw("bpf_prog_info", lib.bpf_prog_get_info_by_fd, fd, action))
+    return program_info(raw_info("bpf_prog_info", lib.bpf_prog_get_info_by_fd, fd, action))
 
 
 def _read_map(fd: int, action: str) -> MapInfo:
-    return map_info(_raw("bpf_map_info", lib.bpf_map_get_info_by_fd, fd, action), fdinfo(fd))
+    return map_info(raw_info("bpf_map_info", lib.bpf_map_get_info_by_fd, fd, action), fdinfo(fd))
 
 
 def _read_link(fd: int, action: str) -> LinkInfo:
-    return link_info(_raw("bpf_link_info", lib.bpf_link_get_info_by_fd, fd, action))
+    return link_info(raw_info("bpf_link_info", lib.bpf_link_get_info_by_fd, fd, action))
 
 
 def _read_btf(fd: int, action: str) -> BtfInfo:
@@ -138,33 +96,33 @@ def _read_btf(fd: int, action: str) -> BtfInfo:
         info.name, info.name_len = int(ffi.cast("uintptr_t", name)), len(name)
 
     try:
-        info = _raw("bpf_btf_info", lib.bpf_btf_get_info_by_fd, fd, action, room)()
+        info = raw_info("bpf_btf_info", lib.bpf_btf_get_info_by_fd, fd, action, room)()
     except OSError as error:
         if error.errno != errno.E2BIG:
             raise
         # An older kernel knows no names, and wants no room for one.
-        info = _raw("bpf_btf_info", lib.bpf_btf_get_info_by_fd, fd, action)()
+        info = raw_info("bpf_btf_info", lib.bpf_btf_get_info_by_fd, fd, action)()
     return BtfInfo(info.id, text(name), info.btf_size, bool(info.kernel_btf))
 
 
 def programs() -> list[ProgramInfo]:
     """List the programs of the kernel, by id. *Wraps* ``bpf_prog_get_next_id()``. Linux 4.13."""
-    return _each(PROGRAMS.ids(), lib.bpf_prog_get_fd_by_id_opts, _read_program, "program")
+    return each_of(PROGRAMS.ids(), lib.bpf_prog_get_fd_by_id_opts, _read_program, "program")
 
 
 def maps() -> list[MapInfo]:
     """List the maps of the kernel, by id. *Wraps* ``bpf_map_get_next_id()``. Linux 4.13."""
-    return _each(MAPS.ids(), lib.bpf_map_get_fd_by_id_opts, _read_map, "map")
+    return each_of(MAPS.ids(), lib.bpf_map_get_fd_by_id_opts, _read_map, "map")
 
 
 def links() -> list[LinkInfo]:
     """List the links of the kernel, by id. *Wraps* ``bpf_link_get_next_id()``. Linux 5.8."""
-    return _each(ids(lib.bpf_link_get_next_id, "links"), lib.bpf_link_get_fd_by_id_opts, _read_link, "link")
+    return each_of(ids(lib.bpf_link_get_next_id, "links"), lib.bpf_link_get_fd_by_id_opts, _read_link, "link")
 
 
 def btfs() -> list[BtfInfo]:
     """List the BTF of the kernel, by id. *Wraps* ``bpf_btf_get_next_id()``. Linux 4.20; names since 5.11."""
-    return _each(ids(lib.bpf_btf_get_next_id, "BTF"), lib.bpf_btf_get_fd_by_id_opts, _read_btf, "BTF")
+    return each_of(ids(lib.bpf_btf_get_next_id, "BTF"), lib.bpf_btf_get_fd_by_id_opts, _read_btf, "BTF")
 
 
 # Finding
@@ -183,7 +141,7 @@ def find_programs(
     """
     number = _number("prog", id, pin)
     if number is not None:
-        found = _each([number] if number else [], lib.bpf_prog_get_fd_by_id_opts, _read_program, "program")
+        found = each_of([number] if number else [], lib.bpf_prog_get_fd_by_id_opts, _read_program, "program")
     else:
         found = programs()
     return [each for each in found if _named(each.name, name) and tag in (None, each.tag)]
@@ -195,7 +153,7 @@ def find_maps(
     """List the maps that have all that is given; as `find_programs` does."""
     number = _number("map", id, pin)
     if number is not None:
-        found = _each([number] if number else [], lib.bpf_map_get_fd_by_id_opts, _read_map, "map")
+        found = each_of([number] if number else [], lib.bpf_map_get_fd_by_id_opts, _read_map, "map")
     else:
         found = maps()
     return [each for each in found if _named(each.name, name)]
@@ -207,7 +165,7 @@ def find_links(
     """List the links that have all that is given: id, the id of the program, or that are pinned at a path."""
     number = _number("link", id, pin)
     if number is not None:
-        found = _each([number] if number else [], lib.bpf_link_get_fd_by_id_opts, _read_link, "link")
+        found = each_of([number] if number else [], lib.bpf_link_get_fd_by_id_opts, _read_link, "link")
     else:
         found = links()
     return [each for each in found if prog_id in (None, each.prog_id)]
@@ -217,7 +175,7 @@ def find_btfs(*, id: int | None = None, name: str | None = None) -> list[BtfInfo
     """List the BTF that has all that is given; ``vmlinux`` is the name of the kernel's own."""
     number = _number("btf", id, None)
     if number is not None:
-        found = _each([number] if number else [], lib.bpf_btf_get_fd_by_id_opts, _read_btf, "BTF")
+        found = each_of([number] if number else [], lib.bpf_btf_get_fd_by_id_opts, _read_btf, "BTF")
     else:
         found = btfs()
     return [each for each in found if name in (None, each.name)]

@@ -10,8 +10,11 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "libbpf_cffi"
 
 ROWS = (
-    {"_preload", "_alternative_names", "_arguments", "_command_io", "_libbpf", "errors", "_refusals", "_elf"},
-    {"_command_text", "_privileges"},
+    {
+        "_alternative_names", "_arguments", "_command_io", "_elf", "_kernel_symbols", "_libbpf", "_preload",
+        "_refusals", "errors",
+    },
+    {"_command_text", "_privileges", "_process_maps"},
     {"_alone", "_elf_embedded", "_elf_uncalled", "_helper_calls", "hist", "_mounts", "_ffi", "_named"},
     {"_close_later"},
     {"tracefs", "_handle", "enums", "_log", "_map_fields", "_verifier_hints"},
@@ -29,7 +32,7 @@ ROWS = (
         "_elf_target", "_gen_loader", "_head_room", "_isolate", "_kernel_holders", "_link_kinds", "_link_update",
         "_memlock", "tokens",
     },
-    {"_codec_scalar", "_codec_union", "_trace_source"},
+    {"_codec_scalar", "_codec_union", "_kernel_listing", "_trace_source"},
     {"_codec_array", "_codec_struct", "_link_open", "_trace_text"},
     {"_codec_flexible", "_trace_format", "_trace_instance", "_trace_names", "_trace_reader"},
     {"_trace_async", "_trace_raw"},
@@ -62,8 +65,8 @@ ROWS = (
     },
     {"_attach_cgroup", "_dump", "_net_tc", "_net_xdp"},
     {
-        "_net_query", "_attach_net", "_attach_tracing", "_attach_user", "_program_code", "_program_dump",
-        "_program_run",
+        "_net_query", "_attach_net", "_attach_tracing", "_attach_user", "_jited_sizes", "_program_code",
+        "_program_dump", "_program_run",
     },
     {"_program_kernel"},
     {"loaded", "_probe_files", "_probe_system", "_probe_targets", "_probe_types"},
