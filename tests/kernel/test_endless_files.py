@@ -6,8 +6,10 @@ import errno
 import os
 import resource
 import signal
+import struct
 
 import pytest
+from made_elf import NOTE, NOTES, STRTAB, note, symbol, with_functions
 
 import libbpf_cffi as bpf
 from libbpf_cffi import probe
@@ -20,11 +22,12 @@ READERS = {
     "link": bpf.link_objects,
     "BTF": bpf.Btf.from_file,
     ".BTF.ext": bpf.BtfExt.from_file,
-    "functions": probe.symbols,
-    "USDT probes": probe.usdt_probes,
     "compile": bpf.compile_object,
     "vmlinux.h": bpf.vmlinux_h,
 }
+
+LISTS = {"functions": (probe.symbols, STRTAB), "USDT probes": (probe.usdt_probes, NOTE)}
+"""What reads of a file only what it needs, and the type of a section that it needs."""
 
 
 @pytest.fixture
@@ -62,6 +65,43 @@ def test_a_terabyte_that_nobody_has_written_is_too_large(refused, sparse, name):
 def test_a_file_that_there_is_no_memory_for_is_an_error_of_ours(refused, sparse, name):
     os.truncate(sparse, 1 << 30)
     assert refused(lambda: READERS[name](sparse), 1 << 29)[0] == errno.ENOMEM
+
+
+@pytest.fixture
+def target(tmp_path):
+    """Give a file of a terabyte that has a function and a probe; a section of it may be said to be larger."""
+
+    def make(kind=0, size=0):
+        data = bytearray(with_functions(b"\0func\0", symbol(1), (NOTES, NOTE, note(), 0, 0)))
+        start, count = struct.unpack_from("<Q", data, 40)[0], struct.unpack_from("<H", data, 60)[0]
+        for header in range(start, start + 64 * count, 64):
+            if struct.unpack_from("<I", data, header + 4)[0] == kind:
+                struct.pack_into("<Q", data, header + 32, size)
+        path = tmp_path / "target"
+        path.write_bytes(data)
+        os.truncate(path, TERABYTE)
+        return path
+
+    return make
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_of_a_terabyte_only_what_is_needed_is_read(in_fork, target, name):
+    path, (read, _) = target(), LISTS[name]
+
+    def work():
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32))
+        signal.alarm(20)
+        return len(read(path))
+
+    assert in_fork(work) == "1"
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_is_needed_may_be_too_large(refused, target, name):
+    read, kind = LISTS[name]
+    assert refused(lambda: read(target(kind, TERABYTE - (1 << 20))))[0] == errno.EFBIG
+    assert refused(lambda: read(target(kind, 3 << 28)), 1 << 29)[0] == errno.ENOMEM
 
 
 def test_a_descriptor_of_a_device_without_end_is_not_read(refused):
