@@ -289,10 +289,7 @@ class PerfProducer(Producer):
         result = lib.bpf_prog_test_run_opts(self.obj.programs[program].fd, opts)
         assert result == 0, os.strerror(-result)
         lost = int(opts.retval)
-        with self._lock:
-            self.sent += count - lost
-            self.lost += lost
-        return count - lost, lost
+        return self._counted(count - lost, lost)
 
 
 @pytest.fixture

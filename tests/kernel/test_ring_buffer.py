@@ -214,8 +214,9 @@ def test_a_reader_slower_than_its_producer_gets_all_that_was_sent(producer, even
         "batches": lambda: [found.extend(numbers(batch)) for batch in events.batches(timeout=0.05)],
         "call": lambda: events.call(lambda event: found.append(event.number), 0.05),
     }
-    with producer.flood():
+    with producer.flood(step=20_000):
         while producer.lost < 5000 or len(found) < 50000:
+            producer.wait()
             ways[way]()
     while events._rings[0].avail_data_size or ways[way]():
         ways[way]()

@@ -32,6 +32,7 @@ class Producer:
         self.sent = 0
         self.lost = 0
         self._lock = threading.Lock()
+        self._sent_some = threading.Event()
 
     def reader(self, event_map: Any = None, *arguments: Any, **keywords: Any) -> Any:
         """Open a reader of the events, or of another map of them."""
@@ -52,10 +53,19 @@ class Producer:
         result = lib.bpf_prog_test_run_opts(self.obj.programs[program].fd, opts)
         assert result == 0, os.strerror(-result)
         sent, lost = ORDER.unpack(order)[-2:]
+        return self._counted(sent, lost)
+
+    def _counted(self, sent: int, lost: int) -> tuple[int, int]:
         with self._lock:
             self.sent += sent
             self.lost += lost
+        self._sent_some.set()
         return sent, lost
+
+    def wait(self) -> None:
+        """Wait until another thread has sent what it was to send at once: who does not read meanwhile gets behind."""
+        self._sent_some.clear()
+        assert self._sent_some.wait(60), "nothing is sent"
 
     @contextmanager
     def flood(self, program: str = "produce", step: int = 2000, threads: int = 1, **order: int) -> Iterator[None]:
