@@ -189,7 +189,11 @@ def make_instance(name: str | None = None, *, tracefs: PathLike | None = None) -
     """
     root = os.path.join(find_tracefs() if tracefs is None else os.fspath(tracefs), "instances")
     if name is None:
-        remove_stale_instances(tracefs=os.path.dirname(root))
+        from contextlib import suppress
+
+        # Where no descriptor is left to look for them: what a new one needs is said when that fails.
+        with suppress(FilesystemError):
+            remove_stale_instances(tracefs=os.path.dirname(root))
     else:
         check_name(name)
     while True:

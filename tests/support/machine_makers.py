@@ -137,7 +137,8 @@ def links(world: World, dice: random.Random) -> bpf.Link:
     if way == 2:
         return loaded(world, dice, "runs", "look").programs["look"].attach_netns()
     if way == 3:
-        return next(iter(loaded(world, dice, "struct_ops").attach().values()))
+        # What has no link would stay where the process ends before it closes it.
+        return loaded(world, dice, "struct_ops").maps["with_link"].attach_struct_ops()
     if way == 4:
         return loaded(world, dice).programs["pass"].attach_xdp("lo", mode="skb")
     if way == 5:
