@@ -26,7 +26,7 @@ from ._mounts import (
     mount_tracefs,
     status_of,
 )
-from ._refusals import refused
+from ._refusals import MOMENTARY, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -189,11 +189,12 @@ def make_instance(name: str | None = None, *, tracefs: PathLike | None = None) -
     """
     root = os.path.join(find_tracefs() if tracefs is None else os.fspath(tracefs), "instances")
     if name is None:
-        from contextlib import suppress
-
-        # Where no descriptor is left to look for them: what a new one needs is said when that fails.
-        with suppress(FilesystemError):
+        try:
             remove_stale_instances(tracefs=os.path.dirname(root))
+        except FilesystemError as error:
+            # No descriptor is left to look for them: what the new one needs is said when that fails.
+            if error.errno not in MOMENTARY:
+                raise
     else:
         check_name(name)
     while True:
