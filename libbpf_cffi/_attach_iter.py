@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import nullcontext
 
 from . import _log
 from ._attach_methods import method_of
@@ -121,12 +122,12 @@ class IterAttach(ProgramBase):
         if (tid != 0) + (pid != 0) + (pid_fd is not None) > 1:
             raise TypeError("tid, pid and pid_fd each name the tasks of an iterator: give one of them")
         action = f"attach program {self.name!r}"
-        group = None if cgroup is None else _opened(cgroup)
-        with Descriptors() as held, group or held as group_fd:
+        group = nullcontext(0) if cgroup is None else _opened(cgroup)
+        with Descriptors() as held, group as group_fd:
             if map is not None:
                 fd = map._dup(held, action) if hasattr(map, "_dup") else held.dup(unsigned(map, 31, "map"), action)
                 info.map.map_fd = fd
-            if isinstance(group_fd, int):
+            if cgroup is not None:
                 info.cgroup.cgroup_fd = group_fd
             if "cgroup" in given:
                 info.cgroup.cgroup_id = unsigned(cgroup_id, 64, "cgroup_id")

@@ -99,7 +99,7 @@ def located(line: BtfLineInfo) -> str:
 def xlated(program: LoadedProgram) -> Xlated:
     """Do what `LoadedProgram.xlated` says."""
     btf = program._program_btf()
-    insns = decode(bytes(ffi.buffer(arrays(program, "xlated_prog_insns")["xlated_prog_insns"])))
+    insns = decode(bytes(ffi.buffer(arrays(program._raw_info, "xlated_prog_insns")["xlated_prog_insns"])))
     functions = func_info(program, btf) if btf is not None else ()
     lines = line_info(program, btf) if btf is not None else ()
     return Xlated(insns, functions, lines, _names(insns, functions))
@@ -163,7 +163,7 @@ def _symbols(offsets: set[int]) -> dict[int, str]:
 def jited(program: LoadedProgram) -> tuple[JitedFunction, ...]:
     """Do what `LoadedProgram.jited` says."""
     btf = program._program_btf()
-    found = arrays(program, "jited_prog_insns", "jited_ksyms", "jited_func_lens", "jited_line_info")
+    found = arrays(program._raw_info, "jited_prog_insns", "jited_ksyms", "jited_func_lens", "jited_line_info")
     code = bytes(ffi.buffer(found["jited_prog_insns"]))
     addresses = _numbers(found["jited_ksyms"], "uint64_t")
     places = _numbers(found["jited_line_info"], "uint64_t")

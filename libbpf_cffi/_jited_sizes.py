@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from ._dump import _numbers
 from ._ffi import lib
 from ._kernel_listing import each_of, raw_info
 from ._program_info import arrays
 from ._program_open import PROGRAMS
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ._program import LoadedProgram
 
 __all__ = ["jited_sizes"]
 
@@ -32,7 +27,6 @@ def jited_sizes() -> dict[int, int]:
 
 
 def _functions(fd: int, action: str) -> _Functions:
-    # What `arrays` asks of a program.
-    program = SimpleNamespace(_raw_info=raw_info("bpf_prog_info", lib.bpf_prog_get_info_by_fd, fd, action))
-    found = arrays(cast("LoadedProgram", program), "jited_ksyms", "jited_func_lens")
+    raw = raw_info("bpf_prog_info", lib.bpf_prog_get_info_by_fd, fd, action)
+    found = arrays(raw, "jited_ksyms", "jited_func_lens")
     return _Functions(_numbers(found["jited_ksyms"], "uint64_t"), _numbers(found["jited_func_lens"], "uint32_t"))

@@ -112,7 +112,7 @@ def wanted(row: Row, number: int | None, pattern: str | None) -> bool:
 _NOUNS = {"map": "map", "dump": "map", "link": "link", "btf": "BTF", "pins": "pin"}
 
 _WHERE = {
-    "perf": "by a perf event or a raw tracepoint",
+    "perf": "to a tracepoint, raw tracepoint, kprobe or uprobe",
     "net": "to an interface or a network namespace",
     "cgroup": "to a control group",
 }

@@ -7,6 +7,8 @@ from .btf_ext import func_infos, line_infos
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._libbpf import CData
     from ._program import LoadedProgram
     from .btf import Btf
@@ -27,9 +29,12 @@ ARRAYS: dict[str, tuple[str, str | int]] = {
 """By the field that points to an array: the field that counts its elements, and their size or the field that has it."""
 
 
-def arrays(program: LoadedProgram, *names: str) -> dict[str, CData]:
-    """Give arrays as bytes of C; one that the kernel does not show, or has not, is empty."""
-    counted = program._raw_info()
+def arrays(raw: Callable[..., CData], *names: str) -> dict[str, CData]:
+    """Give arrays as bytes of C; one that the kernel does not show, or has not, is empty.
+
+    `raw` has the kernel fill the struct, a new one or the one that it is given.
+    """
+    counted = raw()
     again = ffi.new("struct bpf_prog_info *")
     found = {}
     for name in names:
@@ -40,7 +45,7 @@ def arrays(program: LoadedProgram, *names: str) -> dict[str, CData]:
         if isinstance(size, str):
             setattr(again, size, step)
         setattr(again, name, int(ffi.cast("uintptr_t", found[name])))
-    info = program._raw_info(again)
+    info = raw(again)
     for name in names:
         count, size = ARRAYS[name]
         # Where it shows nothing, for want of a capability or by a sysctl, the kernel zeroes the pointer or the count.
@@ -61,7 +66,7 @@ def line_info(program: LoadedProgram, btf: Btf) -> tuple[BtfLineInfo, ...]:
 
 def _records(program: LoadedProgram, what: str) -> tuple[CData, int]:
     struct = f"struct bpf_{what}"
-    data = arrays(program, what)[what]
+    data = arrays(program._raw_info, what)[what]
     # Of the size that was counted: this kernel's, which knows all members and maybe more.
     step = getattr(program._raw_info(), f"{what}_rec_size")
     if not step:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from contextlib import nullcontext
 from typing import NamedTuple
 
 from . import _targets
 from ._arguments import signed, string
-from ._borrow import Descriptors
 from ._check import check, not_null
 from ._ffi import c_string, ffi, lib, set_member, unsigned
 from ._handle import Handle
@@ -122,14 +122,13 @@ class PerfEvent:
             flags = lib.PERF_FLAG_PID_CGROUP
         elif cpu == pid == -1:
             raise TypeError("a perf event needs a cpu (and counts all processes there) or a pid")
-        opened = Descriptors() if cgroup is None else _targets.cgroup(cgroup)
+        counted = nullcontext(pid) if cgroup is None else _targets.cgroup(cgroup)
         self._handle: Handle[lbc_perf_event] = Handle(
             lib.lbc_perf_event__close, name=self._what, fds=lambda event: (event.fd,)
         )
         self._handle.close_with(self)
         try:
-            with opened as fd:
-                of = fd if isinstance(fd, int) else pid
+            with counted as of:
                 not_null(
                     self._handle.make(lib.lbc_perf_event__open, attributes, of, cpu, leader, flags),
                     f"open {self._what}",

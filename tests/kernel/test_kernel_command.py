@@ -237,7 +237,7 @@ def test_pins_are_chosen_by_the_name_of_their_file(loaded, rows, nothing, pins):
         (("btf", "--id", "2147483647", "--name", "x"), "there is no BTF with the id 2147483647 with a name like 'x'"),
         (
             ("perf", "--id", "2147483647"),
-            "there is no program with the id 2147483647 attached by a perf event or a raw tracepoint",
+            "there is no program with the id 2147483647 attached to a tracepoint, raw tracepoint, kprobe or uprobe",
         ),
     ],
 )
