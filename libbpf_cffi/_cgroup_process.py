@@ -1,4 +1,4 @@
-"""The folder of the control group that a process is in."""
+"""The folder of a control group that is named by a process in it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,27 @@ from ._check import failure
 from ._mounts import cgroup2_mounts
 from ._refusals import refused
 
-__all__ = ["cgroup_of_process"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["cgroup_folder"]
 
 REMOVED = " (deleted)"
 """What ``proc_cgroup_show()`` of kernel/cgroup/cgroup.c puts after the path of a group that has been removed."""
 
 
-def cgroup_of_process(pid: int) -> str:
+def cgroup_folder(value: Any) -> Any:
+    """Give the folder that digits stand for: they are a process's number, unless a file has that name.
+
+    What is given otherwise is given back.
+    """
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and not os.path.lexists(value):
+        return _of_process(int(value))
+    return value
+
+
+def _of_process(pid: int) -> str:
     """Give the folder of the control group of version 2 that a process is in, in a mount that shows it."""
     action = f"find the control group of process {pid}"
     try:

@@ -8,6 +8,7 @@ from collections import namedtuple
 from struct import Struct
 
 from ._arguments import descriptor
+from ._cgroup_process import cgroup_folder
 from ._check import failure
 from ._ffi import path_bytes, unsigned
 from ._map_hash import HashMap
@@ -41,8 +42,8 @@ __all__ = ["CgroupArray", "CgroupStorage", "CgroupStorageKey", "PercpuCgroupStor
 class CgroupArray(Slots):
     """An array of control groups, for ``bpf_current_task_under_cgroup()``: ``groups[0] = "/sys/fs/cgroup/mine"``.
 
-    A value is the folder of a control group of version 2, or its descriptor. The kernel does not tell what is there.
-    Linux 4.8.
+    A value is the folder of a control group of version 2, its descriptor, or the number of a process in it as a string,
+    ``"1234"``. The kernel does not tell what is there. Linux 4.8.
     """
 
     __slots__ = ()
@@ -53,7 +54,7 @@ class CgroupArray(Slots):
         return super()._make_value_codec() if self._is_raw else number_codec(4, "descriptor")
 
     def _lend(self, value: Any, borrowed: Borrowed) -> int:
-        return borrowed.path(value, os.O_RDONLY | os.O_DIRECTORY, "the folder of a control group")
+        return borrowed.cgroup(value)
 
     def _hint(self, error: int, flags: int) -> str | None:
         if error in (errno.EBADF, errno.ENOENT):
@@ -157,7 +158,8 @@ class _KeyCodec(PlainCodec):
 
 
 def _inode(group: Any) -> int:
-    """Give the number of a control group: of its folder, a descriptor of that, or the number itself."""
+    """Give the number of a control group: of its folder, a descriptor of that, a process's, or the number itself."""
+    group = cgroup_folder(group)
     if isinstance(group, (str, bytes)) or hasattr(group, "__fspath__"):
         try:
             return os.stat(path_bytes(group)).st_ino
@@ -173,9 +175,10 @@ def _inode(group: Any) -> int:
 class CgroupStorage(HashMap):
     """What the programs attached to a control group keep: a mapping from group to value.
 
-    A key is a pair of the group's folder (or the number of its inode) and the `AttachType`; of a map whose keys have 8
-    bytes the group alone. Entries come with the attachment and go with it: they can be read and written, but neither
-    added nor deleted. Linux 4.19; the kernel recommends `CgrpStorage` instead (Linux 6.2).
+    A key is a pair of the group (its folder, its inode's number, or that of a process in it as a string, ``"1234"``)
+    and the `AttachType`; of a map whose keys have 8 bytes the group alone. Entries come with the attachment and go with
+    it: they can be read and written, but neither added nor deleted. Linux 4.19; the kernel recommends `CgrpStorage`
+    instead (Linux 6.2).
     """
 
     __slots__ = ()

@@ -10,6 +10,7 @@ import os
 
 from ._arguments import descriptor, iterable
 from ._borrow import Descriptors
+from ._cgroup_process import cgroup_folder
 from ._check import by_id_hint, check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._map import Map
@@ -88,6 +89,10 @@ class Borrowed(Descriptors):
             return self.make(os.open, path_bytes(value), flags | os.O_CLOEXEC)
         except OSError as error:
             raise failure(error.errno or errno.EIO, f"open {os.fsdecode(value)!r} for {self._what}") from None
+
+    def cgroup(self, value: Any) -> int:
+        """Open the folder of a control group, or that of the group of a process whose number is given as digits."""
+        return self.path(cgroup_folder(value), os.O_RDONLY | os.O_DIRECTORY, "the folder of a control group")
 
 
 class Stand(int):

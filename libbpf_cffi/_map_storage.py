@@ -197,11 +197,14 @@ class InodeStorage(Storage):
 
 
 class CgrpStorage(Storage):
-    """What programs keep on control groups. A key is the folder of one, or its descriptor. Linux 6.2."""
+    """What programs keep on control groups. Linux 6.2.
+
+    A key is the folder of one, its descriptor, or the number of a process in it as a string, ``"1234"``.
+    """
 
     __slots__ = ()
 
     _thing = "the folder of a control group, or its descriptor"
 
     def _lend_key(self, key: Any, borrowed: Borrowed) -> int:
-        return borrowed.path(key, os.O_RDONLY | os.O_DIRECTORY, self._thing)
+        return borrowed.cgroup(key)

@@ -8,7 +8,7 @@ import os
 from ._alternative_names import LONGEST, by_alternative_name
 from ._arguments import descriptor
 from ._borrow import Descriptors
-from ._cgroup_process import cgroup_of_process
+from ._cgroup_process import cgroup_folder
 from ._check import absent, check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._handle import Handle
@@ -177,11 +177,11 @@ def inode(fd: int) -> int:
 
 def cgroup(value: Any) -> Opened:
     """Give the folder of a control group, to be opened; digits that name none are a process's number, and its group."""
-    if isinstance(value, str) and value.isdecimal() and value.isascii() and not os.path.lexists(value):
-        opened = Opened(cgroup_of_process(int(value)), "control group", os.O_RDONLY | os.O_DIRECTORY, _cgroup_missing)
+    folder = cgroup_folder(value)
+    opened = Opened(folder, "control group", os.O_RDONLY | os.O_DIRECTORY, _cgroup_missing)
+    if folder is not value:
         opened.name = f"the control group of process {value}"
-        return opened
-    return Opened(value, "control group", os.O_RDONLY | os.O_DIRECTORY, _cgroup_missing)
+    return opened
 
 
 def _cgroup_missing(_: str, error: int) -> str | None:
