@@ -132,7 +132,7 @@ class Loading(Contents):
             )
         if section:
             return _target_hint(section)
-        if error == errno.E2BIG and any("failed to relocate: " in said for _, said in messages):
+        if error == errno.E2BIG and any(part in said for _, said in messages for part in _NOT_RELOCATED):
             return (
                 "its CO-RE relocations ask whether types match that contain each other so often that comparing them "
                 "would not end"
@@ -212,6 +212,8 @@ class Loading(Contents):
             check_pin(path, action)
         return Folders(action, *sorted({os.path.dirname(path) for path in paths}))
 
+
+_NOT_RELOCATED = "failed to relocate: ", "failed to patch insn #"
 
 _NO_TARGET = "no BTF-based attach target is specified"
 
