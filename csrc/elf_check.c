@@ -41,6 +41,12 @@
 /* libbpf looks at all of them for each program: a program has at most 256 in the kernel. */
 #define MAX_FUNCTIONS 16384
 
+/* What the linker looks for in a list for each of a list: some seconds. */
+#define MAX_LINKED (4 * MAX_WORK)
+
+/* Each of the kernel's symbols is compared with all of them, and all of its types with each: some seconds. */
+#define MAX_EXTERNS 4096
+
 /* The linker fills what alignment leaves empty. */
 #define MAX_ALIGN ((uint64_t)1 << 20)
 
@@ -142,6 +148,11 @@ static int check_sections(struct object *object)
 		error = check_section(object, i);
 		if (error)
 			return error;
+		/* Of those that become maps each is a copy. */
+		object->section_names += strlen(name_of(object, &section));
+		if (object->section_names > MAX_COPIES * file->size)
+			return lbc_elf_bad_section(file, i, "the names of sections have more than %llu bytes",
+						   (unsigned long long)(MAX_COPIES * file->size));
 		/* No byte is in two sections, says the ABI; each becomes a copy of it. */
 		if (section.type != SHT_NOBITS && section.type != SHT_NULL)
 			total += section.size;
@@ -170,6 +181,14 @@ static int bad_symbol(struct object *object, uint64_t table, uint64_t index, con
 	return lbc_elf_bad_section(&object->file, table, "symbol %llu: %s", (unsigned long long)index, what);
 }
 
+/* Tell whether libbpf looks for a symbol that the object has not (sym_is_extern()); its linker does for each. */
+static int is_extern(const struct object *object, const Elf64_Sym *symbol)
+{
+	return object->linking || (ELF64_ST_TYPE(symbol->st_info) == STT_NOTYPE &&
+				   (ELF64_ST_BIND(symbol->st_info) == STB_GLOBAL ||
+				    ELF64_ST_BIND(symbol->st_info) == STB_WEAK));
+}
+
 /* A function is copied as often as it has symbols, and what its last instruction says is done to the one behind it. */
 static int check_function(struct object *object, uint64_t table, uint64_t index, const Elf64_Sym *symbol,
 			  const struct elf_section *home)
@@ -186,11 +205,17 @@ static int check_function(struct object *object, uint64_t table, uint64_t index,
 	return 0;
 }
 
+static int too_many_names(struct object *object, uint64_t index)
+{
+	return lbc_elf_bad_section(&object->file, index, "the names have more than %llu bytes",
+				   (unsigned long long)(MAX_COPIES * object->file.size));
+}
+
 static int check_symbols(struct object *object, uint64_t index)
 {
 	struct elf_file *file = &object->file;
 	struct elf_section table = lbc_elf_section(file, index), strings = lbc_elf_section(file, table.link), home;
-	uint64_t count = table.size / sizeof(Elf64_Sym), code = 0, names = 0, functions = 0, i;
+	uint64_t count = table.size / sizeof(Elf64_Sym), code = 0, functions = 0, i;
 	int error;
 
 	for (i = 1; i < count; i++) {
@@ -199,10 +224,13 @@ static int check_symbols(struct object *object, uint64_t index)
 		if (symbol.st_name >= strings.size && symbol.st_name)
 			return bad_symbol(object, index, i, "st_name is %u, and the strings have %llu bytes",
 					  symbol.st_name, (unsigned long long)strings.size);
-		if (strings.size && names <= MAX_COPIES * file->size)
-			names += strlen((const char *)content(object, &strings) + symbol.st_name);
+		if (strings.size)
+			object->names += strlen((const char *)content(object, &strings) + symbol.st_name);
+		if (object->names > MAX_COPIES * file->size)
+			return too_many_names(object, index);
+		object->globals += ELF64_ST_BIND(symbol.st_info) != STB_LOCAL;
 		if (symbol.st_shndx == SHN_UNDEF) {
-			object->externs++;
+			object->externs += is_extern(object, &symbol);
 			continue;
 		}
 		if (symbol.st_shndx >= SHN_LORESERVE) {
@@ -227,10 +255,11 @@ static int check_symbols(struct object *object, uint64_t index)
 			return error;
 		code += symbol.st_size;
 		functions += !strcmp(name_of(object, &home), ".text");
+		/* A program has a copy of it. */
+		object->names += strlen(name_of(object, &home));
 	}
-	if (names > MAX_COPIES * file->size)
-		return lbc_elf_bad_section(file, index, "the names have more than %llu bytes",
-					   (unsigned long long)(MAX_COPIES * file->size));
+	if (object->names > MAX_COPIES * file->size)
+		return too_many_names(object, index);
 	if (code > MAX_COPIES * file->size)
 		return lbc_elf_bad_section(file, index, "the functions have %llu bytes, those of the file %llu times over",
 					   (unsigned long long)code, (unsigned long long)(code / file->size));
@@ -297,6 +326,21 @@ static int check_content(struct object *object, uint64_t index)
 	return 0;
 }
 
+/* The linker looks for each section among those that it has, and for each symbol among them and the types. */
+static int check_linked(struct object *object)
+{
+	struct elf_file *file = &object->file;
+
+	if (file->count * (file->count + object->section_names / NAME_BYTES) > MAX_LINKED)
+		return lbc_elf_bad(file, "there are %llu sections, whose names have %llu bytes",
+				   (unsigned long long)file->count, (unsigned long long)object->section_names);
+	if (object->globals * (object->globals + object->types +
+			       (object->names + object->type_names) / NAME_BYTES) > MAX_LINKED)
+		return lbc_elf_bad(file, "there are %llu symbols that are not of it alone, and %llu types",
+				   (unsigned long long)object->globals, (unsigned long long)object->types);
+	return 0;
+}
+
 static int check_object(struct object *object)
 {
 	struct elf_file *file = &object->file;
@@ -323,8 +367,13 @@ static int check_object(struct object *object)
 		return lbc_elf_bad(file, "there are %llu relocations, %llu maps and %llu symbols elsewhere",
 				   (unsigned long long)object->relocations, (unsigned long long)object->maps,
 				   (unsigned long long)object->externs);
-	/* A linker does not put programs together. */
-	return object->linking ? 0 : lbc_elf_check_calls(object);
+	/* A linker does not put programs together, nor looks at the kernel. */
+	if (object->linking)
+		return check_linked(object);
+	if (object->externs > MAX_EXTERNS)
+		return lbc_elf_bad(file, "there are %llu symbols elsewhere, more than %d",
+				   (unsigned long long)object->externs, MAX_EXTERNS);
+	return lbc_elf_check_calls(object);
 }
 
 int lbc_elf_check(const void *data, size_t size, int linking, char *why, size_t why_size)

@@ -18,8 +18,10 @@
 /* How many times over the bytes of a file may be copied: functions have aliases, and names common ends. */
 #define MAX_COPIES 16
 
-/* What is looked for in a list for each of a list: a second. None of the kernel's own objects needs more than 2^12. */
+/* What is looked for in a list for each of a list, in names of up to 16 bytes: a second. None of the kernel's own objects needs more than 2^12. */
 #define MAX_WORK ((uint64_t)1 << 28)
+
+#define NAME_BYTES 16
 
 struct object {
 	struct elf_file file;
@@ -29,6 +31,13 @@ struct object {
 	uint64_t executable;	/* sections with functions */
 	uint64_t relocations;
 	uint64_t maps;		/* at most */
+	uint64_t section_names;	/* bytes of names, as often as they are used */
+	uint64_t names;		/* of symbols, and of the sections of functions */
+	uint64_t types;
+	uint64_t variables;	/* in sections of the types */
+	uint64_t type_names;	/* of variables and functions */
+	uint64_t listed_names;	/* of what is in sections of the types */
+	uint64_t globals;	/* symbols that another object may have as well */
 };
 
 static inline const unsigned char *content(const struct object *object, const struct elf_section *section)

@@ -111,13 +111,52 @@ static int is_of_maps(const char *name)
 	return name && (!strcmp(name, ".maps") || strstr(name, ".struct_ops"));
 }
 
+/* Names of what is in sections: of maps, each as often as it is in one, become copies. */
+static int check_names(struct object *object, uint64_t index, const struct btf *btf, const struct btf_type *t)
+{
+	const struct btf_var_secinfo *each = btf_var_secinfos(t);
+	int i;
+
+	for (i = 0; i < btf_vlen(t); i++, each++) {
+		object->listed_names += strlen(btf__name_by_offset(btf, btf__type_by_id(btf, each->type)->name_off));
+		if (object->listed_names > MAX_COPIES * object->file.size)
+			return lbc_elf_bad_section(&object->file, index, "the names of variables have more than %llu bytes",
+						   (unsigned long long)(MAX_COPIES * object->file.size));
+	}
+	return 0;
+}
+
+static int check_each(struct object *object, uint64_t index, const struct btf *btf)
+{
+	uint64_t searched = object->file.count + object->section_names / NAME_BYTES, sections = 0;
+	__u32 id;
+	int error = 0;
+
+	for (id = 1; id < btf__type_cnt(btf) && !error; id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+
+		if (btf_is_var(t) || btf_is_func(t))
+			object->type_names += strlen(btf__name_by_offset(btf, t->name_off));
+		if (!btf_is_datasec(t))
+			continue;
+		sections++;
+		object->variables += btf_vlen(t);
+		object->maps += is_of_maps(btf__name_by_offset(btf, t->name_off)) ? btf_vlen(t) : 0;
+		if (sections * searched > MAX_WORK)
+			return lbc_elf_bad_section(&object->file, index, "there are more than %llu sections in it",
+						   (unsigned long long)sections);
+		error = check_names(object, index, btf, t);
+		if (!error)
+			error = check_section_of_types(object, index, btf, t);
+	}
+	return error;
+}
+
 int lbc_elf_check_btf(struct object *object, uint64_t index)
 {
 	struct elf_section section = lbc_elf_section(&object->file, index);
-	uint64_t sections = 0, variables = 0;
 	char why[160];
 	struct btf *btf;
-	__u32 id;
 	int error;
 
 	error = lbc_btf_check_header(content(object, &section), (__u32)section.size, why, sizeof(why));
@@ -132,26 +171,16 @@ int lbc_elf_check_btf(struct object *object, uint64_t index)
 	error = lbc_btf_check(btf, why, sizeof(why));
 	if (error == -EINVAL)
 		error = lbc_elf_bad_section(&object->file, index, "%s", why);
-	for (id = 1; id < btf__type_cnt(btf) && !error; id++) {
-		const struct btf_type *t = btf__type_by_id(btf, id);
-
-		if (!btf_is_datasec(t))
-			continue;
-		sections++;
-		variables += btf_vlen(t);
-		object->maps += is_of_maps(btf__name_by_offset(btf, t->name_off)) ? btf_vlen(t) : 0;
-		if (sections * object->file.count > MAX_WORK)
-			error = lbc_elf_bad_section(&object->file, index, "there are more than %llu sections in it",
-						    (unsigned long long)sections);
-		else
-			error = check_section_of_types(object, index, btf, t);
-	}
-	if (!error && object->symbol_count * variables > MAX_WORK)
+	if (!error)
+		error = check_each(object, index, btf);
+	object->types = btf__type_cnt(btf);
+	if (!error && (object->symbol_count + object->names / NAME_BYTES) * object->variables > MAX_WORK)
 		error = lbc_elf_bad_section(&object->file, index, "there are %llu variables, and %llu symbols",
-					    (unsigned long long)variables, (unsigned long long)object->symbol_count);
-	if (!error && object->externs * btf__type_cnt(btf) > MAX_WORK)
-		error = lbc_elf_bad_section(&object->file, index, "there are %u types, and %llu symbols elsewhere",
-					    btf__type_cnt(btf), (unsigned long long)object->externs);
+					    (unsigned long long)object->variables,
+					    (unsigned long long)object->symbol_count);
+	if (!error && object->externs * (object->types + object->type_names / NAME_BYTES) > MAX_WORK)
+		error = lbc_elf_bad_section(&object->file, index, "there are %llu types, and %llu symbols elsewhere",
+					    (unsigned long long)object->types, (unsigned long long)object->externs);
 	btf__free(btf);
 	return error;
 }

@@ -35,6 +35,7 @@ struct walk {
 	unsigned char *seen;	/* sections that records are taken for */
 	uint32_t *roots;
 	uint64_t root_count, sections;
+	uint64_t searched;	/* to find a section */
 	enum part part;
 	int swapped;		/* it may be of another byte order than the object */
 };
@@ -186,7 +187,7 @@ static int check_part(struct walk *walk, uint64_t begin, uint64_t length)
 		records.count = word(walk, walk->data + at + 4);
 		if (records.count > (end - at - 8) / records.size)
 			return 0;
-		if (++walk->sections * file->count > MAX_WORK)
+		if (++walk->sections * walk->searched > MAX_WORK)
 			return lbc_elf_bad_section(file, walk->index, "records are of %llu sections, and there are %llu",
 						   (unsigned long long)walk->sections,
 						   (unsigned long long)file->count);
@@ -228,7 +229,10 @@ static int check_parts(struct walk *walk)
 int lbc_elf_check_ext(struct calls *calls)
 {
 	const struct elf_file *file = &calls->object->file;
-	struct walk walk = { .calls = calls };
+	struct walk walk = {
+		.calls = calls,
+		.searched = file->count + calls->object->section_names / NAME_BYTES,
+	};
 	uint64_t i;
 
 	for (i = 1; i < file->count; i++) {
