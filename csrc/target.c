@@ -23,7 +23,7 @@
 #define MAX_VERSIONS (1u << 15)
 /* What is looked for in a list for each of a list: some seconds. No library of Debian's needs more than 2^22. */
 #define MAX_WORK ((uint64_t)1 << 28)
-/* How many times over the bytes of symbols and their strings may be names. */
+/* How many times over the bytes of symbols and strings may be names: tables may have the same strings. */
 #define MAX_COPIES 16
 
 #define NOTES ".note.stapsdt"
@@ -160,45 +160,47 @@ static size_t symbol_size(const struct elf_file *file)
 	return file->is64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
 }
 
-/* A pattern is compared with each name to its end. */
-static int check_names(struct elf_file *file, uint64_t index, const struct elf_section *table)
+/* A pattern is compared with each name to its end. `names` is how many bytes of them are left to all tables. */
+static int check_names(struct elf_file *file, uint64_t index, const struct elf_section *table, uint64_t *names)
 {
 	struct elf_section strings = lbc_elf_section(file, table->link);
-	uint64_t length = 0, count = table->size / table->entry, most = MAX_COPIES * (table->size + strings.size), i;
+	uint64_t count = table->size / table->entry, i;
 
 	for (i = 0; i < count; i++) {
 		/* The first member, in both classes. */
 		const unsigned char *symbol = file->memory + table->offset + i * table->entry;
+		uint64_t length;
 		uint32_t name;
 
 		memcpy(&name, symbol, sizeof(name));
 		if (name >= strings.size)
 			continue;
-		length += strlen((const char *)file->memory + strings.offset + name);
-		if (length > most)
-			return lbc_elf_bad_section(file, index, "the names have more than %llu bytes",
-						   (unsigned long long)most);
+		length = strlen((const char *)file->memory + strings.offset + name);
+		if (length > *names)
+			return lbc_elf_bad_section(file, index, "the names have more bytes than symbols and strings have, "
+						   "%d times over", MAX_COPIES);
+		*names -= length;
 	}
 	return 0;
 }
 
-static int check_symbols(struct elf_file *file, uint64_t index, const struct elf_section *table)
+static int check_symbols(struct elf_file *file, uint64_t index, const struct elf_section *table, uint64_t *names)
 {
 	int error = lbc_elf_check_table(file, index, symbol_size(file));
 
 	if (!error)
 		error = lbc_elf_check_strings(file, index, table->link);
-	return error ? error : check_names(file, index, table);
+	return error ? error : check_names(file, index, table, names);
 }
 
-static int check_section(struct elf_file *file, uint64_t index, uint64_t symbols)
+static int check_section(struct elf_file *file, uint64_t index, uint64_t symbols, uint64_t *names)
 {
 	struct elf_section section = lbc_elf_section(file, index);
 
 	switch (section.type) {
 	case SHT_SYMTAB:
 	case SHT_DYNSYM:
-		return check_symbols(file, index, &section);
+		return check_symbols(file, index, &section, names);
 	case SHT_GNU_versym:
 		return lbc_elf_check_table(file, index, sizeof(Elf64_Half));
 	case SHT_GNU_verdef:
@@ -213,7 +215,7 @@ static int check_section(struct elf_file *file, uint64_t index, uint64_t symbols
 /* The file of both classes that follows is the copy: all of it is in memory, and no one else's. */
 static int check_file(struct elf_file *file)
 {
-	uint64_t i, symbols = 0;
+	uint64_t i, symbols = 0, names = 0;
 	int error = lbc_elf_open(file);
 
 	if (error)
@@ -225,9 +227,11 @@ static int check_file(struct elf_file *file)
 
 		if (section.type == SHT_DYNSYM)
 			symbols += section.size / symbol_size(file);
+		if (section.type == SHT_DYNSYM || section.type == SHT_SYMTAB || section.type == SHT_STRTAB)
+			names += MAX_COPIES * section.size;
 	}
 	for (i = 1; i < file->count && !error; i++)
-		error = check_section(file, i, symbols);
+		error = check_section(file, i, symbols, &names);
 	return error;
 }
 

@@ -93,6 +93,13 @@ def test_names_that_are_each_others_ends_are_refused(answer):
     assert answer(data, lambda program, path: program.attach_uprobe_multi(path, "*b"), "by_uprobe_multi") == FORMAT
 
 
+def test_names_of_thousands_of_tables_that_have_the_same_strings_are_refused(answer):
+    # No table by itself has too many, and one after the other they took minutes.
+    strings = b"\0" + LONG * 16 + b"\0"
+    data = with_functions(strings, symbol(1) * 15, again=(3, 20_000)) + bytes(20_000 * 16 * 24)
+    assert answer(data, lambda program, path: program.attach_uprobe(path, "foo"), "by_uprobe") == FORMAT
+
+
 def test_versions_that_are_looked_for_in_a_long_chain_for_each_symbol_are_refused(answer):
     data = with_functions(
         b"\0foo\0",
