@@ -96,6 +96,9 @@ static int copy_file(struct elf_file *file, int to)
 		return lbc_elf_bad(file, "the header: e_phoff is %llu, e_phnum is %u, e_phentsize is %u, and the file "
 				   "has %llu bytes", (unsigned long long)file->segments, file->segment_count,
 				   file->segment_size, (unsigned long long)file->size);
+	/* The number is in the first section then, is of 32 bits, and libbpf would read as many, copied or not. */
+	if (file->segment_count == PN_XNUM)
+		return lbc_elf_bad(file, "the header: e_phnum is %u, and no program has so many", file->segment_count);
 	if (ftruncate(to, (off_t)file->size))
 		return -errno;
 	error = copy_part(file, to, 0, file->is64 ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr));

@@ -100,6 +100,16 @@ def test_names_of_thousands_of_tables_that_have_the_same_strings_are_refused(ans
     assert answer(data, lambda program, path: program.attach_uprobe(path, "foo"), "by_uprobe") == FORMAT
 
 
+def test_segments_as_many_as_there_is_room_for_in_a_sparse_file_are_refused(answer):
+    # Of a file of 2 GiB, of which 700 bytes were written, 38 million were read, from 2 GiB of memory.
+    size = 1 << 22
+    data = bytearray(library((NOTES, NOTE, note(), 0, 0), segments=segment(0x1000, 64, 0x78)))
+    data += bytes(size - len(data))
+    struct.pack_into("<H", data, 56, 0xFFFF)
+    struct.pack_into("<I", data, struct.unpack_from("<Q", data, 40)[0] + 44, size // 56 - 2)
+    assert answer(data, lambda program, path: program.attach_usdt(path, "p", "n"), "by_usdt") == FORMAT
+
+
 def test_versions_that_are_looked_for_in_a_long_chain_for_each_symbol_are_refused(answer):
     data = with_functions(
         b"\0foo\0",
