@@ -122,10 +122,10 @@ static int check_section(struct object *object, uint64_t index)
 		return error;
 	case SHT_PROGBITS:
 		object->executable += has_code(&section);
-		object->maps += is_data(name);
+		object->data += is_data(name);
 		return 0;
 	case SHT_NOBITS:
-		object->maps += is_data(name);
+		object->data += is_data(name);
 		return 0;
 	default:
 		return 0;
@@ -363,6 +363,7 @@ static int check_object(struct object *object)
 		error = check_content(object, i);
 	if (error)
 		return error;
+	object->maps += object->data;
 	if (object->relocations * (object->maps + object->externs) > MAX_WORK)
 		return lbc_elf_bad(file, "there are %llu relocations, %llu maps and %llu symbols elsewhere",
 				   (unsigned long long)object->relocations, (unsigned long long)object->maps,

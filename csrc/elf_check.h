@@ -31,11 +31,12 @@ struct object {
 	uint64_t executable;	/* sections with functions */
 	uint64_t relocations;
 	uint64_t maps;		/* at most */
+	uint64_t data;		/* sections that become maps */
 	uint64_t section_names;	/* bytes of names, as often as they are used */
 	uint64_t names;		/* of symbols, and of the sections of functions */
 	uint64_t types;
 	uint64_t variables;	/* in sections of the types */
-	uint64_t type_names;	/* of variables and functions */
+	uint64_t type_names;
 	uint64_t listed_names;	/* of what is in sections of the types */
 	uint64_t globals;	/* symbols that another object may have as well */
 };

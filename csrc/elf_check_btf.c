@@ -135,8 +135,7 @@ static int check_each(struct object *object, uint64_t index, const struct btf *b
 	for (id = 1; id < btf__type_cnt(btf) && !error; id++) {
 		const struct btf_type *t = btf__type_by_id(btf, id);
 
-		if (btf_is_var(t) || btf_is_func(t))
-			object->type_names += strlen(btf__name_by_offset(btf, t->name_off));
+		object->type_names += strlen(btf__name_by_offset(btf, t->name_off));
 		if (!btf_is_datasec(t))
 			continue;
 		sections++;
@@ -181,6 +180,10 @@ int lbc_elf_check_btf(struct object *object, uint64_t index)
 	if (!error && object->externs * (object->types + object->type_names / NAME_BYTES) > MAX_WORK)
 		error = lbc_elf_bad_section(&object->file, index, "there are %llu types, and %llu symbols elsewhere",
 					    (unsigned long long)object->types, (unsigned long long)object->externs);
+	/* A type of the same name says how the data is shown. */
+	if (!error && object->data * (object->types + object->type_names / NAME_BYTES) > MAX_WORK)
+		error = lbc_elf_bad_section(&object->file, index, "there are %llu types, and %llu sections of data",
+					    (unsigned long long)object->types, (unsigned long long)object->data);
 	btf__free(btf);
 	return error;
 }

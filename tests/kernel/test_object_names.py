@@ -94,6 +94,14 @@ def symbols_of_variables(count: int) -> bytes:
     return typed(types, data, symbols(*[absolute(1)] * count), strings=LONG.encode() + b"\0")
 
 
+def data_and_types(count: int) -> bytes:
+    types = Btf.new()
+    number = types.add_int("int", 4, bpf.lib.BTF_INT_SIGNED)
+    for _ in range(40_000):
+        types.add_typedef("t", number)
+    return typed(types, *[Section(".data", PROGBITS, bytes(8), WRITABLE)] * count, symbols())
+
+
 NAMES = {
     "sections of data": (data_of_one_name, 40, "the names of sections have more than"),
     "the section of programs": (programs_of_one_section, 40, "'.symtab': the names have more than"),
@@ -101,6 +109,7 @@ NAMES = {
     "maps": (maps_of_one_name, 40, "'.BTF': the names of variables have more than"),
     "sections that records are of": (records_of_sections, 20_000, "records are of "),
     "what is elsewhere": (names_elsewhere, 600, "there are 4100 types, and 600 symbols elsewhere"),
+    "sections of data, among types": (data_and_types, 6500, "there are 40002 types, and 6500 sections of data"),
     "symbols that variables have": (symbols_of_variables, 12, "there are 20000 variables, and "),
 }
 
