@@ -37,7 +37,8 @@ struct object {
 	uint64_t types;
 	uint64_t variables;	/* in sections of the types */
 	uint64_t type_names;
-	uint64_t listed_names;	/* of what is in sections of the types */
+	uint64_t listed_names;	/* of what the types say is in sections */
+	uint64_t tables;	/* of functions, of which the kernel calls some (struct_ops) */
 	uint64_t globals;	/* symbols that another object may have as well */
 };
 

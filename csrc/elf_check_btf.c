@@ -10,6 +10,9 @@
 #include "cdef/lbc.h"
 #include "elf_check.h"
 
+/* Two of the kernel's types are looked for by name for each when it is loaded, which takes a millisecond. */
+#define MAX_TABLES 4096
+
 static uint64_t align_up(uint64_t number, uint64_t to)
 {
 	return (number + to - 1) / to * to;
@@ -63,6 +66,11 @@ static int check_variables(struct object *object, uint64_t index, const struct b
 	for (i = 0; i < btf_vlen(t); i++, each++) {
 		const struct btf_type *type = btf__type_by_id(btf, each->type);
 
+		/* Those of maps become copies, as often as they are in a section of that name. */
+		object->listed_names += strlen(btf__name_by_offset(btf, type->name_off));
+		if (object->listed_names > MAX_COPIES * object->file.size)
+			return lbc_elf_bad_section(&object->file, index, "the names of variables have more than %llu bytes",
+						   (unsigned long long)(MAX_COPIES * object->file.size));
 		size = size_of(btf, each->type);
 		size = size > each->size ? size : each->size;
 		total += size;
@@ -75,8 +83,13 @@ static int check_variables(struct object *object, uint64_t index, const struct b
 						   each->offset, (unsigned long long)of,
 						   (unsigned long long)section.size);
 	}
+	if (!strstr(name_of(object, &section), ".struct_ops"))
+		return 0;
+	object->tables += btf_vlen(t);
+	if (object->tables > MAX_TABLES && !object->linking)
+		return lbc_elf_bad_section(&object->file, index, "there are more than %d tables of functions", MAX_TABLES);
 	/* Of these each becomes a copy. */
-	if (strstr(name_of(object, &section), ".struct_ops") && total > MAX_COPIES * section.size)
+	if (total > MAX_COPIES * section.size)
 		return lbc_elf_bad_section(&object->file, index, "variables have %llu bytes, and section %llu has %llu",
 					   (unsigned long long)total, (unsigned long long)of,
 					   (unsigned long long)section.size);
@@ -111,21 +124,6 @@ static int is_of_maps(const char *name)
 	return name && (!strcmp(name, ".maps") || strstr(name, ".struct_ops"));
 }
 
-/* Names of what is in sections: of maps, each as often as it is in one, become copies. */
-static int check_names(struct object *object, uint64_t index, const struct btf *btf, const struct btf_type *t)
-{
-	const struct btf_var_secinfo *each = btf_var_secinfos(t);
-	int i;
-
-	for (i = 0; i < btf_vlen(t); i++, each++) {
-		object->listed_names += strlen(btf__name_by_offset(btf, btf__type_by_id(btf, each->type)->name_off));
-		if (object->listed_names > MAX_COPIES * object->file.size)
-			return lbc_elf_bad_section(&object->file, index, "the names of variables have more than %llu bytes",
-						   (unsigned long long)(MAX_COPIES * object->file.size));
-	}
-	return 0;
-}
-
 static int check_each(struct object *object, uint64_t index, const struct btf *btf)
 {
 	uint64_t searched = object->file.count + object->section_names / NAME_BYTES, sections = 0;
@@ -144,9 +142,7 @@ static int check_each(struct object *object, uint64_t index, const struct btf *b
 		if (sections * searched > MAX_WORK)
 			return lbc_elf_bad_section(&object->file, index, "there are more than %llu sections in it",
 						   (unsigned long long)sections);
-		error = check_names(object, index, btf, t);
-		if (!error)
-			error = check_section_of_types(object, index, btf, t);
+		error = check_section_of_types(object, index, btf, t);
 	}
 	return error;
 }

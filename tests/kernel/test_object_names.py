@@ -64,6 +64,22 @@ def maps_of_one_name(count: int) -> bytes:
     return typed(types, Section(".maps", PROGBITS, bytes(8 * count), WRITABLE), symbols())
 
 
+def tables_of_functions(names: list[str], *sections: Section) -> bytes:
+    """Build an object of variables of a struct, in sections for those that the kernel calls."""
+    types = Btf.new()
+    kind = types.add_struct("ops", 4)
+    variables = [types.add_var(each, "global", kind) for each in names]
+    types.add_datasec(".struct_ops", 4 * len(names))
+    for place, each in enumerate(variables):
+        types.add_datasec_var_info(each, 4 * place, 4)
+    one = struct.pack("<IBBHQQ", 1, 0x11, 0, 2, 0, 4)
+    return typed(types, *sections, symbols(one), strings=names[0].encode() + b"\0")
+
+
+def tables_of_one_name(count: int) -> bytes:
+    return tables_of_functions([LONG], *[Section(".struct_ops", PROGBITS, bytes(4), WRITABLE)] * count)
+
+
 def records_of_sections(count: int) -> bytes:
     """Let records be of a section that is none of two, as only the ends of the names say."""
     types = Btf.new()
@@ -107,6 +123,7 @@ NAMES = {
     "the section of programs": (programs_of_one_section, 40, "'.symtab': the names have more than"),
     "symbols of several tables": (tables_of_symbols, 40, "'.symtab': the names have more than"),
     "maps": (maps_of_one_name, 40, "'.BTF': the names of variables have more than"),
+    "tables of functions": (tables_of_one_name, 40, "'.BTF': the names of variables have more than"),
     "sections that records are of": (records_of_sections, 20_000, "records are of "),
     "what is elsewhere": (names_elsewhere, 600, "there are 4100 types, and 600 symbols elsewhere"),
     "sections of data, among types": (data_and_types, 6500, "there are 40002 types, and 6500 sections of data"),
@@ -123,7 +140,7 @@ def test_long_names_that_are_used_again_and_again_are_refused(name):
     assert reason in caught.value.hint
 
 
-@pytest.mark.parametrize("make", [data_of_one_name, programs_of_one_section, names_elsewhere])
+@pytest.mark.parametrize("make", [data_of_one_name, programs_of_one_section, tables_of_one_name, names_elsewhere])
 def test_a_long_name_that_is_used_a_few_times_is_taken(make):
     bpf.Object.open(make(4)).close()
 
@@ -148,6 +165,15 @@ def test_what_is_looked_for_in_the_kernel_has_an_end():
 def test_what_libbpf_does_not_look_for_may_be_more(info):
     # It is local, or said to be a variable or a function.
     bpf.Object.open(with_externs(5000, info)).close()
+
+
+def test_tables_of_functions_that_are_looked_for_in_the_kernel_have_an_end():
+    def data(count: int) -> bytes:
+        return tables_of_functions(["v"] * count, Section(".struct_ops", PROGBITS, bytes(4 * count), WRITABLE))
+
+    bpf.Object.open(data(4096)).close()
+    with pytest.raises(bpf.LibbpfError, match="there are more than 4096 tables of functions"):
+        bpf.Object.open(data(4097))
 
 
 def test_more_sections_than_the_linker_finds_each_other_among_are_not_linked():
