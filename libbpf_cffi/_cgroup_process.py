@@ -33,7 +33,8 @@ def _of_process(pid: int) -> str:
     """Give the folder of the control group of version 2 that a process is in, in a mount that shows it."""
     action = f"find the control group of process {pid}"
     try:
-        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+        # A group's name may have a carriage return in it: that ends no line.
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             found = [line[3:].rstrip("\n") for line in file if line.startswith("0::")]
     except OSError as error:
         gone = "there is no such process" if refused(error) == errno.ENOENT else None

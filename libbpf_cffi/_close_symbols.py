@@ -70,7 +70,8 @@ def _resolved_here(name: str, target: Target) -> int | None:
     """Give the place in the file of what a name stands for in this process, if it has mapped the file."""
     status = target.status
     try:
-        with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
+        # A carriage return in a name ends no line.
+        with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             maps = [line.rstrip("\n").split(None, 5) for line in file]
         parts = [each for each in maps if len(each) == 6 and "x" in each[1] and each[4] == str(status.st_ino)]
         if not parts or not os.path.samestat(os.stat(parts[0][5]), status):

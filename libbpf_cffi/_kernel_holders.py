@@ -129,7 +129,7 @@ def _listed(folder: str) -> list[str]:
 def _facts(path: str) -> dict[str, str]:
     try:
         with open(path, "rb") as file:
-            lines = file.read().decode("utf-8", "replace").splitlines()
+            lines = file.read().decode("utf-8", "replace").split("\n")
     except OSError as error:
         absent(error, _READ)
         return {}  # gone meanwhile

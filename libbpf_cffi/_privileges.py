@@ -21,8 +21,8 @@ CAPABILITIES = {
 
 def _text(path: str) -> str:
     # UTF-8 is built in; another codec would be imported, which a process that has just given up privileges may not be
-    # able to do.
-    with open(path, encoding="utf-8", errors="replace") as file:
+    # able to do. A thread's name may have a carriage return in it: that ends no line.
+    with open(path, encoding="utf-8", errors="replace", newline="\n") as file:
         return file.read()
 
 
@@ -39,7 +39,7 @@ def effective(*, sure: bool = False) -> int | None:
 
     With `sure` it is an ``OSError`` that /proc cannot be read.
     """
-    for line in (_text if sure else _read)("/proc/thread-self/status").splitlines():
+    for line in (_text if sure else _read)("/proc/thread-self/status").split("\n"):
         if line.startswith("CapEff:"):
             return int(line.split()[1], 16)
     return None

@@ -138,7 +138,8 @@ class ProcessMaps:
         known = {each.line: each for each in self._found[1]}
         some = False
         try:
-            with open(f"/proc/{self._pid}/maps", encoding="utf-8", errors="surrogateescape") as file:
+            # A name may have a carriage return in it: that ends no line.
+            with open(f"/proc/{self._pid}/maps", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
                 for each in file:
                     some = True
                     line = each.rstrip("\n")

@@ -239,7 +239,8 @@ def _file_system(path: str) -> str | None:
     best, kind = -1, None
     try:
         real = os.path.realpath(path)
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        # A carriage return in a name ends no line.
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             for line in file:
                 where, _, rest = line.split(" ", 4)[4].partition(" ")
                 # A later mount on the same place hides an earlier one.
