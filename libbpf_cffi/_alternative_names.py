@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import struct
 
+from ._refusals import refused
+
 __all__ = ["LONGEST", "by_alternative_name"]
 
 LONGEST = 15
@@ -24,7 +26,10 @@ def by_alternative_name(name: str) -> int:
     import os
     import socket
 
-    encoded = os.fsencode(name) + b"\0"
+    try:
+        encoded = os.fsencode(name) + b"\0"
+    except UnicodeEncodeError:
+        return -errno.ENODEV
     if len(encoded) > 128 or b"\0" in encoded[:-1]:
         # ALTIFNAMSIZ: the kernel refuses a longer one.
         return -errno.ENODEV
@@ -36,7 +41,7 @@ def by_alternative_name(name: str) -> int:
             sock.send(request)
             answer = sock.recv(1 << 16)
     except OSError as error:
-        return -(error.errno or errno.EIO)
+        return -refused(error)
     _, kind, _, _, _ = _HEADER.unpack_from(answer)
     if kind == _NLMSG_ERROR:
         return int(struct.unpack_from("=i", answer, _HEADER.size)[0])

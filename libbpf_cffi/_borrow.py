@@ -8,6 +8,7 @@ from itertools import starmap
 
 from ._check import failure
 from ._ffi import ffi, lib, unsigned
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class Descriptors:
             return self.make(fcntl.fcntl, fd, fcntl.F_DUPFD_CLOEXEC, LEAST)
         except OSError as error:
             # A limit that is below `LEAST` is EINVAL.
-            number = errno.EMFILE if error.errno == errno.EINVAL else error.errno
-            raise failure(number or errno.EBADF, action or "duplicate a descriptor") from None
+            number = errno.EMFILE if refused(error) == errno.EINVAL else refused(error)
+            raise failure(number, action or "duplicate a descriptor") from None
 
     def of(self, thing: Any, action: str = "") -> int:
         """Duplicate the descriptor of a program, a map, a link or BTF; a program says what could not be done."""

@@ -10,6 +10,7 @@ from . import _log
 from ._borrow import Descriptors
 from ._check import check, failure
 from ._ffi import ffi, lib, text
+from ._refusals import refused
 from .errors import Error
 
 TYPE_CHECKING = False
@@ -149,7 +150,7 @@ def run_child(call: Callable[[int], tuple[Any, ...]], action: str) -> tuple[list
         except OSError as error:
             if isinstance(error, Error):
                 raise
-            raise failure(error.errno or errno.EIO, action) from None
+            raise failure(refused(error), action) from None
         return said, result, status
 
 

@@ -11,6 +11,7 @@ from ._check import absent, failure
 from ._kernel_holders import holders, pins
 from ._net_links import program_name
 from ._net_names import netfilter_names
+from ._refusals import refused
 from ._targets import interface_name
 from .enums import LinkType
 from .errors import LibbpfError
@@ -67,7 +68,7 @@ def _interfaces() -> list[tuple[int, str]]:
     try:
         return socket.if_nameindex()
     except OSError as error:
-        raise failure(error.errno or errno.EIO, "list the interfaces") from None
+        raise failure(refused(error), "list the interfaces") from None
 
 
 def cgroup_rows(paths: Sequence[str]) -> list[Row]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
 from ._arguments import items, iterable
 from ._check import failure
 from ._ffi import Options, c_string, ffi, lib, path_bytes, set_member, unsigned
+from ._refusals import refused
 from ._targets import cgroup, interface, netns
 from .enums import AttachType
 
@@ -69,7 +69,7 @@ def target_number(target: Any, attach_type: int, borrowed: Descriptors) -> int:
         try:
             return borrowed.make(os.open, path_bytes(target, "target"), os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise failure(error.errno or errno.EIO, f"open the target {os.fspath(target)!r} of a link") from None
+            raise failure(refused(error), f"open the target {os.fspath(target)!r} of a link") from None
     return borrowed.any(target, "target", "a path, a program, a map")
 
 

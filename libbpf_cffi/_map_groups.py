@@ -15,6 +15,7 @@ from ._map_hash import HashMap
 from ._map_percpu import _Percpu
 from ._map_ring import EventMap
 from ._map_slots import PlainCodec, Slots, number_codec
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _inode(group: Any) -> int:
         try:
             return os.stat(path_bytes(group)).st_ino
         except OSError as error:
-            raise failure(error.errno or errno.EIO, f"find the control group {os.fsdecode(group)!r}") from None
+            raise failure(refused(error), f"find the control group {os.fsdecode(group)!r}") from None
     if hasattr(group, "fileno"):
         return os.fstat(descriptor(group, repr(group))).st_ino
     if not hasattr(group, "__index__"):

@@ -9,6 +9,7 @@ from ._arguments import buffer
 from ._check import failure
 from ._ffi import Options, ffi, lib, unsigned
 from ._kernel_open import Kind
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,5 +146,5 @@ def fdinfo(fd: int) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise failure(error.errno or errno.EIO, f"read what /proc tells of descriptor {fd}") from None
+        raise failure(refused(error), f"read what /proc tells of descriptor {fd}") from None
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -12,6 +12,7 @@ from ._map import Map
 from ._map_elements import MISSING
 from ._map_lend import Borrowed, Stand
 from ._map_slots import ORDER
+from ._refusals import refused
 
 TRIES = 100
 """How often a value is given to what the kernel takes an earlier one from, that of a map that has gone (EAGAIN)."""
@@ -153,7 +154,7 @@ class TaskStorage(Storage):
         except OSError as error:
             if error.errno == errno.ESRCH:
                 raise failure(errno.ESRCH, f"find the process {number}", "it has ended, or never was") from None
-            raise failure(error.errno or errno.EIO, f"open the process {number}") from None
+            raise failure(refused(error), f"open the process {number}") from None
 
 
 def _is_pidfd(number: int) -> bool:

@@ -303,8 +303,8 @@ def mount_bpffs(folder: PathLike | None = None) -> str:
     try:
         path = os.path.realpath(folder)
     except OSError as error:
-        text, hint = os.strerror(error.errno or 0), "the current folder has been removed: give an absolute path"
-        raise FilesystemError(error.errno or errno.ENOENT, text, f"mount bpf at {folder!r}", None, hint) from None
+        number, hint = refused(error), "the current folder has been removed: give an absolute path"
+        raise FilesystemError(number, os.strerror(number), f"mount bpf at {folder!r}", None, hint) from None
     if path not in [point for point, _, _ in _mounts("bpf")]:
         _mount("bpf", path, FilesystemError)
     return path

@@ -6,6 +6,7 @@ import errno
 import struct
 
 from ._check import failure
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _dump(ask: int, answer: int, ifindex: int, parent: int) -> list[Message]:
         except OSError as error:
             if hasattr(error, "action"):
                 raise
-            raise failure(error.errno or errno.EIO, action) from None
+            raise failure(refused(error), action) from None
         if whole:
             return found
     raise failure(errno.EAGAIN, action, "they change all the time")

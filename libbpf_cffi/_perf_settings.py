@@ -7,6 +7,7 @@ import errno
 from ._arguments import items, iterable
 from ._check import check, failure
 from ._ffi import ffi, lib, set_member, unsigned
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _online(action: str) -> list[int]:
         with open(ONLINE, encoding="utf-8") as file:
             text = file.read()
     except OSError as error:
-        raise failure(error.errno or errno.EIO, action, f"which CPUs are online is in {ONLINE}") from None
+        raise failure(refused(error), action, f"which CPUs are online is in {ONLINE}") from None
     found: list[int] = []
     for part in text.strip().split(","):
         first, _, last = part.partition("-")

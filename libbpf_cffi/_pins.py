@@ -15,6 +15,7 @@ from . import tracefs
 from ._borrow import Descriptors
 from ._check import absent, check, failure
 from ._ffi import lib, path_bytes
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _walk(folder: str, action: str) -> Iterator[str]:
             if error.errno == errno.EPERM:
                 # What a BPF file system says to a dot in a name (kernel/bpf/inode.c).
                 _refuse_dot(here, action)
-            check(-(error.errno or errno.EIO), action, hint=f"{here!r}: {error.strerror}")
+            check(-refused(error), action, hint=f"{here!r}: {error.strerror}")
             raise
         if status is None:
             missing = True
@@ -122,7 +123,7 @@ class Folders:
             try:
                 os.mkdir(path, 0o700)
             except OSError as error:
-                check(-(error.errno or errno.EIO), self._action, hint=f"cannot make the folder {path!r}")
+                check(-refused(error), self._action, hint=f"cannot make the folder {path!r}")
             self._made.append(path)
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
@@ -200,7 +201,7 @@ def absolute_path(path: str, action: str) -> str:
     try:
         return os.path.abspath(path)
     except OSError as error:
-        raise failure(error.errno or errno.ENOENT, action, _current_folder_hint) from None
+        raise failure(refused(error), action, _current_folder_hint) from None
 
 
 def _current_folder_hint(error: int) -> str | None:
@@ -225,4 +226,4 @@ def remove_pin(path: str, action: str, is_it: Callable[[int], bool]) -> None:
     try:
         os.unlink(path)
     except OSError as error:
-        raise failure(error.errno or errno.EIO, action) from None
+        raise failure(refused(error), action) from None

@@ -12,6 +12,7 @@ from ._cgroup_process import cgroup_folder
 from ._check import absent, check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._handle import Handle
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def interface(value: Any) -> int:
         try:
             # The kernel leaves out a colon and what follows, so that another name is found: no name has a slash.
             return socket.if_nametoindex(value.replace(":", "/"))
+        except TimeoutError:
+            raise  # a handler's
         except (OSError, ValueError) as error:
             if len(value) > LONGEST and (index := by_alternative_name(value)) > 0:
                 return index
@@ -85,6 +88,8 @@ def interface_name(ifindex: int) -> str | None:
 
     try:
         return socket.if_indextoname(ifindex)
+    except TimeoutError:
+        raise  # a handler's
     except OSError as error:
         if (number := no_socket(error)) is not None:
             raise failure(number, f"find the name of network device {ifindex}") from None
@@ -150,7 +155,7 @@ class Opened:
         try:
             return self._made.make(os.open, self._path, self._flags)
         except OSError as error:
-            number = error.errno or errno.EIO
+            number = refused(error)
             hint = self._hint and self._hint(os.fsdecode(self._path), number)
             raise failure(number, f"open {self.name}", hint) from None
         except BaseException:
@@ -168,7 +173,7 @@ def inode(fd: int) -> int:
         return os.fstat(fd).st_ino
     except OSError as error:
         if error.errno != errno.EBADF:
-            raise failure(error.errno or errno.EIO, f"look at descriptor {fd}") from None
+            raise failure(refused(error), f"look at descriptor {fd}") from None
         return 0
 
 

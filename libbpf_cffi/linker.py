@@ -20,6 +20,7 @@ from ._check import failure
 from ._ffi import ffi, lib
 from ._files import MOST, read_file, write_file
 from ._isolate import check_object, not_survived, run_child
+from ._refusals import refused
 from .errors import Error
 
 TYPE_CHECKING = False
@@ -91,7 +92,7 @@ def _read_descriptor(fd: int, action: str) -> bytes:
             parts.append(part)
             at += len(part)
     except OSError as error:
-        raise failure(error.errno or errno.EIO, action) from None
+        raise failure(refused(error), action) from None
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         raise failure(errno.EINVAL, action, "it is not a regular file")
     if at > MOST:
@@ -109,7 +110,7 @@ def _write(target: str | int, data: bytes) -> None:
         while view:
             view = view[os.write(target, view) :]
     except OSError as error:
-        raise failure(error.errno or errno.EIO, f"write the linked object to {what}") from None
+        raise failure(refused(error), f"write the linked object to {what}") from None
 
 
 def _link(names: list[str], contents: list[bytes]) -> bytes:
@@ -135,7 +136,7 @@ def _link(names: list[str], contents: list[bytes]) -> bytes:
         except OSError as error:
             if isinstance(error, Error):
                 raise
-            raise failure(error.errno or errno.EIO, action) from None
+            raise failure(refused(error), action) from None
 
 
 def _named(message: str, names: list[str], memory: list[CData]) -> str:

@@ -19,6 +19,7 @@ from ._arguments import signed, string
 from ._check import check, not_null
 from ._ffi import c_string, ffi, lib, set_member, unsigned
 from ._handle import Handle
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ class PerfEvent:
             with open(f"{_PMUS}/{pmu}/type", encoding="utf-8") as file:
                 kind = int(file.read())
         except OSError as error:
-            check(-(error.errno or errno.EIO), action, _units)
+            check(-refused(error), action, _units)
             raise
         return cls(kind, config, cpu=cpu, pid=pid, group=group, what=f"event {number:#x} of {pmu!r}", **attr)
 
@@ -245,7 +246,7 @@ class PerfEvent:
             with self._handle.lock:
                 ioctl(self._handle.pointer.fd, request, 0)
         except OSError as error:
-            check(-(error.errno or errno.EIO), f"{verb} {self._what}")
+            check(-refused(error), f"{verb} {self._what}")
 
     @property
     def count(self) -> int:
@@ -262,7 +263,7 @@ class PerfEvent:
             with self._handle.lock:
                 data = os.read(self._handle.pointer.fd, size)
         except OSError as error:
-            check(-(error.errno or errno.EIO), f"read {self._what}")
+            check(-refused(error), f"read {self._what}")
             raise
         if not data:
             # The kernel gives the end of the file for an event in error state (perf_read() in kernel/events/core.c).

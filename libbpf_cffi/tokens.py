@@ -13,6 +13,7 @@ from ._borrow import Descriptors
 from ._check import check, failure, not_null
 from ._ffi import Options, ffi, lib, path_bytes, unsigned
 from ._handle import Handle
+from ._refusals import refused
 from .enums import AttachType, MapType, ProgType
 
 TYPE_CHECKING = False
@@ -71,7 +72,7 @@ class Token:
                 try:
                     folder = borrowed.make(partial(os.open, dir_fd=within), path, flags)
                 except OSError as error:
-                    raise failure(error.errno or errno.EIO, action) from None
+                    raise failure(refused(error), action) from None
                 _log.listen()
                 not_null(handle.make(lib.lbc_token__create, folder, opts.pointer), action, _hint, handle.errno)
         except BaseException:

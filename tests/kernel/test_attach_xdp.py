@@ -403,6 +403,8 @@ def test_an_interface_is_given_by_an_alternative_name_that_is_longer_than_any_ot
         assert link.info.details["ifindex"] == lab.number(lab.here)
     with pytest.raises(bpf.LibbpfError, match=f"find the network device '{name}x'"):
         obj.programs["xdp_count"].attach_xdp(f"{name}x", netns=lab.here)
+    with pytest.raises(bpf.LibbpfError, match="No such device"):
+        net.attached("\ud800" * 20)
 
 
 def test_a_program_of_another_type_is_told_what_attaches_it_without_a_link_too(lab, only):

@@ -11,10 +11,10 @@ PACKAGE = Path(__file__).resolve().parent.parent.parent / "libbpf_cffi"
 
 ROWS = (
     {
-        "_alternative_names", "_arguments", "_command_io", "_elf", "_kernel_symbols", "_libbpf", "_preload",
+        "_arguments", "_command_io", "_elf", "_kernel_symbols", "_libbpf", "_preload",
         "_refusals", "errors",
     },
-    {"_command_text", "_privileges", "_process_maps"},
+    {"_alternative_names", "_command_text", "_privileges", "_process_maps"},
     {"_alone", "_elf_embedded", "_elf_uncalled", "_helper_calls", "hist", "_mounts", "_ffi", "_named"},
     {"_close_later"},
     {"tracefs", "_handle", "enums", "_log", "_map_fields", "_verifier_hints"},
