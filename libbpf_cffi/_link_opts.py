@@ -67,7 +67,7 @@ def target_number(target: Any, attach_type: int, borrowed: Descriptors) -> int:
             with by_name(target) as fd:
                 return borrowed.dup(fd)
         try:
-            return borrowed.make(os.open, path_bytes(target, "target"), os.O_RDONLY | os.O_CLOEXEC)
+            return borrowed.make(os.open, path_bytes(target, "target"), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             raise failure(refused(error), f"open the target {os.fspath(target)!r} of a link") from None
     return borrowed.any(target, "target", "a path, a program, a map")

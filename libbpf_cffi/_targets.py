@@ -132,7 +132,8 @@ class Opened:
         paths: bool = True,
     ) -> None:
         self._made = Descriptors()
-        self._flags = flags | os.O_CLOEXEC
+        # Without O_NONBLOCK the open of a FIFO, which it should not be, waits for its writer.
+        self._flags = flags | os.O_CLOEXEC | os.O_NONBLOCK
         self._hint = hint
         self._path: bytes | None = None
         self._fd = -1

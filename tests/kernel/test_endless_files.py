@@ -12,7 +12,7 @@ import pytest
 from made_elf import NOTE, NOTES, STRTAB, note, symbol, with_functions
 
 import libbpf_cffi as bpf
-from libbpf_cffi import probe
+from libbpf_cffi import net, probe
 
 TERABYTE = 1 << 40
 
@@ -127,3 +127,28 @@ def test_a_limit_of_memory_is_not_taken_for_malformed_types(root, in_fork, tmp_p
         return "__VMLINUX_H__" in bpf.vmlinux_h(path)
 
     assert in_fork(work) == "True"
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda path, _: net.attached_netns(path),
+        lambda path, _: net.attached("lo", netns=path),
+        lambda path, _: net.attached_cgroup(path),
+        lambda path, program: bpf.Link.create(program, path, "sk_lookup"),
+        lambda path, program: bpf.Link.create(program, path, "lirc_mode2"),
+    ],
+)
+def test_a_fifo_that_nobody_writes_to_is_waited_for_by_nobody(tmp_path, only, call):
+    program = only("attach_net", "lookup").programs["lookup"]
+    os.mkfifo(tmp_path / "fifo")
+    before = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it waits"))
+    signal.alarm(20)
+    try:
+        with pytest.raises(bpf.LibbpfError) as caught:
+            call(tmp_path / "fifo", program)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    assert caught.value.errno in (errno.EINVAL, errno.ENOTDIR)
