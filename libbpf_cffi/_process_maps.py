@@ -25,7 +25,7 @@ def file_key(status: os.stat_result) -> tuple[int, ...]:
 class Mapped:
     """A part of a file in the memory of a process."""
 
-    __slots__ = ("end", "inode", "key", "line", "name", "offset", "path", "place", "start")
+    __slots__ = ("end", "file", "inode", "line", "name", "offset", "place", "start")
 
     def __init__(self, pid: int, line: str) -> None:
         self.line = line
@@ -35,10 +35,11 @@ class Mapped:
         self.name = name[0] if name else ""
         self.place = f"/proc/{pid}/map_files/{self.start:x}-{self.end:x}"
         """This is the file itself, whatever has its name now."""
-        self.path = ""
-        """Where the file can be opened, if anywhere."""
-        self.key: tuple[int, ...] | None = None
-        """What the file was like when it was last looked at."""
+        self.file: tuple[str, tuple[int, ...]] | None = None
+        """Where the file can be opened, if anywhere, and what it was like when it was last looked at.
+
+        It is set in one step: another thread may be about to read the file.
+        """
 
     def is_there(self, pid: int, passing: Callable[[OSError], None], *, fresh: bool = False) -> bool:
         """Tell whether the process has the same part of the same file at the same place still.
@@ -54,9 +55,10 @@ class Mapped:
             if refused(error) in _GONE:
                 return False
             return self._is_called_so(pid, passing)
-        same = status.st_ino == self.inode if self.key is None else self.key[:2] == (status.st_dev, status.st_ino)
+        known = self.file
+        same = status.st_ino == self.inode if known is None else known[1][:2] == (status.st_dev, status.st_ino)
         if same or fresh:
-            self.path, self.key = self.place, file_key(status)
+            self.file = self.place, file_key(status)
         return same or fresh
 
     def _is_called_so(self, pid: int, passing: Callable[[OSError], None]) -> bool:
@@ -68,13 +70,14 @@ class Mapped:
             passing(error)
             return False
         path = f"/proc/{pid}/root{self.name}"
-        self.path, self.key = "", None
+        found = None
         try:
             status = os.stat(path)
             if status.st_ino == self.inode:
-                self.path, self.key = path, file_key(status)
+                found = path, file_key(status)
         except OSError as error:
             passing(error)
+        self.file = found
         return True
 
 

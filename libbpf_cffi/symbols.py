@@ -117,7 +117,8 @@ class Symbolizer:
         if mapped is None:
             return Frame(address, None, None, None)
         place = address - mapped.start + mapped.offset
-        found = None if mapped.key is None else self._functions_of(mapped.path, mapped.key).at(place)
+        file = mapped.file
+        found = None if file is None else self._functions_of(*file).at(place)
         if found is None:
             return Frame(address, None, place, mapped.name)
         start, name = found

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import tracemalloc
 
 import made_elf
@@ -170,6 +172,37 @@ def test_files_whose_inodes_have_other_numbers_are_looked_at_once(monkeypatch, l
         for name, address in functions.items():
             assert symbolizer.find(address, os.getpid()).name == name
     assert len(lists) <= 3
+
+
+def test_while_a_thread_looks_at_a_file_another_has_its_name(monkeypatch):
+    address = own(ctypes.CDLL(_libbpf.__file__).PyInit__libbpf)
+    without_admin(monkeypatch)
+    symbolizer = bpf.Symbolizer()
+    find = functools.partial(symbolizer.find, address, os.getpid())
+    stat, at = os.stat, symbols.ProcessMaps.at
+    looking, ended, threads = threading.Event(), threading.Event(), []
+
+    def slow(path, *more, **others):
+        if threading.current_thread() in threads and "/root/" in path:
+            looking.set()
+            ended.wait()
+        return stat(path, *more, **others)
+
+    def found(*given):
+        mapped = at(*given)
+        if not threads:
+            threads.append(threading.Thread(target=find))
+            threads[0].start()
+            looking.wait()
+        return mapped
+
+    monkeypatch.setattr(os, "stat", slow)
+    monkeypatch.setattr(symbols.ProcessMaps, "at", found)
+    try:
+        assert find().name == "PyInit__libbpf"
+    finally:
+        ended.set()
+        threads[0].join()
 
 
 @pytest.mark.usefixtures("root")
