@@ -213,7 +213,8 @@ def test_a_program_of_bpf_ends_where_its_code_does():
         last = function.address + len(function.code) - 1
         assert str(symbolizer.find(last)).endswith(f"_seven+{len(function.code) - 1:#x} [bpf]")
         assert symbolizer.find(last + 1).name is None
-    assert bpf.Symbolizer().find(last).name is None
+    # Another may be in its place by now.
+    assert "_seven" not in str(bpf.Symbolizer().find(last))
 
 
 @pytest.mark.usefixtures("root")
