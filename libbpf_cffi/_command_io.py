@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+
+from ._refusals import refused
 
 __all__ = ["printable", "write"]
 
@@ -16,15 +19,27 @@ def printable(text: str) -> str:
 
 
 def write(text: str) -> int:
-    """Write to standard output, and give the exit status; a reader that has gone, such as ``head``, is no error."""
-    if sys.stdout is None:
+    """Write to standard output, and give the exit status; a reader that has gone, such as ``head``, is no error.
+
+    What its encoding has no character for is written as Python would escape it.
+    """
+    out = sys.stdout
+    if out is None:
         return 1
+    encoding = getattr(out, "encoding", None)
+    if encoding is not None:
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
+        out.write(text)
+        out.flush()
+    except OSError as error:
+        number = refused(error)
         # What is left in the buffer would be written again at exit.
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, out.fileno())
         os.close(null)
+        if number == errno.EPIPE:
+            return 0
+        sys.stderr.write(f"cannot write to standard output: {os.strerror(number)}\n")
+        return 1
     return 0

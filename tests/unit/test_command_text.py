@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from libbpf_cffi import plain
+from libbpf_cffi._command_io import write
 from libbpf_cffi._command_text import columns, layout, text
 from libbpf_cffi._record import enum_class, record_class, union_class
 
@@ -78,3 +81,17 @@ def test_text_is_cut_where_the_table_would_be_wider_than_the_terminal():
 
 def test_a_table_of_numbers_alone_is_never_cut():
     assert layout(["A", "B"], [[10**20, 10**20]], 20) == [f"{'A':>21}  {'B':>21}", f"{10**20}  {10**20}"]
+
+
+def test_what_the_output_has_no_character_for_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, encoding="latin-1"))
+    assert write("\u2192 \xfc\n") == 0
+    assert output.getvalue() == b"\\u2192 \xfc\n"
+
+
+def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert write("x") == 1
+    assert capsys.readouterr().err == "cannot write to standard output: No space left on device\n"

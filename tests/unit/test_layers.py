@@ -10,11 +10,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "libbpf_cffi"
 
 ROWS = (
-    {
-        "_arguments", "_command_io", "_elf", "_kernel_symbols", "_libbpf", "_preload",
-        "_refusals", "errors",
-    },
-    {"_alternative_names", "_command_text", "_privileges", "_process_maps"},
+    {"_arguments", "_elf", "_kernel_symbols", "_libbpf", "_preload", "_refusals", "errors"},
+    {"_alternative_names", "_command_io", "_privileges", "_process_maps"},
+    {"_command_text"},
     {"_alone", "_elf_embedded", "_elf_uncalled", "_helper_calls", "hist", "_mounts", "_ffi", "_named"},
     {"_close_later"},
     {"tracefs", "_handle", "enums", "_log", "_map_fields", "_verifier_hints"},
