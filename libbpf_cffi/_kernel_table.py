@@ -9,6 +9,7 @@ from enum import Enum
 from . import net
 from ._check import absent, failure
 from ._kernel_holders import holders, pins
+from ._kernel_open import NAME_MAX
 from ._net_links import program_name
 from ._net_names import netfilter_names
 from ._refusals import refused
@@ -100,14 +101,19 @@ def _cgroups() -> Iterator[tuple[int, str]]:
 # Names
 
 
-def wanted(row: Row, number: int | None, pattern: str | None) -> bool:
-    """Tell whether a row has an id, or a program's where it has none, and a name that a pattern of the shell fits."""
+def wanted(what: str, row: Row, number: int | None, pattern: str | None) -> bool:
+    """Tell whether a row has an id, or a program's where it has none, and a name that a pattern of the shell fits.
+
+    Of programs and maps the kernel keeps the first bytes of a longer name, and no more is looked for.
+    """
     from fnmatch import fnmatchcase
 
     if number not in (None, row.get("id", row.get("prog_id"))):
         return False
     name = row.get("name", row.get("prog_name", os.path.basename(row.get("path", ""))))
-    return pattern is None or fnmatchcase(name, pattern)
+    if pattern is None or fnmatchcase(name, pattern):
+        return True
+    return what not in ("btf", "pins", "perf") and os.fsencode(name) == os.fsencode(pattern)[:NAME_MAX]
 
 
 _NOUNS = {"map": "map", "dump": "map", "link": "link", "btf": "BTF", "pins": "pin"}

@@ -19,7 +19,7 @@ import errno
 import sys
 from typing import NamedTuple
 
-from ._arguments import c_string, path_name
+from ._arguments import c_string, path_name, string
 from ._check import failure
 from ._command_io import printable, write
 from ._ffi import ffi, lib, text, unsigned
@@ -139,52 +139,59 @@ def find_programs(
 
     Of a longer name the first 15 bytes count, which is what the kernel keeps.
     """
+    wanted, tag = _wanted(name), None if tag is None else string(tag, "tag").lower()
     number = _number("prog", id, pin)
     if number is not None:
         found = each_of([number] if number else [], lib.bpf_prog_get_fd_by_id_opts, _read_program, "program")
     else:
         found = programs()
-    return [each for each in found if _named(each.name, name) and tag in (None, each.tag)]
+    return [each for each in found if _named(each.name, wanted) and tag in (None, each.tag)]
 
 
 def find_maps(
     *, id: int | None = None, name: str | None = None, pin: str | os.PathLike[str] | None = None
 ) -> list[MapInfo]:
     """List the maps that have all that is given; as `find_programs` does."""
+    wanted = _wanted(name)
     number = _number("map", id, pin)
     if number is not None:
         found = each_of([number] if number else [], lib.bpf_map_get_fd_by_id_opts, _read_map, "map")
     else:
         found = maps()
-    return [each for each in found if _named(each.name, name)]
+    return [each for each in found if _named(each.name, wanted)]
 
 
 def find_links(
     *, id: int | None = None, prog_id: int | None = None, pin: str | os.PathLike[str] | None = None
 ) -> list[LinkInfo]:
     """List the links that have all that is given: id, the id of the program, or that are pinned at a path."""
+    program = None if prog_id is None else unsigned(prog_id, 32, "prog_id")
     number = _number("link", id, pin)
     if number is not None:
         found = each_of([number] if number else [], lib.bpf_link_get_fd_by_id_opts, _read_link, "link")
     else:
         found = links()
-    return [each for each in found if prog_id in (None, each.prog_id)]
+    return [each for each in found if program in (None, each.prog_id)]
 
 
 def find_btfs(*, id: int | None = None, name: str | None = None) -> list[BtfInfo]:
     """List the BTF that has all that is given; ``vmlinux`` is the name of the kernel's own."""
+    wanted = None if name is None else string(name, "name")
     number = _number("btf", id, None)
     if number is not None:
         found = each_of([number] if number else [], lib.bpf_btf_get_fd_by_id_opts, _read_btf, "BTF")
     else:
         found = btfs()
-    return [each for each in found if name in (None, each.name)]
+    return [each for each in found if wanted in (None, each.name)]
 
 
-def _named(name: str, wanted: str | None) -> bool:
-    if wanted is None:
-        return True
-    return name.encode("utf-8", "surrogateescape") == c_string(wanted, "name")[:NAME_MAX]
+def _wanted(name: str | None) -> bytes | None:
+    """Give as much of a name as the kernel keeps."""
+    return None if name is None else c_string(name, "name")[:NAME_MAX]
+
+
+def _named(name: str, wanted: bytes | None) -> bool:
+    return wanted in (None, name.encode("utf-8", "surrogateescape"))
 
 
 def _number(kind: Kind, id: int | None, pin: str | os.PathLike[str] | None) -> int | None:
@@ -211,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     options = _options(arguments)
     try:
-        found = [each for each in _rows(options) if table.wanted(each, options.id, options.name)]
+        found = [each for each in _rows(options) if table.wanted(options.what, each, options.id, options.name)]
         said, troubles = _shown(options, found)
     except Error as error:
         return _complain(str(error))
@@ -256,6 +263,8 @@ def _options(arguments: Sequence[str] | None) -> Namespace:
             parser.error(f"{what} takes no --{option}")
     if options.top is not None and options.top < 1:
         parser.error("--top is at least 1")
+    if "" in (*options.targets, options.pin):
+        parser.error("an interface or path is not empty")
     return options
 
 

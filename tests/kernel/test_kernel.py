@@ -71,14 +71,30 @@ def test_programs_are_found_by_id_name_and_tag(obj):
     wanted = program.id
     assert [each.id for each in kernel.find_programs(id=wanted)] == [wanted]
     assert wanted in [each.id for each in kernel.find_programs(name="on_raw")]
-    assert wanted in [each.id for each in kernel.find_programs(tag=program.tag)]
+    assert wanted in [each.id for each in kernel.find_programs(tag=program.tag.upper())]
     assert kernel.find_programs(id=wanted, name="another") == []
     assert kernel.find_programs(tag="0" * 16) == []
 
 
-def test_a_name_longer_than_the_kernel_keeps_is_found(root):
+def test_a_name_longer_than_the_kernel_keeps_is_found(root, capsys):
     with bpf.Map.create("hash", "u32", "u32", 1, name="a_name_as_long_") as each:
         assert each.id in [one.id for one in kernel.find_maps(name="a_name_as_long_as_this")]
+        assert kernel.main(["dump", "--name", "a_name_as_long_as_this"]) == 0
+        assert f"a_name_as_long_ (id {each.id}): empty" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("find", "wrong", "error"),
+    [
+        (kernel.find_programs, {"tag": 5}, "tag must be str, not int"),
+        (kernel.find_maps, {"id": 0xFFFFFFF0, "name": b"x"}, "name must be str, not bytes"),
+        (kernel.find_links, {"prog_id": "7"}, "prog_id must be an integer, not str"),
+        (kernel.find_btfs, {"name": b"vmlinux"}, "name must be str, not bytes"),
+    ],
+)
+def test_what_nothing_can_be_found_by_is_refused(root, find, wrong, error):
+    with pytest.raises(TypeError, match=error):
+        find(**wrong)
 
 
 def test_what_is_not_there_is_an_empty_list(root):

@@ -387,6 +387,8 @@ def test_a_map_that_cannot_be_read_is_said_and_others_are_shown(create, capsys):
         (("dump", "counts"), "dump takes no 'counts'"),
         (("map", "--pin", "/sys/fs/bpf/x"), "map takes no --pin"),
         (("prog", "--top", "3"), "prog takes no --top"),
+        (("cgroup", ""), "an interface or path is not empty"),
+        (("dump", "--pin", ""), "an interface or path is not empty"),
     ],
 )
 def test_what_is_no_use_is_refused(root, capsys, options, said):
