@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["cgroup_folder"]
+__all__ = ["cgroup_folder", "is_process"]
 
 REMOVED = " (deleted)"
 """What ``proc_cgroup_show()`` of kernel/cgroup/cgroup.c puts after the path of a group that has been removed."""
@@ -24,9 +24,14 @@ def cgroup_folder(value: Any) -> Any:
 
     What is given otherwise is given back.
     """
-    if isinstance(value, str) and value.isdecimal() and value.isascii() and not os.path.lexists(value):
+    if is_process(value) and not os.path.lexists(value):
         return _of_process(int(value))
     return value
+
+
+def is_process(value: Any) -> bool:
+    """Tell whether a name may be the number of a process, which has no more digits."""
+    return isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) <= 10
 
 
 def _of_process(pid: int) -> str:

@@ -8,7 +8,7 @@ import os
 from ._alternative_names import LONGEST, by_alternative_name
 from ._arguments import descriptor
 from ._borrow import Descriptors
-from ._cgroup_process import cgroup_folder
+from ._cgroup_process import cgroup_folder, is_process
 from ._check import absent, check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._handle import Handle
@@ -279,7 +279,7 @@ def netns(value: Netns, pid: int | None = None) -> Opened:
     if isinstance(value, str) and "/" not in value:
         if value in ("", ".", ".."):
             raise ValueError(f"{value!r} is not the name of a network namespace")
-        if value.isdecimal() and value.isascii() and not os.path.lexists(f"{NETNS_FOLDER}/{value}"):
+        if is_process(value) and not os.path.lexists(f"{NETNS_FOLDER}/{value}"):
             return netns(None, int(value))
         opened = Opened(f"{NETNS_FOLDER}/{value}", "network namespace", hint=_no_name)
         opened.name = f"network namespace {value!r}"

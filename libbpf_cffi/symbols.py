@@ -6,7 +6,7 @@ import errno
 import os
 from typing import NamedTuple
 
-from ._arguments import integer, unsigned
+from ._arguments import unsigned
 from ._check import MOMENTARY, failure
 from ._kernel_symbols import Functions, parse
 from ._probe_files import each_symbol
@@ -88,7 +88,7 @@ class Symbolizer:
                 return Frame(None, None, place.offset, place.build_id.hex())
             place = place.ip
         number = unsigned(place, 64, "address")
-        process = None if pid is None else integer(pid, "pid") or os.getpid()
+        process = None if pid is None else unsigned(pid, 31, "pid") or os.getpid()
         if number >= KERNEL:
             return self._find_of_kernel(number)
         return Frame(number, None, None, None) if process is None else self._find_of_process(number, process)

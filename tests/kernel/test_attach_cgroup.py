@@ -425,6 +425,8 @@ def test_a_group_is_that_of_a_process_by_its_number(only, cgroup):
             assert net.attached_cgroup(str(process.pid)) == net.attached_cgroup(cgroup)
     with pytest.raises(bpf.LibbpfError, match=r"(?s)control group of process 4194303.*there is no such process"):
         program.attach_cgroup("4194303")
+    with pytest.raises(bpf.LibbpfError, match="File name too long"):
+        program.attach_cgroup("9" * 5000)
 
 
 WHICH = """

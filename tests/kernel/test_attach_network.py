@@ -102,6 +102,8 @@ def test_a_process_that_is_gone_is_explained(root, only):
     program = only("attach_net", "lookup").programs["lookup"]
     with pytest.raises(bpf.LibbpfError, match=r"(?s)network namespace of process 4194303.*no such process"):
         program.attach_netns(pid=4194303)
+    with pytest.raises(bpf.LibbpfError, match="File name too long"):
+        program.attach_netns("9" * 5000)
 
 
 def test_a_descriptor_that_is_no_namespace_is_explained(root, only):

@@ -278,6 +278,9 @@ def test_a_file_that_has_taken_the_place_of_another_is_not_mistaken_for_it(mappi
 
 def test_of_a_process_that_is_gone_nothing_is_known():
     assert bpf.Symbolizer().find(0x401000, 4194305) == (0x401000, None, None, None)
+    for number in (-1, 1 << 20000):
+        with pytest.raises(ValueError, match="pid must be from 0 to 2147483647, not"):
+            bpf.Symbolizer().find(0x401000, number)
 
 
 def test_files_and_processes_are_kept_only_so_many(monkeypatch):
