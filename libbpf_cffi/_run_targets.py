@@ -27,6 +27,9 @@ ITERATORS_OF_TASKS = ("task", "task_file", "task_vma")
 IFNAMSIZ = 15
 """The bytes of the longest name that C's calls find a device by (linux/if.h)."""
 
+NETNS_FOLDER = "/run/netns"
+"""Where ``ip netns`` has a file for each namespace that it has made."""
+
 OF_PROCESSES = ("uprobe", "usdt", "perf_event", "pid")
 """What is attached for the processes of --pid alone."""
 
@@ -113,7 +116,7 @@ class Targets:
 
         for pattern, target in self._namespaces:
             if pattern is None or fnmatchcase(program.name, pattern):
-                return f"/proc/{target}/ns/net" if target.isdecimal() else target
+                return target
         return None
 
     def _suits(self, option: str, program: bpf.Program, target: str) -> bool:
@@ -189,9 +192,10 @@ class Targets:
 
     def _place(self, program: bpf.Program, option: str, target: str) -> str:
         if option != "ifindex":
-            return f"process {target}" if target.isdecimal() else target
+            return _said(target, "" if option == "cgroup" else NETNS_FOLDER)
         name, netns = _parted(target)[0], self._namespace(program)
-        return f"{'interface ' if name.isdecimal() else ''}{name}{f' in {netns}' if netns else ''}"
+        inside = f" in {_said(netns, NETNS_FOLDER)}" if netns else ""
+        return f"{'interface ' if name.isdecimal() else ''}{name}{inside}"
 
     def _links(self, program: bpf.Program, option: str, target: str) -> Iterator[bpf.Link | bpf.SocketProgram]:
         if option == "ifindex":
@@ -209,7 +213,7 @@ class Targets:
             first, netns = int(*priority) if priority else 0, self._namespace(program)
             yield program.attach_netfilter(pf=family, hooknum=hook, priority=first, netns=netns)
         elif option == "netns":
-            yield program.attach_netns(pid=int(target)) if target.isdecimal() else program.attach_netns(target)
+            yield program.attach_netns(target)
         elif option == "sockmap":
             yield program.attach_sockmap(self._map(target))
         elif option == "uprobe":
@@ -311,6 +315,12 @@ def _event(target: str) -> str:
 def _parted(target: str) -> tuple[str, str]:
     name, _, mode = target.rpartition(":")
     return (name, mode) if name and mode in MODES["xdp"] + MODES["sched_cls"] else (target, "")
+
+
+def _said(target: str, folder: str) -> str:
+    """Say whose control group or network namespace it is, if it is given by the number of a process."""
+    is_process = target.isdecimal() and target.isascii() and not os.path.lexists(os.path.join(folder, target))
+    return f"process {target}" if is_process else target
 
 
 def _is_netkit(program: bpf.Program) -> bool:

@@ -72,6 +72,20 @@ def test_an_interface_may_be_in_another_namespace(lab, network, form):
     assert hits(out) == 3
 
 
+def test_a_namespace_may_be_called_like_a_process(lab, network):
+    name, found = str(os.getpid()), []
+    named = f"/run/netns/{name}"
+    os.symlink(f"/run/netns/{lab.here}", named)
+    try:
+        options = ("-P", "lookup", "--netns", name, "-N")
+        status, _, said = run(*options, network, meanwhile=lambda: found.extend(net.attached_netns(lab.here)))
+    finally:
+        os.unlink(named)
+    assert status == 0, said
+    assert f", to sk_lookup of {name}\n" in said
+    assert [each.prog_name for each in found] == ["lookup"]
+
+
 def test_a_namespace_that_no_program_uses_is_a_usage_error(lab, network):
     options = ("-P", "xdp_count", "--netns", f"other={lab.here}", "--ifindex", "lo", "-N")
     status, _, said = run(*options, network)
