@@ -111,6 +111,8 @@ class IterAttach(ProgramBase):
         info = ffi.new("union bpf_iter_link_info *")
         walk = cgroup_iter_order_number(order)
         things = {"map": map, "cgroup": cgroup, "pid_fd": pid_fd}
+        # Before 0 is looked for: what is none of these, such as an empty text, is no number.
+        cgroup_id, tid, pid = unsigned(cgroup_id, 64, "cgroup_id"), unsigned(tid, 32, "tid"), unsigned(pid, 32, "pid")
         numbers = {"cgroup_id": cgroup_id, "order": walk, "tid": tid, "pid": pid}
         told = [name for name, thing in things.items() if thing is not None]
         told += [name for name, value in numbers.items() if value]
@@ -130,12 +132,11 @@ class IterAttach(ProgramBase):
             if cgroup is not None:
                 info.cgroup.cgroup_fd = group_fd
             if "cgroup" in given:
-                info.cgroup.cgroup_id = unsigned(cgroup_id, 64, "cgroup_id")
+                info.cgroup.cgroup_id = cgroup_id
                 # 0 is no order, and refused: the kernel's default would be a guess.
                 info.cgroup.order = walk or lib.BPF_CGROUP_ITER_SELF_ONLY
             if "tasks" in given:
-                info.task.tid = unsigned(tid, 32, "tid")
-                info.task.pid = unsigned(pid, 32, "pid")
+                info.task.tid, info.task.pid = tid, pid
                 if pid_fd is not None:
                     # A duplicate: 0 is no descriptor to the kernel, but all tasks.
                     info.task.pid_fd = held.dup(unsigned(pid_fd, 31, "pid_fd"), action)
@@ -246,7 +247,9 @@ def _require_task(tid: int, pid: int, action: str) -> None:
 def _is_process(pid: int) -> bool:
     """Tell whether a number, which is a thread's at least, is that of a process."""
     try:
-        os.close(os.pidfd_open(pid))
+        # One step opens and keeps it, so that no Ctrl-C loses the descriptor.
+        with Descriptors() as made:
+            made.make(os.pidfd_open, pid)
     except OSError as error:
         # pidfd_prepare() of kernel/fork.c; since Linux 6.16 it is ENOENT.
         return refused(error) not in (errno.EINVAL, errno.ENOENT)

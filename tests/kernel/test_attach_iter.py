@@ -213,6 +213,13 @@ def test_tasks_are_named_in_one_way(only, tasks):
         program.attach_iter(**tasks)
 
 
+@pytest.mark.parametrize("tasks", [{"pid": ""}, {"tid": None}, {"pid": 0.0}, {"cgroup_id": []}])
+def test_what_is_no_number_does_not_stand_for_all_tasks(only, tasks):
+    _, program = only("tasks")
+    with pytest.raises(TypeError, match="must be an integer, not"):
+        program.attach_iter(**tasks)
+
+
 def test_a_program_that_writes_nothing_gives_no_text(only):
     _, program = only("quiet")
     with program.attach_iter() as link:

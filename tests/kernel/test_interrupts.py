@@ -89,6 +89,15 @@ def map_iterator():
 def cgroup_iterator():
     return iterator("cgroups", cgroup=rest[0])
 
+def task_iterator():
+    return iterator("tasks", pid=os.getpid())
+
+def group_of_process():
+    return lambda: net.attached_cgroup(str(os.getpid()))
+
+def symbols():
+    return lambda: bpf.Symbolizer().find(id(os), 0)
+
 def trace():
     return lambda: bpf.TracePipe(instance=True, buffer_size_kb=64).close()
 
@@ -156,6 +165,9 @@ print(number > 2)
         "cgroup_link",
         "map_iterator",
         pytest.param("cgroup_iterator", marks=pytest.mark.needs("cgroup_iter")),
+        pytest.param("task_iterator", marks=pytest.mark.needs("task_iter_of_one")),
+        "group_of_process",
+        "symbols",
         "trace",
         "raw_trace",
     ],
