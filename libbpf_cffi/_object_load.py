@@ -14,6 +14,7 @@ from ._map_access import close_elements
 from ._map_settings import address_of
 from ._object_contents import Contents
 from ._pins import Folders, absolute_path, check_pin
+from ._refusals import refused
 from .errors import LibbpfError
 
 TYPE_CHECKING = False
@@ -261,10 +262,12 @@ def _check_arena(pointer: bpf_map, action: str) -> None:
     if not start:
         return
     end = start + lib.bpf_map__max_entries(pointer) * os.sysconf("SC_PAGESIZE")
-    with open("/proc/self/maps", "rb") as file:
-        for line in file:
-            first, _, last = line.partition(b" ")[0].partition(b"-")
-            if start < int(last, 16) and int(first, 16) < end:
-                wants = f"{arena} wants the addresses from {start:#x} to {end:#x}"
-                why = "where this process has other memory: choose another map_extra"
-                raise failure(errno.EEXIST, action, f"{wants}, {why}")
+    wants = f"{arena} wants the addresses from {start:#x} to {end:#x}"
+    try:
+        with open("/proc/self/maps", "rb") as file:
+            parts = [line.partition(b" ")[0].partition(b"-") for line in file]
+    except OSError as error:
+        why = "and /proc/self/maps alone says whether there is other memory: without map_extra it may be any"
+        raise failure(refused(error), action, f"{wants}, {why}") from None
+    if any(start < int(last, 16) and int(first, 16) < end for first, _, last in parts):
+        raise failure(errno.EEXIST, action, f"{wants}, where this process has other memory: choose another map_extra")

@@ -113,6 +113,22 @@ def test_an_object_that_needs_nothing_of_it_works(python, compiled, tmp_path, st
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.needs("map:ARENA")
+def test_without_proc_an_arena_is_put_at_no_address_of_its_own(python, compiled):
+    said = python(
+        ALL
+        + """
+with bpf.Object.open(sys.argv[1]) as obj:
+    obj.maps["arena"].map_extra = 1 << 44
+    told(obj.load)
+""",
+        compiled("arena"),
+        before=elsewhere(*NO_PROC),
+    )
+    assert "LibbpfError" in said
+    assert "0x100000000000" in said
+
+
 def test_without_a_bpf_file_system_all_that_pins_says_how_to_mount_one(python, compiled):
     said = python(
         ALL
