@@ -71,8 +71,8 @@ def check_namespace() -> None:
     """Refuse to choose processes by numbers that are not the kernel's."""
     try:
         ours = os.readlink("/proc/self/ns/pid")
-    except FileNotFoundError:
-        return
+    except (FileNotFoundError, PermissionError):
+        return  # nobody says that it is another
     if ours != INIT_PID_NAMESPACE:
         import errno
 

@@ -24,6 +24,7 @@ from libbpf_cffi import (
     _mounts,
     _pins,
     _program_code,
+    _run_family,
     _targets,
     _trace_format,
     probe,
@@ -111,3 +112,11 @@ def test_only_a_unit_of_perf_events_that_is_not_there_is_told_from_those_that_ar
         PerfEvent.dynamic("none", 0)
     monkeypatch.undo()
     assert "ulimit" in caught.value.hint
+
+
+def test_a_pid_namespace_that_may_not_be_looked_at_is_not_said_to_be_another(monkeypatch):
+    def refuse(*arguments):
+        raise PermissionError(errno.EACCES, "no")
+
+    monkeypatch.setattr(os, "readlink", refuse)
+    assert _run_family.check_namespace() is None
