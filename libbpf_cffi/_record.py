@@ -41,10 +41,13 @@ def plain(value: Any) -> Any:
     """Give a value as what JSON can say, however deep: ``json.dumps(plain(record))``.
 
     A struct is a dict, a union a dict of all its members, an array a list, an enumerator its name, bytes are in
-    hexadecimal. A key of a dict that JSON cannot say is text. Anything else is what ``str()`` gives.
+    hexadecimal. A key of a dict that JSON cannot say is text. Anything else is what ``str()`` gives: ``nan`` and
+    ``inf`` are text, too.
     """
-    if value is None or isinstance(value, (bool, str, float)):
+    if value is None or isinstance(value, (bool, str)):
         return value
+    if isinstance(value, float):
+        return value if value - value == 0 else str(value)
     if isinstance(value, int):
         # An enumerator; a number of a class of its own is just that.
         return getattr(value, "name", None) or int(value)

@@ -410,3 +410,9 @@ def test_a_name_for_an_index_tells_of_the_attribute(types):
         types.value["pid"]
     assert types.value[0] == 7
     assert types.value[-1:] == (types.value[-1],)
+
+
+def test_what_json_has_no_number_for_is_text():
+    assert plain([float("nan"), (float("-inf"),), np.float32("inf"), np.array([1.5, np.nan])]) == [
+        "nan", ["-inf"], "inf", [1.5, "nan"],
+    ]  # fmt: skip
