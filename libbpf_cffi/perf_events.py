@@ -120,6 +120,8 @@ class PerfEvent:
         if cgroup is not None:
             if pid != -1:
                 raise TypeError("a perf event counts a cgroup or a process, not both")
+            if cpu == -1:
+                raise TypeError("a perf event of a cgroup needs a cpu: it counts on one")
             flags = lib.PERF_FLAG_PID_CGROUP
         elif cpu == pid == -1:
             raise TypeError("a perf event needs a cpu (and counts all processes there) or a pid")
@@ -329,7 +331,7 @@ def _attributes(type: int, config: int, given: dict[str, int]) -> object:
 
 
 def _number(prefix: str, name: str, names: tuple[str, ...]) -> int:
-    wanted = c_string(name, "name").decode().lower().replace("-", "_")
+    wanted = string(name, "name").lower().replace("-", "_")
     if wanted not in names:
         raise ValueError(f"{name!r} is none of {', '.join(names)}")
     return int(getattr(lib, prefix + wanted.upper()))

@@ -140,3 +140,16 @@ def test_what_the_kernel_would_cut_or_not_explain_is_a_value_error(one_program, 
 def test_a_perf_event_that_is_named_says_who_takes_names():
     with pytest.raises(TypeError, match=r"type must be an integer, .*PerfEvent\.software\(\) and its kin take names"):
         bpf.PerfEvent("cpu_clock", pid=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (lambda: bpf.PerfEvent(1, 9, cgroup="1"), (TypeError, "a perf event of a cgroup needs a cpu")),
+        (lambda: bpf.PerfEvent.software("\udcff", cpu=0), (ValueError, r"'\\udcff' is none of cpu_clock, ")),
+    ],
+)
+def test_what_is_no_perf_event_is_refused_in_words(make, error):
+    kind, words = error
+    with pytest.raises(kind, match=words):
+        make()
