@@ -158,7 +158,7 @@ class Opened:
         except OSError as error:
             number = refused(error)
             hint = self._hint and self._hint(os.fsdecode(self._path), number)
-            raise failure(number, f"open {self.name}", hint) from None
+            raise failure(number, f"open {self.name}", hint or _forbidden(number)) from None
         except BaseException:
             # A Ctrl-C: of a block that was not entered nobody ends it.
             self.__exit__()
@@ -166,6 +166,10 @@ class Opened:
 
     def __exit__(self, *exc: object) -> None:
         self._made.__exit__()
+
+
+def _forbidden(error: int) -> str | None:
+    return "the file's own permissions, or those of a folder on the way, forbid it" if error == errno.EACCES else None
 
 
 def inode(fd: int) -> int:
@@ -288,6 +292,8 @@ def netns(value: Netns, pid: int | None = None) -> Opened:
 
 
 def _no_process(_: str, error: int) -> str | None:
+    if error == errno.EACCES:
+        return "this process may not look at that one, which for another user's needs CAP_SYS_PTRACE"
     return "there is no such process" if error == errno.ENOENT else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 import capability_matrix
 import pytest
@@ -50,6 +51,16 @@ def test_without_capabilities_nobody_is_told_that_a_namespace_has_nothing(ask):
 def test_without_capabilities_nobody_is_told_that_a_control_group_has_nothing(ask, cgroup):
     said = ask(lambda: net.attached_cgroup(cgroup))
     assert said.startswith(f"LibbpfPermissionError: cannot ask for the programs of control group {cgroup!r}")
+
+
+def test_it_is_said_what_forbids_to_open_a_namespace(ask, tmp_path):
+    assert ask(lambda: net.attached_netns(pid=os.getppid())).startswith(
+        f"LibbpfPermissionError: cannot open the network namespace of process {os.getpid()}: Permission denied "
+        "(errno 13)\n  hint: this process may not look at that one, which for another user's needs CAP_SYS_PTRACE"
+    )
+    (tmp_path / "net").touch(0)
+    assert "hint: the file's own permissions, or those of" in ask(lambda: net.attached_netns(tmp_path / "net"))
+    assert "hint: the file's own permissions, or those of" in ask(lambda: net.attached_cgroup(tmp_path / "net"))
 
 
 def test_an_interface_that_has_nothing_needs_no_right_to_look_at_programs(ask):
