@@ -133,7 +133,8 @@ def _facts(path: str) -> dict[str, str]:
     except OSError as error:
         absent(error, _READ)
         return {}  # gone meanwhile
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    # The first of a name counts: behind them may be the path of a file, with lines in it that seem to say the same.
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in reversed(lines))}
 
 
 def _comm(pid: int) -> str:

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 import libbpf_cffi as bpf
-from libbpf_cffi import _libbpf, net, probe
+from libbpf_cffi import _libbpf, kernel, net, probe
 
 PR_SET_NAME = 15
 
@@ -39,6 +39,15 @@ def test_the_control_group_of_a_process_may_be_called_so(only, cgroup):
     finally:
         for each in (folder, os.path.join(cgroup, "below")):
             os.rmdir(each)
+
+
+@pytest.mark.needs("uprobe_multi")
+def test_a_file_that_a_link_probes_may_be_called_like_what_is_said_of_another(only, tmp_path):
+    path = tmp_path / "x\nlink_id:\t7\nx"
+    shutil.copy(_libbpf.__file__, path)
+    program = only("attach_user", "by_uprobe_multi").programs["by_uprobe_multi"]
+    with program.attach_uprobe_multi(path, "PyInit__libbpf") as link:
+        assert os.getpid() in [each.pid for each in kernel.holders()["link", link.info.id]]
 
 
 @pytest.mark.usefixtures("root")
