@@ -45,6 +45,8 @@ class Targets:
         self._found: list[tuple[str, bpf.Program, str, str]] = []
         self._sockets: list[socket.socket] = []
         self._pinned = options.pin is not None
+        self._egress: dict[tuple[str, str], bool] = {}
+        """The direction of each program that has been told one: whether it sees what goes out."""
         self.places: dict[str, dict[str, str]] = {}
         """Where the programs of each object are, by the names of their links: interfaces, groups, namespaces."""
         named: dict[str, list[tuple[str | None, str]]] = {option: getattr(options, option) for option in TARGETS}
@@ -81,6 +83,8 @@ class Targets:
             self._check(option, target)
         for path, program in chosen:
             if option == "function":
+                if (path, program.name) in self.functions:
+                    raise UsageError(f"--function {target}: another --function has named that of {program.name!r}")
                 program.set_attach_target(attach_func_name=target)
                 self.functions.append((path, program.name))
                 continue
@@ -93,6 +97,11 @@ class Targets:
             if mode in MODES["sched_cls"] or (facts.type_name(program) == "sched_cls" and not _is_netkit(program)):
                 # SEC("tc") says no direction; TCX has one.
                 egress = mode == "egress" or (not mode and program.section_name.endswith("/egress"))
+                if self._egress.setdefault((path, program.name), egress) is not egress:
+                    raise UsageError(
+                        f"--ifindex {target}: {program.name!r} is attached to one direction, and another --ifindex has "
+                        f"it attached to {'ingress' if egress else 'egress'}"
+                    )
                 program.expected_attach_type = (
                     bpf.AttachType.TCX_EGRESS if egress else bpf.AttachType.TCX_INGRESS
                 )
@@ -114,10 +123,11 @@ class Targets:
         """Give the namespace that a program's interface or hook is in, if ``--netns`` says it."""
         from fnmatch import fnmatchcase
 
-        for pattern, target in self._namespaces:
-            if pattern is None or fnmatchcase(program.name, pattern):
-                return target
-        return None
+        fitting = [pattern is None or fnmatchcase(program.name, pattern) for pattern, _ in self._namespaces]
+        found = dict.fromkeys(target for (_, target), fits in zip(self._namespaces, fitting, strict=True) if fits)
+        if len(found) > 1:
+            raise UsageError(f"--netns: {program.name!r} is attached in one namespace, not in {' and '.join(found)}")
+        return next(iter(found), None)
 
     def _suits(self, option: str, program: bpf.Program, target: str) -> bool:
         """Tell whether a mode, or a direction, is one of this type's."""

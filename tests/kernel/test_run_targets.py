@@ -93,6 +93,26 @@ def test_a_namespace_that_no_program_uses_is_a_usage_error(lab, network):
     assert "there is no program 'other' that it is for" in said
 
 
+@pytest.mark.parametrize(
+    ("program", "options", "why"),
+    [
+        (
+            "tc_count", ("--ifindex", "lo:egress", "--ifindex", "eth0"),
+            "--ifindex eth0: 'tc_count' is attached to one direction, and another --ifindex has it attached to egress",
+        ),
+        (
+            "xdp_count", ("--ifindex", "lo", "--netns", "{here}", "--netns", "x*={there}"),
+            "'xdp_count' is attached in one namespace, not in {here} and {there}",
+        ),
+    ],
+)  # fmt: skip
+def test_a_program_has_one_direction_and_one_namespace(lab, network, program, options, why):
+    names = {"here": lab.here, "there": lab.there}
+    status, _, said = run("-P", program, *(each.format(**names) for each in options), "-N", network, netns=lab.here)
+    assert status == 2
+    assert why.format(**names) in said
+
+
 def test_a_socket_filter_is_not_attached_in_another_namespace(lab, network):
     status, _, said = run("-P", "socket_none", "--netns", lab.here, "--ifindex", "eth0", "-N", network)
     assert status == 2
@@ -447,3 +467,10 @@ def test_a_function_that_there_is_not_is_an_error(without_target):
     status, _, said = run("-N", "-P", "at_switch", "--function", "no_such_tracepoint", without_target)
     assert status == 1
     assert "set the attach target of program 'at_switch' to function 'no_such_tracepoint'" in said
+
+
+def test_a_program_has_one_function(without_target):
+    options = ("--function", "sched_switch", "--function", "at_*=sched_wakeup")
+    status, _, said = run("-N", "-P", "at_switch", *options, without_target)
+    assert status == 2
+    assert "--function sched_wakeup: another --function has named that of 'at_switch'" in said
