@@ -124,7 +124,11 @@ class Handle(_Base["P"]):
         if _close_later.waiting:
             _close_later.close_waiting()
         if parent is None:
-            self.lock = RLock()
+            try:
+                self.lock = RLock()
+            except RuntimeError:
+                # "can't allocate lock" is all that Python says.
+                raise MemoryError from None
             _roots.add(ref(self, _roots.discard))
         else:
             self.lock = parent.lock

@@ -464,3 +464,12 @@ def test_the_wrong_phase_says_what_to_do(phase, wanted, advice):
 def test_no_pointer_is_lent_of_what_has_none(thing):
     with pytest.raises(TypeError, match="Object, Program, Map or Link"):
         pointer(thing)
+
+
+def test_no_memory_for_a_lock_is_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise RuntimeError("can't allocate lock")
+
+    monkeypatch.setattr("libbpf_cffi._handle.RLock", full)
+    with pytest.raises(MemoryError):
+        Handle(print, name="one")
