@@ -18,7 +18,10 @@
 /* How many times over the bytes of a file may be copied: functions have aliases, and names common ends. */
 #define MAX_COPIES 16
 
-/* What is looked for in a list for each of a list, in names of up to 16 bytes: a second. None of the kernel's own objects needs more than 2^12. */
+/*
+ * What is looked for in a list for each of a list, in names of up to 16 bytes: a second. None of the kernel's own
+ * objects needs more than 2^12.
+ */
 #define MAX_WORK ((uint64_t)1 << 28)
 
 #define NAME_BYTES 16
