@@ -355,6 +355,11 @@ def _units(error: int) -> str | None:
 
 
 def _hint(error: int, attr: dict[str, int], flags: int) -> str | None:
+    if error == errno.ENOENT and flags & lib.PERF_FLAG_PID_CGROUP:
+        return (
+            "the processor does not count that; or perf does not know the group, as on Linux 7.3 until a controller is "
+            "enabled in the cgroup.subtree_control of the group above it (echo +memory)"
+        )
     if error in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV):
         return "this processor, or this virtual machine, does not count that: a software event such as cpu_clock may do"
     if error == errno.ESRCH:

@@ -418,8 +418,35 @@ def test_a_software_event_runs_the_program_and_counts(only):
         assert obj.variables["hits"] == found
 
 
+@pytest.fixture
+def with_controller(cgroup):
+    """Have a controller enabled for the group: on Linux 7.3 perf does not know it before."""
+    above = os.path.dirname(cgroup)
+    with open(f"{above}/cgroup.controllers", encoding="ascii") as file:
+        controller = file.read().split()[0]
+    with open(f"{above}/cgroup.subtree_control", "r+", encoding="ascii") as file:
+        enabled = controller in file.read().split()
+        file.write(f"+{controller}")
+    yield cgroup
+    if not enabled:
+        with open(f"{above}/cgroup.subtree_control", "w", encoding="ascii") as file:
+            file.write(f"-{controller}")
+
+
 @pytest.mark.needs("cgroup_perf")
-def test_an_event_is_of_a_control_group_by_its_folder_or_a_process(cgroup):
+def test_a_group_that_perf_does_not_know_is_explained(cgroup):
+    # Where it does know it, there is nothing to explain.
+    said = ""
+    try:
+        bpf.PerfEvent.software("page_faults", cpu=min(os.sched_getaffinity(0)), cgroup=cgroup).close()
+    except bpf.LibbpfError as refused:
+        said = str(refused)
+    assert not said or "enabled in the cgroup.subtree_control of the group above" in said
+
+
+@pytest.mark.needs("cgroup_perf")
+def test_an_event_is_of_a_control_group_by_its_folder_or_a_process(with_controller):
+    cgroup = with_controller
     cpu = min(os.sched_getaffinity(0))
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
         with open(f"{cgroup}/cgroup.procs", "w", encoding="ascii") as file:
