@@ -128,6 +128,7 @@ def test_numpy_arrays_grow_by_less_where_there_is_no_memory_for_twice_as_much(nu
     assert dict(zip(keys.tolist(), values.tolist(), strict=True)) == MANY
 
 
+@pytest.mark.unsanitized("a sanitizer has addresses for each byte of memory")
 def test_numpy_arrays_need_no_more_addresses_than_the_entries_that_there_are(root, python):
     said = python(
         """
