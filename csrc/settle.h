@@ -33,13 +33,16 @@ static int lbc_handles_signals(void)
 /* Tell whether a module is neither ours nor Python's; not if that cannot be found out. */
 static int lbc_is_others(PyObject *name)
 {
-	PyObject *parts = PyObject_CallMethod(name, "partition", "s", "."), *known = PySys_GetObject("stdlib_module_names");
+	PyObject *known = PySys_GetObject("stdlib_module_names"), *dot = PyUnicode_FromString(".");
+	/* Whatever class the name is of, no method of it is called. */
+	PyObject *parts = dot && PyUnicode_Check(name) ? PyUnicode_Partition(name, dot) : NULL;
 	PyObject *top = parts ? PyTuple_GetItem(parts, 0) : NULL;
 	int others = top && PyUnicode_CompareWithASCIIString(top, "libbpf_cffi");
 
 	if (others && known)
 		others = PySequence_Contains(known, top) == 0;
 	Py_XDECREF(parts);
+	Py_XDECREF(dot);
 	return others;
 }
 

@@ -7,6 +7,7 @@ import gc
 import operator
 import os
 import signal
+import subprocess
 import sys
 import threading
 import weakref
@@ -321,6 +322,27 @@ def test_what_a_handler_raises_in_the_close_of_what_is_collected_comes_after_it(
         sys.setprofile(profile)
         signal.signal(signal.SIGTERM, before)
     assert tree.destroyed[-2:] == ["child", "root"]
+
+
+ODD_NAME = """
+from libbpf_cffi._ffi import settle
+
+class Name(%s):
+    def partition(self, separator):
+        return (5,)
+
+module = {"__name__": Name()}
+exec("def failing(handle): raise RecursionError", module)
+settle(waiting := [], module["failing"], "handle")
+print(waiting)
+"""
+
+
+@pytest.mark.parametrize(("base", "said"), [("object", "['handle']\n"), ("str", "")])
+def test_the_name_of_a_handlers_module_may_be_anything(base, said):
+    # What fails in a module with a name, which is not ours, is raised.
+    done = subprocess.run([sys.executable, "-c", ODD_NAME % base], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, "RecursionError" in done.stderr) == (not said, said, not said)
 
 
 def drop_at(depth, box):
