@@ -388,7 +388,7 @@ def _lsm_hint() -> str | None:
 
 
 def _perf_event_hint(error: int) -> str | None:
-    if error == errno.EBADF:
+    if error in (errno.EBADF, errno.ENOTTY):  # the latter without links, before Linux 5.15
         return "that is no descriptor of a perf event (libbpf names a duplicate of it)"
     if error == errno.EEXIST:
         return "the event has a program already: open another event"
