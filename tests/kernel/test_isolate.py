@@ -47,6 +47,7 @@ def test_an_object_that_crashes_libbpf_is_an_exception_that_names_the_signal(unc
     assert caught.value.hint == "the file is malformed: it crashed libbpf (SIGSEGV), in a process of its own"
 
 
+@pytest.mark.unsanitized("a sanitizer tells of the crash before it")
 def test_without_it_that_object_ends_the_process(python, deadly, tmp_path):
     # Else the one above would say nothing.
     (tmp_path / "deadly.bpf.o").write_bytes(deadly)
@@ -116,6 +117,7 @@ except bpf.LibbpfError as error:
     return do
 
 
+@pytest.mark.unsanitized("a sanitizer ends a process that has no addresses left")
 def test_an_object_that_takes_all_memory_is_an_exception(opened_with_little):
     data = built(Section("socket", PROGBITS, EXIT * 10000, EXEC), symbols(*[function(1, 0, 80000)] * 2000))
     said = opened_with_little(data, 64)
