@@ -119,7 +119,11 @@ def parse(arguments: Sequence[str]) -> Options:
     from ._run_parser import make_parser
 
     parser = make_parser()
-    parser.parse_args(own, namespace=options)
+    try:
+        parser.parse_args(own, namespace=options)
+    except BrokenPipeError:
+        # Nobody reads the help any more; Python 3.10 alone says so.
+        raise SystemExit(0) from None
     if options.log_level:
         options.verifier_log = True
     elif options.verifier_log:
