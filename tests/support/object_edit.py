@@ -138,7 +138,7 @@ def built(*sections: Section, strings: bytes = b"") -> bytes:
 
     Those given are there first, behind a NUL.
     """
-    names, headers, body = b"\0" + strings, [bytes(64)], b""
+    names, headers, body = bytearray(b"\0" + strings), [bytes(64)], bytearray()
     for each in [*sections, Section(".strings", STRTAB)]:
         start = len(names)
         names += each.name.encode() + b"\0"
