@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import struct
 
 import pytest
@@ -167,7 +168,16 @@ def test_what_libbpf_does_not_look_for_may_be_more(info):
     bpf.Object.open(with_externs(5000, info)).close()
 
 
-def test_tables_of_functions_that_are_looked_for_in_the_kernel_have_an_end():
+@pytest.fixture
+def many_descriptors():
+    """Allow for a descriptor per map, which libbpf opens with an object."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1 << 13, max(limits[1], 1 << 13)))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_tables_of_functions_that_are_looked_for_in_the_kernel_have_an_end(many_descriptors):
     def data(count: int) -> bytes:
         return tables_of_functions(["v"] * count, Section(".struct_ops", PROGBITS, bytes(4 * count), WRITABLE))
 
