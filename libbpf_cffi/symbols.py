@@ -83,7 +83,7 @@ class Symbolizer:
         """
         place: Any = address
         # By what it has: that class costs an import.
-        if not isinstance(place, int) and hasattr(place, "build_id"):
+        if not isinstance(place, (int, type)) and hasattr(place, "build_id"):
             if place.build_id is not None:
                 return Frame(None, None, place.offset, place.build_id.hex())
             place = place.ip

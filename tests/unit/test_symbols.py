@@ -156,6 +156,7 @@ def test_a_frame_with_a_build_id_is_a_place_in_that_file():
     ("arguments", "error", "said"),
     [
         (("main",), TypeError, "address must be an integer, not str"),
+        ((bpf.StackFrame,), TypeError, "address must be an integer, not type"),
         ((-1,), ValueError, "address"),
         ((1 << 64,), ValueError, "address"),
         ((1, "self"), TypeError, "pid must be an integer, not str"),
