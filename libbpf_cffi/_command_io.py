@@ -1,4 +1,4 @@
-"""How the small commands write what they have found."""
+"""How the small commands write what they have found, and end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ import sys
 
 from ._refusals import refused
 
-__all__ = ["printable", "write"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+__all__ = ["end_with", "printable", "write"]
 
 
 def printable(text: str) -> str:
@@ -16,6 +21,19 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def end_with(main: Callable[[], int]) -> NoReturn:
+    """End this process with the exit status that `main` gives; Ctrl-C ends it without a traceback."""
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        import signal
+
+        # A shell that runs several commands wants to see that this one was interrupted.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise
 
 
 def write(text: str) -> int:

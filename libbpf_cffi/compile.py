@@ -31,6 +31,7 @@ from contextlib import ExitStack, suppress
 
 from . import _clang, _files, _vmlinux
 from ._clang import CompileError
+from ._command_io import end_with
 from ._ffi import path_bytes
 from .errors import Error
 
@@ -378,12 +379,7 @@ def _program() -> None:
         # nohup has it ignored.
         if signal.getsignal(each) is not signal.SIG_IGN:
             signal.signal(each, end)
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        # A shell that runs several commands wants to see that this one was interrupted.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
+    end_with(main)
 
 
 if __name__ == "__main__":

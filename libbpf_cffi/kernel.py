@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from ._arguments import c_string, path_name, string
 from ._check import failure
-from ._command_io import printable, write
+from ._command_io import end_with, printable, write
 from ._ffi import ffi, lib, text, unsigned
 from ._kernel_holders import Holder, PerfEvent, Pin, holders, perf_events, pinned, pins
 from ._kernel_listing import each_of, raw_info
@@ -303,4 +303,4 @@ def _shown(options: Namespace, found: list[dict[str, Any]]) -> tuple[str, list[s
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_with(main)

@@ -17,6 +17,7 @@ import sys
 from ._arguments import buffer, path_name, unsigned
 from ._borrow import Descriptors
 from ._check import failure
+from ._command_io import end_with
 from ._ffi import ffi, lib
 from ._files import MOST, read_file, write_file
 from ._isolate import check_object, not_survived, run_child
@@ -166,4 +167,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_with(main)

@@ -23,7 +23,7 @@ from ._capabilities import (
     needed_capabilities,
     unprivileged_bpf_disabled,
 )
-from ._command_io import write
+from ._command_io import end_with, write
 from ._probe_code import Limits, attach_type, attach_types, instructions, isa_version, limits
 from ._probe_files import Symbol, UsdtProbe, symbols, usdt_probes
 from ._probe_system import Jit, jit, kernel_config, num_possible_cpus, online_cpus, possible_cpus
@@ -218,4 +218,4 @@ def _shown(value: object) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_with(main)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -95,3 +97,14 @@ def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
         monkeypatch.setattr(sys, "stdout", full)
         assert write("x") == 1
     assert capsys.readouterr().err == "cannot write to standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", ["compile", "kernel", "linker", "probe"])
+def test_ctrl_c_ends_a_small_command_without_a_traceback(command: str) -> None:
+    script = f"""
+import argparse, os, runpy, signal
+argparse.ArgumentParser.__init__ = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)
+runpy.run_module("libbpf_cffi.{command}", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
