@@ -41,7 +41,7 @@
 /* libbpf looks at all of them for each program: a program has at most 256 in the kernel. */
 #define MAX_FUNCTIONS 16384
 
-/* What the linker looks for in a list for each of a list: some seconds. */
+/* What the linker looks for in a list for each of a list: some seconds an input; all have the child's limit of time. */
 #define MAX_LINKED (4 * MAX_WORK)
 
 /* Each of the kernel's symbols is compared with all of them, and all of its types with each: some seconds. */

@@ -169,10 +169,11 @@ int lbc_elf_check_btf(struct object *object, uint64_t index)
 	if (!error)
 		error = check_each(object, index, btf);
 	object->types = btf__type_cnt(btf);
-	if (!error && (object->symbol_count + object->names / NAME_BYTES) * object->variables > MAX_WORK)
-		error = lbc_elf_bad_section(&object->file, index, "there are %llu variables, and %llu symbols",
+	if (!error && (object->symbol_count + object->names / NAME_BYTES) * object->variables > 2 * MAX_WORK)
+		error = lbc_elf_bad_section(&object->file, index,
+					    "there are %llu variables, and %llu symbols, whose names have %llu bytes",
 					    (unsigned long long)object->variables,
-					    (unsigned long long)object->symbol_count);
+					    (unsigned long long)object->symbol_count, (unsigned long long)object->names);
 	if (!error && object->externs * (object->types + object->type_names / NAME_BYTES) > MAX_WORK)
 		error = lbc_elf_bad_section(&object->file, index, "there are %llu types, and %llu symbols elsewhere",
 					    (unsigned long long)object->types, (unsigned long long)object->externs);

@@ -6,7 +6,7 @@ import resource
 import struct
 
 import pytest
-from object_edit import EXEC, PROGBITS, SECTION, Edited, Section, built, function, symbols
+from object_edit import EXEC, NOBITS, PROGBITS, SECTION, Edited, Section, built, function, symbols
 
 import libbpf_cffi as bpf
 from libbpf_cffi import Btf
@@ -128,7 +128,7 @@ NAMES = {
     "sections that records are of": (records_of_sections, 20_000, "records are of "),
     "what is elsewhere": (names_elsewhere, 600, "there are 4100 types, and 600 symbols elsewhere"),
     "sections of data, among types": (data_and_types, 6500, "there are 40002 types, and 6500 sections of data"),
-    "symbols that variables have": (symbols_of_variables, 12, "there are 20000 variables, and "),
+    "symbols that variables have": (symbols_of_variables, 12, "whose names have 1572864 bytes"),
 }
 
 
@@ -144,6 +144,21 @@ def test_long_names_that_are_used_again_and_again_are_refused(name):
 @pytest.mark.parametrize("make", [data_of_one_name, programs_of_one_section, tables_of_one_name, names_elsewhere])
 def test_a_long_name_that_is_used_a_few_times_is_taken(make):
     bpf.Object.open(make(4)).close()
+
+
+@pytest.mark.slow_emulated
+def test_eleven_thousand_variables_with_names_as_people_give_are_taken():
+    names = [f"variable_of_some_name_{each:05}" for each in range(11_000)]
+    types = Btf.new()
+    number = types.add_int("int", 4, bpf.lib.BTF_INT_SIGNED)
+    variables = [types.add_var(each, "global", number) for each in names]
+    types.add_datasec(".bss", 4 * len(names))
+    for place, each in enumerate(variables):
+        types.add_datasec_var_info(each, 4 * place, 4)
+    length = len(names[0]) + 1
+    each = [struct.pack("<IBBHQQ", 1 + length * n, 0x11, 0, 2, 4 * n, 4) for n in range(len(names))]
+    data = Section(".bss", NOBITS, b"", WRITABLE, size=4 * len(names))
+    bpf.Object.open(typed(types, data, symbols(*each), strings="\0".join([*names, ""]).encode())).close()
 
 
 def with_externs(count: int, info: int) -> bytes:
