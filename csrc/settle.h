@@ -36,11 +36,14 @@ static int lbc_is_others(PyObject *name)
 	PyObject *known = PySys_GetObject("stdlib_module_names"), *dot = PyUnicode_FromString(".");
 	/* Whatever class the name is of, no method of it is called. */
 	PyObject *parts = dot && PyUnicode_Check(name) ? PyUnicode_Partition(name, dot) : NULL;
-	PyObject *top = parts ? PyTuple_GetItem(parts, 0) : NULL;
+	PyObject *first = parts ? PyTuple_GetItem(parts, 0) : NULL;
+	/* Without a dot the first part is the name itself, of its class; a piece of it never is. */
+	PyObject *top = first ? PyUnicode_Substring(first, 0, PyUnicode_GetLength(first)) : NULL;
 	int others = top && PyUnicode_CompareWithASCIIString(top, "libbpf_cffi");
 
 	if (others && known)
 		others = PySequence_Contains(known, top) == 0;
+	Py_XDECREF(top);
 	Py_XDECREF(parts);
 	Py_XDECREF(dot);
 	return others;

@@ -331,6 +331,9 @@ class Name(%s):
     def partition(self, separator):
         return (5,)
 
+    def __hash__(self):
+        raise TypeError
+
 module = {"__name__": Name()}
 exec("def failing(handle): raise RecursionError", module)
 settle(waiting := [], module["failing"], "handle")
