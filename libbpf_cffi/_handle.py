@@ -126,8 +126,10 @@ class Handle(_Base["P"]):
         if parent is None:
             try:
                 self.lock = RLock()
-            except RuntimeError:
-                # "can't allocate lock" is all that Python says.
+            except RuntimeError as error:
+                # It is all that Python says; a signal handler may raise one here, too.
+                if str(error) != "can't allocate lock":
+                    raise
                 raise MemoryError from None
             _roots.add(ref(self, _roots.discard))
         else:

@@ -498,3 +498,12 @@ def test_no_memory_for_a_lock_is_no_memory(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("libbpf_cffi._handle.RLock", full)
     with pytest.raises(MemoryError):
         Handle(print, name="one")
+
+
+def test_what_a_handler_raises_beside_the_making_of_a_lock_is_no_want_of_memory(monkeypatch):
+    def interrupted():
+        raise RecursionError("the handler's")
+
+    monkeypatch.setattr("libbpf_cffi._handle.RLock", interrupted)
+    with pytest.raises(RecursionError, match="the handler's"):
+        Handle(print, name="one")
