@@ -10,7 +10,7 @@ import errno
 import os
 
 from . import _privileges
-from ._arguments import path_bytes
+from ._arguments import path_bytes, path_name
 from ._refusals import MOMENTARY, refused
 from .errors import Error
 
@@ -301,7 +301,7 @@ def mount_bpffs(folder: PathLike | None = None) -> str:
             return found
         folder = BPFFS
     try:
-        path = os.path.realpath(folder)
+        path = os.path.realpath(path_name(folder, "folder"))
     except OSError as error:
         number, hint = refused(error), "the current folder has been removed: give an absolute path"
         raise FilesystemError(number, os.strerror(number), f"mount bpf at {folder!r}", None, hint) from None

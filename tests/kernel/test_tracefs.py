@@ -210,11 +210,27 @@ def test_a_folder_that_is_named_is_what_is_mounted(bpffs: str, tmp_path: Path) -
     one.mkdir()
     other.mkdir()
     script = f"""
-        print(*[fs.mount_bpffs(each) for each in ({str(one)!r}, {str(other)!r}, {str(one)!r})])
+        print(*[fs.mount_bpffs(each) for each in ({str(one)!r}, {str(other)!r}, {str(one)!r}, {os.fsencode(one)!r})])
         with open("/proc/mounts") as mounts:
             print(sum({str(tmp_path)!r} in line for line in mounts))
     """
-    assert elsewhere(script).splitlines() == [f"{one} {other} {one}", "2"]
+    assert elsewhere(script).splitlines() == [f"{one} {other} {one} {one}", "2"]
+
+
+def test_what_is_no_folders_name_is_refused_before_anything_is_mounted(bpffs: str) -> None:
+    script = """
+        for folder in ("", "a\\0b", "\\ud800"):
+            try:
+                print(fs.mount_bpffs(folder))
+            except ValueError as error:
+                print(ascii(str(error)))
+        os.chdir("/")
+    """
+    assert elsewhere(script).splitlines() == [
+        "'folder is empty'",
+        "\"folder has a NUL character in it: 'a\\\\x00b'\"",
+        "\"folder has a character that cannot be encoded: '\\\\ud800'\"",
+    ]
 
 
 def test_bpffs_hidden_by_another_mount_is_not_found(bpffs: str) -> None:
