@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Record", "UnionValue", "enum_class", "plain", "record_class", "union_class"]
 
+_INFINITY = float("inf")
+
 _lock = RLock()
 _classes: dict[object, ref[Any]] = {}
 """Every class that is in use, by what describes it."""
@@ -47,7 +49,7 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, float):
-        return value if value - value == 0 else str(value)
+        return value if -_INFINITY < value < _INFINITY else str(value)
     if isinstance(value, int):
         # An enumerator; a number of a class of its own is just that.
         return getattr(value, "name", None) or int(value)

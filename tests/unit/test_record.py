@@ -416,3 +416,5 @@ def test_what_json_has_no_number_for_is_text():
     assert plain([float("nan"), (float("-inf"),), np.float32("inf"), np.array([1.5, np.nan])]) == [
         "nan", ["-inf"], "inf", [1.5, "nan"],
     ]  # fmt: skip
+    with np.errstate(all="raise"):
+        assert plain([np.float64("inf"), np.float64("nan"), np.float64(1.5)]) == ["inf", "nan", 1.5]
