@@ -79,7 +79,8 @@ class Targets:
         if not chosen:
             which = f"program {pattern!r}" if pattern else "program"
             raise UsageError(f"{shown} {target}: there is no {which} that it is for")
-        if option != "ifindex" or not any(self._namespace(program) for _, program in chosen):
+        elsewhere = [self._namespace(program) for _, program in chosen if option in ("ifindex", "netfilter")]
+        if option != "ifindex" or not any(elsewhere):
             self._check(option, target)
         for path, program in chosen:
             if option == "function":
@@ -148,7 +149,7 @@ class Targets:
             name = _parted(target)[0]
             try:
                 if name.isdecimal():
-                    socket.if_indextoname(int(name))
+                    socket.if_indextoname(_number(name))
                 elif ":" in name:
                     modes = ", ".join(MODES["xdp"] + MODES["sched_cls"])
                     raise UsageError(f"--ifindex {target}: the mode is one of {modes}")
@@ -242,7 +243,7 @@ class Targets:
 
     def _to_interface(self, program: bpf.Program, target: str) -> bpf.Link | bpf.SocketProgram:
         name, mode = _parted(target)
-        interface, netns = int(name) if name.isdecimal() else name, self._namespace(program)
+        interface, netns = _number(name) if name.isdecimal() else name, self._namespace(program)
         if facts.type_name(program) == "xdp":
             return program.attach_xdp(interface, mode=mode or None, netns=netns)
         if facts.type_name(program) == "socket_filter":
@@ -320,6 +321,11 @@ def _event(target: str) -> str:
         known = f"{nearest}there are {', '.join(names)}"
         raise UsageError(f"--perf-event {target}: there is no event {given!r}; {known}")
     return name
+
+
+def _number(digits: str) -> int:
+    """Give the number of an interface; of more digits than one can have, one that is too large."""
+    return int(digits[:11])
 
 
 def _parted(target: str) -> tuple[str, str]:

@@ -104,6 +104,10 @@ def test_a_namespace_that_no_program_uses_is_a_usage_error(lab, network):
             "xdp_count", ("--ifindex", "lo", "--netns", "{here}", "--netns", "x*={there}"),
             "'xdp_count' is attached in one namespace, not in {here} and {there}",
         ),
+        (
+            "filter", ("--netfilter", "ipv4:local_in", "--netns", "{here}", "--netns", "{there}"),
+            "'filter' is attached in one namespace, not in {here} and {there}",
+        ),
     ],
 )  # fmt: skip
 def test_a_program_has_one_direction_and_one_namespace(lab, network, program, options, why):
@@ -111,6 +115,7 @@ def test_a_program_has_one_direction_and_one_namespace(lab, network, program, op
     status, _, said = run("-P", program, *(each.format(**names) for each in options), "-N", network, netns=lab.here)
     assert status == 2
     assert why.format(**names) in said
+    assert "loaded" not in said
 
 
 def test_a_socket_filter_is_not_attached_in_another_namespace(lab, network):
