@@ -61,6 +61,7 @@ def test_asking_a_control_group_with_flags_that_are_none_is_an_error_of_the_kern
 
 
 @pytest.mark.slow_emulated
+@pytest.mark.unsanitized("it limits addresses, and a sanitizer has some for each byte of memory")
 def test_each_argument_of_each_public_function_is_refused_in_words_of_ours(call_all):
     call_all(wrong_arguments.__file__)
 
