@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-__all__ = ["end_with", "printable", "write"]
+__all__ = ["complain", "end_with", "printable", "write"]
 
 
 def printable(text: str) -> str:
@@ -21,6 +21,17 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def complain(text: str) -> int:
+    """Write a line to standard error, and give the exit status, which must do where nobody reads the line."""
+    if sys.stderr is not None:
+        try:
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
+        except OSError as error:
+            refused(error)
+    return 1
 
 
 def end_with(main: Callable[[], int]) -> NoReturn:
@@ -36,19 +47,22 @@ def end_with(main: Callable[[], int]) -> NoReturn:
         raise
 
 
-def write(text: str) -> int:
+def write(text: str | bytes) -> int:
     """Write to standard output, and give the exit status; a reader that has gone, such as ``head``, is no error.
 
     What its encoding has no character for is written as Python would escape it.
     """
     out = sys.stdout
     if out is None:
-        return 1
+        return complain("cannot write to standard output: it is closed")
     encoding = getattr(out, "encoding", None)
-    if encoding is not None:
+    if encoding is not None and isinstance(text, str):
         text = text.encode(encoding, "backslashreplace").decode(encoding)
     try:
-        out.write(text)
+        if isinstance(text, str):
+            out.write(text)
+        else:
+            out.buffer.write(text)
         out.flush()
     except OSError as error:
         number = refused(error)
@@ -58,6 +72,5 @@ def write(text: str) -> int:
         os.close(null)
         if number == errno.EPIPE:
             return 0
-        sys.stderr.write(f"cannot write to standard output: {os.strerror(number)}\n")
-        return 1
+        return complain(f"cannot write to standard output: {os.strerror(number)}")
     return 0

@@ -16,12 +16,11 @@ vanishes while it is listed is left out. All but `holders` needs CAP_SYS_ADMIN.
 from __future__ import annotations
 
 import errno
-import sys
 from typing import NamedTuple
 
 from ._arguments import c_string, path_name, string
 from ._check import failure
-from ._command_io import end_with, printable, write
+from ._command_io import complain, end_with, printable, write
 from ._ffi import ffi, lib, text, unsigned
 from ._kernel_holders import Holder, PerfEvent, Pin, holders, perf_events, pinned, pins
 from ._kernel_listing import each_of, raw_info
@@ -231,8 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(why: str) -> int:
-    sys.stderr.write(f"libbpf_cffi.kernel: {why}\n")
-    return 1
+    return complain(f"libbpf_cffi.kernel: {why}")
 
 
 _LISTING: dict[str, Callable[[], Sequence[Any]]] = {

@@ -12,12 +12,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 
 from ._arguments import buffer, path_name, unsigned
 from ._borrow import Descriptors
 from ._check import failure
-from ._command_io import end_with
+from ._command_io import complain, end_with, write
 from ._ffi import ffi, lib
 from ._files import MOST, read_file, write_file
 from ._isolate import check_object, not_survived, run_child
@@ -155,15 +154,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("output", help="the object to make (- for standard output)")
     parser.add_argument("inputs", nargs="+", metavar="input", help="a compiled object")
     options = parser.parse_args(arguments)
+    if "" in (options.output, *options.inputs):
+        parser.error("the path of an object is not empty")
     try:
         data = link_objects(*options.inputs, output=None if options.output == "-" else options.output)
-        if options.output == "-":
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-    except (Error, OSError) as error:
-        sys.stderr.write(f"libbpf_cffi.linker: {error}\n")
-        return 1
-    return 0
+    except Error as error:
+        return complain(f"libbpf_cffi.linker: {error}")
+    return write(data) if options.output == "-" else 0
 
 
 if __name__ == "__main__":

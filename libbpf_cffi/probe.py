@@ -14,7 +14,6 @@ by its version. A no is ``False``; what keeps from finding out is an exception.
 from __future__ import annotations
 
 import os
-import sys
 from typing import NamedTuple
 
 from ._capabilities import (
@@ -23,7 +22,7 @@ from ._capabilities import (
     needed_capabilities,
     unprivileged_bpf_disabled,
 )
-from ._command_io import end_with, write
+from ._command_io import complain, end_with, write
 from ._probe_code import Limits, attach_type, attach_types, instructions, isa_version, limits
 from ._probe_files import Symbol, UsdtProbe, symbols, usdt_probes
 from ._probe_system import Jit, jit, kernel_config, num_possible_cpus, online_cpus, possible_cpus
@@ -187,8 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         found = features(helpers=options.helpers).plain()
     except Error as error:
-        sys.stderr.write(f"libbpf_cffi.probe: {error}\n")
-        return 1
+        return complain(f"libbpf_cffi.probe: {error}")
     if options.json:
         import json
 

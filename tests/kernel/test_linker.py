@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -133,6 +135,27 @@ def test_the_command_links(parts, tmp_path, capsys):
     assert names(output) == HALVES
     assert linker.main([str(output), str(tmp_path / "missing")]) == 1
     assert "cannot link object" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["", "a.o"], ["out.o", ""]])
+def test_a_path_without_a_character_is_wrong_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        linker.main(arguments)
+    assert caught.value.code == 2
+    assert "the path of an object is not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("output", "status", "said"),
+    [("| true", 0, ""), (">&-", 1, "cannot write to standard output: it is closed\n"), ("| wc -c", 0, "")],
+)
+def test_an_output_that_nobody_reads_ends_the_command_in_order(parts, output, status, said):
+    linking = shlex.join([sys.executable, "-m", "libbpf_cffi.linker", "-", *map(str, parts)])
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {linking} {output}"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (status, said)
+    assert output != "| wc -c" or int(done.stdout) == len(bpf.link_objects(*parts))
 
 
 def test_an_interrupted_link_leaves_no_process_behind(parts, python):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from libbpf_cffi import plain
-from libbpf_cffi._command_io import write
+from libbpf_cffi._command_io import complain, write
 from libbpf_cffi._command_text import columns, layout, text
 from libbpf_cffi._record import enum_class, record_class, union_class
 
@@ -97,6 +98,19 @@ def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
         monkeypatch.setattr(sys, "stdout", full)
         assert write("x") == 1
     assert capsys.readouterr().err == "cannot write to standard output: No space left on device\n"
+
+
+def test_without_a_standard_error_the_exit_status_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    assert complain("x") == 1
+
+
+def test_a_standard_error_that_nobody_reads_is_no_failure_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb", buffering=0) as nobody:
+        monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(nobody, write_through=True))
+        assert complain("x") == 1
 
 
 @pytest.mark.parametrize("command", ["compile", "kernel", "linker", "probe"])
