@@ -14,6 +14,8 @@ from made_elf import NOTE, NOTES, STRTAB, note, symbol, with_functions
 import libbpf_cffi as bpf
 from libbpf_cffi import net, probe
 
+pytestmark = pytest.mark.unsanitized("they limit addresses, and a sanitizer has some for each byte of memory")
+
 TERABYTE = 1 << 40
 
 READERS = {
