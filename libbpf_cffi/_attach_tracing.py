@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from . import _privileges
 from ._arguments import iterable
 from ._attach_iter import IterAttach
 from ._attach_options import duplicate, mode, names, strings, words
@@ -377,12 +378,8 @@ def tracepoint_hint(error: int, name: str) -> str | None:
 
 
 def _lsm_hint() -> str | None:
-    try:
-        with open("/sys/kernel/security/lsm", encoding="utf-8") as file:
-            active = file.read()
-    except OSError:
-        return None
-    if "bpf" not in active.split(","):
+    active = _privileges.security_modules()
+    if active and "bpf" not in active.split(","):
         return f"the LSMs of this kernel are {active}: it must be started with lsm={active},bpf"
     return None
 

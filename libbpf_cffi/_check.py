@@ -157,7 +157,8 @@ def _charges_cgroups() -> bool:
     try:
         with open("/sys/kernel/btf/vmlinux", "rb") as file:
             return _COARSE in file.read()
-    except OSError:
+    except OSError as error:
+        refused(error)
         return False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ._ffi import ffi, lib
-from ._refusals import MOMENTARY
+from ._refusals import MOMENTARY, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def _kernel_functions() -> list[str]:
         with open("/proc/kallsyms", encoding="utf-8", errors="replace") as file:
             fields = (line.split() for line in file)
             return [field[2] for field in fields if len(field) > 2 and field[1] in "tTwW"]
-    except OSError:
+    except OSError as error:
+        refused(error)
         return []
 
 
@@ -94,7 +95,7 @@ def missing_in_btf(name: str, prefix: str = "") -> str | None:
             if each.kind is kind and each.name.startswith(prefix)
         ]
     except OSError as error:
-        if error.errno in MOMENTARY:
+        if refused(error) in MOMENTARY:
             return None
         return "the kernel gives no BTF (CONFIG_DEBUG_INFO_BTF, /sys/kernel/btf/vmlinux), which this program needs"
     reason = " (it may have been inlined, or be a module's)" if what == "function" else ""
@@ -163,7 +164,8 @@ def tracepoints_called(folder: str, name: str) -> list[str]:
     events = os.path.join(folder, "events")
     try:
         categories = sorted(os.listdir(events))
-    except OSError:
+    except OSError as error:
+        refused(error)
         return []
     return [f"{each}/{name}" for each in categories if name and os.path.isfile(os.path.join(events, each, name, "id"))]
 
@@ -177,7 +179,8 @@ def close_tracepoints(folder: str, name: str) -> str:
         # Beside the folders of tracepoints a category's has files, which are none.
         with os.scandir(os.path.join(folder, "events", category)) as found:
             names = [f"{category}/{each.name}" for each in found if each.is_dir()]
-    except OSError:
+    except OSError as error:
+        refused(error)
         names = []
     # Of the same name in another category first.
     close = (tracepoints_called(folder, own) + difflib.get_close_matches(name, names, n=3))[:3]

@@ -66,11 +66,14 @@ def _own_memory(most: int) -> str | None:
     """Say which limit of this process's own leaves a child less memory than `most`, if one does."""
     import resource
 
+    pages = [0] * 7
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             pages = [int(each) for each in file.read().split()]
-    except (OSError, MemoryError):
-        pages = [0] * 7
+    except MemoryError:
+        pass
+    except OSError as error:
+        refused(error)
     page = os.sysconf("SC_PAGESIZE")
     left = []
     for name, used, option in (("RLIMIT_AS", pages[0] * page, "v"), ("RLIMIT_DATA", pages[5] * page, "d")):

@@ -10,6 +10,7 @@ from ._check import by_id_hint, check, device_hint, failure, not_null
 from ._ffi import c_string, ffi, path_bytes, text, unsigned
 from ._handle import Handle
 from ._pins import absolute_path, check_pin, opening_hint
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,7 +177,8 @@ class Kind:
         for number in self.ids():
             try:
                 handle, facts = self.from_id(number, *flags)
-            except OSError:
+            except OSError as error:
+                refused(error)
                 continue  # gone meanwhile, or not ours to open
             names.add(text(facts.name))
             handle.close()

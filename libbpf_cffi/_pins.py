@@ -169,6 +169,7 @@ def opening_hint(error: int, path: str) -> str | None:
         except FileNotFoundError:
             return f"there is no {part!r} in {here!r}"
         except OSError as wrong:
+            refused(wrong)
             return f"{os.path.join(here, part)!r}: {wrong.strerror}"
         here = os.path.join(here, part)
     if not tracefs.is_bpffs(path):
@@ -181,7 +182,8 @@ def opening_hint(error: int, path: str) -> str | None:
 def _closed(path: str) -> str | None:
     try:
         status = os.stat(path)
-    except OSError:
+    except OSError as error:
+        refused(error)
         return None
     return (
         f"{path!r} belongs to user {status.st_uid} and has the mode {stat.S_IMODE(status.st_mode):04o}, which this "

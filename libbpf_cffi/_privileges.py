@@ -6,7 +6,7 @@ import os
 
 from ._refusals import refused
 
-__all__ = ["CAPABILITIES", "effective", "lockdown", "missing", "obstacles", "release"]
+__all__ = ["CAPABILITIES", "effective", "lockdown", "missing", "obstacles", "release", "security_modules"]
 
 CAPABILITIES = {
     "CAP_DAC_READ_SEARCH": 2,
@@ -69,6 +69,11 @@ def lockdown() -> str:
         said = f"[{chosen[-1].removeprefix('lockdown=')}]" if chosen else ""
     level = said.partition("[")[2].partition("]")[0]
     return "" if level == "none" else level
+
+
+def security_modules() -> str:
+    """Give the LSMs that the kernel was started with, between commas; an empty text if it does not say."""
+    return _read("/sys/kernel/security/lsm")
 
 
 def release() -> tuple[int, int]:

@@ -17,6 +17,7 @@ from . import _log
 from ._check import check
 from ._ffi import ffi, lib
 from ._handle import ObjectHandle
+from ._refusals import refused
 from .errors import StateError
 
 TYPE_CHECKING = False
@@ -137,8 +138,9 @@ class Section:
         try:
             with open("/proc/self/maps", "rb") as file:
                 lines = [line.split(None, 2) for line in file if _MAPPED in line]
-        except OSError:
+        except OSError as error:
             # No /proc: slower, and as right.
+            refused(error)
             return None, False
         for span, access, *_ in lines:
             low, _, high = span.partition(b"-")

@@ -78,7 +78,7 @@ def no_socket(error: Exception) -> int | None:
     try:
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).close()
     except OSError as none:
-        return none.errno
+        return refused(none)
     return None
 
 
@@ -256,7 +256,8 @@ def _file_system(path: str) -> str | None:
                 # A later mount on the same place hides an earlier one.
                 if (real == where or real.startswith(where.rstrip("/") + "/")) and len(where) >= best:
                     best, kind = len(where), rest.partition(" - ")[2].split(" ", 1)[0]
-    except OSError:
+    except OSError as error:
+        refused(error)
         return None
     return kind
 
@@ -304,7 +305,8 @@ def _no_name(path: str, error: int) -> str | None:
         names = os.listdir(NETNS_FOLDER)
     except FileNotFoundError:
         names = []
-    except OSError:
+    except OSError as trouble:
+        refused(trouble)
         return None
     return _known(os.path.basename(path), names, "`ip netns` has")
 

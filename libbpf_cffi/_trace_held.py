@@ -16,6 +16,7 @@ from itertools import islice
 from time import sleep
 
 from . import _close_later, tracefs
+from ._refusals import refused
 from .errors import ClosedError
 from .tracefs import TracefsError
 
@@ -226,7 +227,7 @@ def _remove(folder: str) -> None:
         try:
             os.rmdir(folder)
         except OSError as error:
-            if error.errno != errno.EBUSY:
+            if refused(error) != errno.EBUSY:
                 break
             sleep(0.01)
         else:

@@ -17,6 +17,7 @@ from ._btf_dump import Dumper
 from ._check import failure, not_null, strerror
 from ._ffi import ffi, lib, path_bytes
 from ._files import MOST, regular_file, system_errors, write_file
+from ._refusals import refused
 from .errors import LibbpfError
 
 TYPE_CHECKING = False
@@ -323,7 +324,8 @@ def _made(path: str) -> bool:
         os.mkdir(path, 0o700)
     except FileExistsError:
         return True
-    except OSError:
+    except OSError as error:
+        refused(error)
         return False
     return True
 
@@ -336,7 +338,8 @@ def _private(path: str) -> bool:
             above = os.path.join(above, part)
             if _pins._untrusted(above, os.lstat(above)) is not None:
                 return False
-    except OSError:
+    except OSError as error:
+        refused(error)
         return False
     return True
 
@@ -352,11 +355,14 @@ def _cached(entry: str) -> bool:
             # A crash of the machine can leave a file without its end.
             file.seek(-len(_TAIL), os.SEEK_END)
             whole = file.read() == _TAIL
-    except OSError:
+    except OSError as error:
+        refused(error)
         return False
-    # Where this cannot be noted, because all is read-only, nothing is ever removed either.
-    with suppress(OSError):
+    try:
         os.utime(entry)
+    except OSError as error:
+        # Where this cannot be noted, because all is read-only, nothing is ever removed either.
+        refused(error)
     return whole
 
 
@@ -366,11 +372,14 @@ def _store(cache: str, key: str, header: bytes) -> str | None:
     try:
         os.makedirs(entry, 0o700, exist_ok=True)
         write_file(os.path.join(entry, FILE_NAME), header, 0o600)
-    except OSError:
+    except OSError as error:
+        refused(error)
         return None
-    # Another process may remove the same ones. What is left over now goes the next time.
-    with suppress(OSError):
+    try:
         _prune(cache)
+    except OSError as error:
+        # Another process may remove the same ones. What is left over now goes the next time.
+        refused(error)
     return entry
 
 

@@ -341,7 +341,10 @@ def _most_samples() -> int:
     try:
         with open(_MOST_SAMPLES, encoding="ascii") as file:
             return int(file.read())
-    except (OSError, ValueError):
+    except ValueError:
+        return 1 << 64
+    except OSError as error:
+        refused(error)
         return 1 << 64
 
 
@@ -350,7 +353,8 @@ def _units(error: int) -> str | None:
         return None
     try:
         return f"{_PMUS} has {', '.join(sorted(os.listdir(_PMUS)))}"
-    except OSError:
+    except OSError as trouble:
+        refused(trouble)
         return f"{_PMUS} has nothing"
 
 
