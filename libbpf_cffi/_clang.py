@@ -11,6 +11,7 @@ from . import _files
 from ._check import absent, failure
 from ._elf_embedded import without_headers
 from ._ffi import path_bytes
+from ._refusals import no_thread
 from .errors import Error, LibbpfError
 
 TYPE_CHECKING = False
@@ -247,6 +248,8 @@ def _run(command: Sequence[str], data: bytes | None = None, pass_fds: Sequence[i
         try:
             thread.start()
         except RuntimeError as error:
+            if not no_thread(error):
+                raise
             raise failure(errno.EAGAIN, f"run {command[0]!r}", str(error)) from None
         finished.wait()
     except BaseException:

@@ -12,6 +12,7 @@ from _warnings import warn
 from _weakref import ref
 
 from ._ffi import settle
+from ._refusals import no_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,9 +114,11 @@ def close_soon(handle: Closed) -> None:
     """Have a thread close what this one is using, or another."""
     try:
         start_new_thread(settle, (waiting, type(handle).close, handle))
-    except (RuntimeError, MemoryError):
+    except (RuntimeError, MemoryError) as error:
         # There may be as many as the process may have, or it is about to end.
         waiting.append(handle)
+        if isinstance(error, RuntimeError) and not isinstance(error, RecursionError) and not no_thread(error):
+            raise  # a handler's
 
 
 def close_waiting() -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 
-__all__ = ["MOMENTARY", "refused"]
+__all__ = ["MOMENTARY", "no_thread", "refused"]
 
 MOMENTARY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
 """What says nothing of what the system was asked for, but of this moment: it is no answer."""
+
+
+_NO_THREAD = ("can't start new thread", "can't create new thread at interpreter shutdown")
 
 
 def refused(error: OSError) -> int:
@@ -19,3 +22,8 @@ def refused(error: OSError) -> int:
     if error.errno is None or isinstance(error, TimeoutError):
         raise error
     return error.errno
+
+
+def no_thread(error: RuntimeError) -> bool:
+    """Tell whether that is Python's own that no thread can be started, and not what a handler of the user's raises."""
+    return type(error).__module__ == "builtins" and str(error) in _NO_THREAD

@@ -12,7 +12,7 @@ from ._cgroup_process import cgroup_folder, is_process
 from ._check import absent, check, failure
 from ._ffi import lib, path_bytes, unsigned
 from ._handle import Handle
-from ._refusals import refused
+from ._refusals import no_thread, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -345,8 +345,9 @@ def in_netns(value: Netns, function: Callable[..., Result], *arguments: Any, use
     try:
         try:
             thread.start()
-        except RuntimeError:
-            # All that Python says is that it could not.
+        except RuntimeError as error:
+            if not no_thread(error):
+                raise
             raise failure(errno.EAGAIN, f"start a thread for {opened.name}") from None
         thread.join()
     except BaseException:

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import socket
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +21,8 @@ from libbpf_cffi import (
     _attach_tracing,
     _borrow,
     _check,
+    _clang,
+    _close_later,
     _close_names,
     _isolate,
     _kernel_open,
@@ -35,6 +38,7 @@ from libbpf_cffi import (
     _sections,
     _targets,
     _vmlinux,
+    errors,
     lib,
     link_objects,
     perf_events,
@@ -175,3 +179,38 @@ def test_nowhere_else_it_is_dropped():
         for function in _dropping(ast.parse(path.read_text(encoding="utf-8")))
     }
     assert found == set(DROPPING)
+
+
+class HandlerError(RuntimeError):
+    """What a handler raises."""
+
+
+NO_THREAD = "can't start new thread"
+
+STARTS = {
+    "another namespace": lambda: _targets.in_netns("/proc/self/ns/net", list),
+    "clang": lambda: _clang._run(["/bin/true"]),
+    "closing": lambda: _close_later.close_soon(type("Held", (), {"close": None})()),
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("error", [RuntimeError("mine"), HandlerError(NO_THREAD)])
+def test_only_what_python_says_is_that_no_thread_can_be_started(start, error, monkeypatch):
+    def interrupted(*arguments):
+        raise error
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    monkeypatch.setattr(_close_later, "start_new_thread", interrupted)
+    monkeypatch.setattr(_close_later, "waiting", [])
+    with pytest.raises(RuntimeError) as caught:
+        STARTS[start]()
+    assert caught.value is error
+    error = RuntimeError(NO_THREAD)
+    if start == "closing":
+        STARTS[start]()
+        assert len(_close_later.waiting) == 2
+    else:
+        with pytest.raises(errors.LibbpfError) as caught:
+            STARTS[start]()
+        assert caught.value.errno == errno.EAGAIN
