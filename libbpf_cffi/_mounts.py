@@ -16,6 +16,7 @@ from .errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TypeAlias
 
     PathLike: TypeAlias = "str | os.PathLike[str]"
@@ -39,6 +40,7 @@ __all__ = [
     "mount_bpffs",
     "mount_tracefs",
     "status_of",
+    "type_of",
 ]
 
 TRACEFS = "/sys/kernel/tracing"
@@ -119,26 +121,40 @@ def _mounts(kind: str) -> list[Mount]:
 
     They come in the order of mounting (proc(5), /proc/PID/mountinfo).
     """
-    found = []
     try:
-        with open("/proc/self/mountinfo", "rb") as file:
-            lines = file.read().split(b"\n")
+        return [(point, root, device) for each, point, root, device in _every_mount() if each == kind]
     except OSError as error:
         absent(error, f"find what is a {kind}")
         return []  # without /proc nothing can be said
-    for line in lines:
+
+
+def _every_mount() -> Iterator[tuple[str, str, str, int]]:
+    """Give the type of each mount, and what `_mounts` gives."""
+    with open("/proc/self/mountinfo", "rb") as file:
+        lines = file.read().split(b"\n")
+    for line in filter(None, lines):
         fields, _, source = line.partition(b" - ")
-        if source.split(b" ")[0] == os.fsencode(kind):
-            _, _, device, root, point = fields.split(b" ")[:5]
-            major, minor = device.split(b":")
-            found.append((_unescaped(point), _unescaped(root), os.makedev(int(major), int(minor))))
-    return found
+        _, _, device, root, point = fields.split(b" ")[:5]
+        major, minor = device.split(b":")
+        kind = os.fsdecode(source.split(b" ")[0])
+        yield kind, _unescaped(point), _unescaped(root), os.makedev(int(major), int(minor))
 
 
 def _unescaped(field: bytes) -> str:
     r"""Undo the kernel's ``\040`` for a blank, tab, newline or backslash."""
     first, *parts = field.split(b"\\")
     return os.fsdecode(first + b"".join(bytes([int(part[:3], 8)]) + part[3:] for part in parts))
+
+
+def type_of(path: PathLike) -> str | None:
+    """Give the type of the file system that a path is in."""
+    real = os.path.realpath(os.fspath(path))
+    best, found = "", None
+    for kind, point, _, _ in _every_mount():
+        # A later mount on the same place hides an earlier one.
+        if (real == point or real.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
+            best, found = point, kind
+    return found
 
 
 def status_of(path: PathLike) -> os.stat_result | None:

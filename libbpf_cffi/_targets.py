@@ -245,21 +245,14 @@ def cgroup_hint(value: Any) -> str:
 
 
 def _file_system(path: str) -> str | None:
-    """Give the type of the file system that a path is in, as /proc/self/mountinfo has it."""
-    best, kind = -1, None
+    """Give the type of the file system that a path is in, if that can be found out."""
+    from ._mounts import type_of
+
     try:
-        real = os.path.realpath(path)
-        # A carriage return in a name ends no line.
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            for line in file:
-                where, _, rest = line.split(" ", 4)[4].partition(" ")
-                # A later mount on the same place hides an earlier one.
-                if (real == where or real.startswith(where.rstrip("/") + "/")) and len(where) >= best:
-                    best, kind = len(where), rest.partition(" - ")[2].split(" ", 1)[0]
+        return type_of(path)
     except OSError as error:
         refused(error)
         return None
-    return kind
 
 
 # Network namespaces

@@ -108,6 +108,19 @@ def test_a_mount_point_may_have_blanks_newlines_and_backslashes_in_its_name() ->
     assert _mounts._unescaped(rb"/a\040b\012c\134d\011e\134040") == "/a b\nc\\d\te\\040"
 
 
+def test_the_type_of_a_file_system_is_found_by_a_mount_with_a_blank_in_its_name(monkeypatch, tmp_path):
+    mounts = tmp_path / "mountinfo"
+    mounts.write_bytes(
+        b"1 0 0:1 / / rw - ext4 /dev/sda rw\n"
+        b"2 1 0:2 / /no\\040such rw shared:1 - tmpfs none rw\n"
+        b"3 2 0:3 / /no\\040such/a\\134b rw - proc none rw\n"
+        b"4 3 0:4 / /no\\040such/a\\134b rw - cgroup cgroup rw\n"
+    )
+    monkeypatch.setattr(_mounts, "open", lambda path, *how: mounts.open("rb"), raising=False)
+    kinds = {"/no such": "tmpfs", "/no such/x": "tmpfs", "/no such/a\\b/c": "cgroup", "/no suchlike": "ext4"}
+    assert {path: _mounts.type_of(path) for path in kinds} == kinds
+
+
 def test_an_instance_of_a_process_that_is_gone_is_stale() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
