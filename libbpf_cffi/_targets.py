@@ -266,10 +266,7 @@ def netns(value: Netns, pid: int | None = None) -> Opened:
     if pid is not None:
         if value is not None:
             raise ValueError("a network namespace is given by pid or by netns, not by both")
-        pid = unsigned(pid, 31, "pid")
-        opened = Opened(f"/proc/{pid}/ns/net", "network namespace", hint=_no_process)
-        opened.name = f"the network namespace of process {pid}"
-        return opened
+        return _of_process(unsigned(pid, 31, "pid"))
     if value is None:
         opened = Opened("/proc/thread-self/ns/net", "network namespace")
         opened.name = "this network namespace"
@@ -278,17 +275,29 @@ def netns(value: Netns, pid: int | None = None) -> Opened:
         if value in ("", ".", ".."):
             raise ValueError(f"{value!r} is not the name of a network namespace")
         if is_process(value) and not os.path.lexists(f"{NETNS_FOLDER}/{value}"):
-            return netns(None, int(value))
+            return _of_process(int(value))
         opened = Opened(f"{NETNS_FOLDER}/{value}", "network namespace", hint=_no_name)
         opened.name = f"network namespace {value!r}"
         return opened
-    return Opened(value, "network namespace")
+    return Opened(value, "network namespace", hint=_of_another)
+
+
+def _of_process(pid: int) -> Opened:
+    opened = Opened(f"/proc/{pid}/ns/net", "network namespace", hint=_no_process)
+    opened.name = f"the network namespace of process {pid}"
+    return opened
 
 
 def _no_process(_: str, error: int) -> str | None:
     if error == errno.EACCES:
         return "this process may not look at that one, which for another user's needs CAP_SYS_PTRACE"
     return "there is no such process" if error == errno.ENOENT else None
+def _of_another(path: str, error: int) -> str | None:
+    """Say what forbids a file of /proc that is a process's namespace: the file's permissions are not asked."""
+    is_process = path.startswith("/proc/") and os.path.basename(os.path.dirname(path)) == "ns"
+    return _no_process(path, error) if is_process and error == errno.EACCES else None
+
+
 
 
 def _no_name(path: str, error: int) -> str | None:

@@ -104,6 +104,9 @@ def test_a_process_that_is_gone_is_explained(root, only):
         program.attach_netns(pid=4194303)
     with pytest.raises(bpf.LibbpfError, match="File name too long"):
         program.attach_netns("9" * 5000)
+    # More than the number of any process, and no more digits.
+    with pytest.raises(bpf.LibbpfError, match=r"(?s)network namespace of process 9999999999.*no such process"):
+        net.attached_netns("9999999999")
 
 
 def test_a_descriptor_that_is_no_namespace_is_explained(root, only):

@@ -58,6 +58,8 @@ def test_it_is_said_what_forbids_to_open_a_namespace(ask, tmp_path):
         f"LibbpfPermissionError: cannot open the network namespace of process {os.getpid()}: Permission denied "
         "(errno 13)\n  hint: this process may not look at that one, which for another user's needs CAP_SYS_PTRACE"
     )
+    for path in (f"/proc/{os.getpid()}/ns/net", f"/proc/{os.getpid()}/task/{os.getpid()}/ns/net"):
+        assert "which for another user's needs CAP_SYS_PTRACE" in ask(lambda path=path: net.attached_netns(path))
     (tmp_path / "net").touch(0)
     assert "hint: the file's own permissions, or those of" in ask(lambda: net.attached_netns(tmp_path / "net"))
     assert "hint: the file's own permissions, or those of" in ask(lambda: net.attached_cgroup(tmp_path / "net"))

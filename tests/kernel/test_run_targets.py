@@ -86,6 +86,13 @@ def test_a_namespace_may_be_called_like_a_process(lab, network):
     assert [each.prog_name for each in found] == ["lookup"]
 
 
+def test_digits_that_are_the_number_of_no_process_name_no_namespace(lab, network):
+    status, _, said = run("-P", "lookup", "--netns", "9999999999", "-N", network)
+    assert status == 1
+    assert "cannot open the network namespace of process 9999999999: " in said
+    assert "there is no such process" in said
+
+
 def test_a_namespace_that_no_program_uses_is_a_usage_error(lab, network):
     options = ("-P", "xdp_count", "--netns", f"other={lab.here}", "--ifindex", "lo", "-N")
     status, _, said = run(*options, network)
