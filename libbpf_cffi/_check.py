@@ -34,6 +34,7 @@ __all__ = [
     "failure",
     "load_logs",
     "not_null",
+    "path_hint",
     "strerror",
 ]
 
@@ -255,6 +256,11 @@ def by_id_hint(error: int) -> str | None:
 def device_hint(error: int) -> str | None:
     """Say of a program, or a map, of which the kernel tells nothing any more that its hardware has gone."""
     return "the network device that it was made for is gone" if error == errno.ENODEV else None
+
+
+def path_hint(error: int) -> str | None:
+    """Say of a path that could not be opened what forbids it, which no capability of BPF's allows."""
+    return "the file's own permissions, or those of a folder on the way, forbid it" if error == errno.EACCES else None
 
 
 def _permission_hint() -> str | None:

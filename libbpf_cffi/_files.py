@@ -10,7 +10,7 @@ from functools import partial
 from io import FileIO
 
 from ._borrow import Descriptors
-from ._check import check, failure
+from ._check import check, failure, path_hint
 from ._refusals import refused
 from .errors import Error
 
@@ -98,7 +98,7 @@ def _opened(path: str, action: str) -> Iterator[tuple[int, int]]:
         except Error:
             raise
         except OSError as error:
-            check(-refused(error), action, hint=_file_hint)
+            check(-refused(error), action, hint=path_hint)
             raise
         except MemoryError:
             raise failure(errno.ENOMEM, action) from None
@@ -126,10 +126,6 @@ def _read_open(fd: int, size: int, action: str) -> bytes:
         if size <= MOST:
             return b"".join(parts)
     raise failure(errno.EFBIG, action, f"it has {size} bytes or more, and {MOST} are read")
-
-
-def _file_hint(error: int) -> str | None:
-    return "the file's own permissions, or those of a folder on the way, forbid it" if error == errno.EACCES else None
 
 
 @contextmanager

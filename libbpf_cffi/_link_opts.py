@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ._arguments import items, iterable
-from ._check import failure
+from ._check import failure, path_hint
 from ._ffi import Options, c_string, ffi, lib, path_bytes, set_member, unsigned
 from ._refusals import refused
 from ._targets import cgroup, interface, netns
@@ -69,7 +69,7 @@ def target_number(target: Any, attach_type: int, borrowed: Descriptors) -> int:
         try:
             return borrowed.make(os.open, path_bytes(target, "target"), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
-            raise failure(refused(error), f"open the target {os.fspath(target)!r} of a link") from None
+            raise failure(refused(error), f"open the target {os.fspath(target)!r} of a link", path_hint) from None
     return borrowed.any(target, "target", "a path, a program, a map")
 
 

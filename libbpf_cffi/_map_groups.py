@@ -9,7 +9,7 @@ from struct import Struct
 
 from ._arguments import descriptor
 from ._cgroup_process import cgroup_folder
-from ._check import failure
+from ._check import failure, path_hint
 from ._ffi import path_bytes, unsigned
 from ._map_hash import HashMap
 from ._map_percpu import _Percpu
@@ -161,16 +161,20 @@ class _KeyCodec(PlainCodec):
 def _inode(group: Any) -> int:
     """Give the number of a control group: of its folder, a descriptor of that, a process's, or the number itself."""
     group = cgroup_folder(group)
+    place: bytes | int
     if isinstance(group, (str, bytes)) or hasattr(group, "__fspath__"):
-        try:
-            return os.stat(path_bytes(group)).st_ino
-        except OSError as error:
-            raise failure(refused(error), f"find the control group {os.fsdecode(group)!r}") from None
-    if hasattr(group, "fileno"):
-        return os.fstat(descriptor(group, repr(group))).st_ino
-    if not hasattr(group, "__index__"):
+        place, name = path_bytes(group), repr(os.fsdecode(group))
+    elif hasattr(group, "fileno"):
+        name = repr(group)
+        place = descriptor(group, name)
+    elif hasattr(group, "__index__"):
+        return unsigned(group, 64, "the number of a control group")
+    else:
         raise TypeError(f"a control group is its folder's path, or the number of its inode, not {type(group).__name__}")
-    return unsigned(group, 64, "the number of a control group")
+    try:
+        return os.stat(place).st_ino
+    except OSError as error:
+        raise failure(refused(error), f"find the control group {name}", path_hint) from None
 
 
 class CgroupStorage(HashMap):

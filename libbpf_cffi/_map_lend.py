@@ -11,7 +11,7 @@ import os
 from ._arguments import descriptor, iterable
 from ._borrow import Descriptors
 from ._cgroup_process import cgroup_folder
-from ._check import by_id_hint, check, failure
+from ._check import by_id_hint, check, failure, path_hint
 from ._ffi import lib, path_bytes, unsigned
 from ._map import Map
 from ._refusals import refused
@@ -89,7 +89,7 @@ class Borrowed(Descriptors):
         try:
             return self.make(os.open, path_bytes(value), flags | os.O_CLOEXEC)
         except OSError as error:
-            raise failure(refused(error), f"open {os.fsdecode(value)!r} for {self._what}") from None
+            raise failure(refused(error), f"open {os.fsdecode(value)!r} for {self._what}", path_hint) from None
 
     def cgroup(self, value: Any) -> int:
         """Open the folder of a control group, or that of the group of a process whose number is given as digits."""

@@ -9,7 +9,7 @@ from ._alternative_names import LONGEST, by_alternative_name
 from ._arguments import descriptor
 from ._borrow import Descriptors
 from ._cgroup_process import cgroup_folder, is_process
-from ._check import absent, check, failure
+from ._check import absent, check, failure, path_hint
 from ._ffi import lib, path_bytes, unsigned
 from ._handle import Handle
 from ._refusals import no_thread, refused
@@ -158,7 +158,7 @@ class Opened:
         except OSError as error:
             number = refused(error)
             hint = self._hint and self._hint(os.fsdecode(self._path), number)
-            raise failure(number, f"open {self.name}", hint or _forbidden(number)) from None
+            raise failure(number, f"open {self.name}", hint or path_hint) from None
         except BaseException:
             # A Ctrl-C: of a block that was not entered nobody ends it.
             self.__exit__()
@@ -166,10 +166,6 @@ class Opened:
 
     def __exit__(self, *exc: object) -> None:
         self._made.__exit__()
-
-
-def _forbidden(error: int) -> str | None:
-    return "the file's own permissions, or those of a folder on the way, forbid it" if error == errno.EACCES else None
 
 
 def inode(fd: int) -> int:

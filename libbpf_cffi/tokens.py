@@ -10,7 +10,7 @@ from typing import NamedTuple
 from . import _log
 from ._arguments import path_name
 from ._borrow import Descriptors
-from ._check import check, failure, not_null
+from ._check import check, failure, not_null, path_hint
 from ._ffi import Options, ffi, lib, path_bytes, unsigned
 from ._handle import Handle
 from ._refusals import refused
@@ -72,7 +72,7 @@ class Token:
                 try:
                     folder = borrowed.make(partial(os.open, dir_fd=within), path, flags)
                 except OSError as error:
-                    raise failure(refused(error), action) from None
+                    raise failure(refused(error), action, path_hint) from None
                 _log.listen()
                 not_null(handle.make(lib.lbc_token__create, folder, opts.pointer), action, _hint, handle.errno)
         except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
@@ -176,5 +177,11 @@ def test_the_storage_of_a_group_is_not_deleted_by_hand(attached_to, cgroup):
 
 
 def test_the_key_of_a_groups_storage_has_an_attach_type(loaded, cgroup):
+def test_a_descriptor_that_is_not_open_is_that_of_no_group(loaded):
+    closed = SimpleNamespace(fileno=lambda: 999)
+    with pytest.raises(bpf.LibbpfError, match=r"find the control group namespace\(.*Bad file descriptor"):
+        loaded("map_uses").maps["sockets"][closed, AttachType.CGROUP_INET_SOCK_CREATE]
+
+
     with pytest.raises(ValueError, match="a pair of a control group and an AttachType"):
         loaded("map_uses").maps["sockets"][cgroup]

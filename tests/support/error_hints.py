@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "errors.md"
 
 STEPS = {
     "any": ("_check",),
-    "open": ("_files", "_map_fields", "tokens"),
+    "open": ("_map_fields", "tokens"),
     "load": ("_capabilities", "_memlock", "_object_load", "_program_open"),
     "attach": (
         "_attach_iter", "_attach_tracing", "_attach_user", "_link_kinds", "_link_open", "_link_update", "_map",

@@ -14,12 +14,17 @@ import pytest
 from libbpf_cffi import (
     Btf,
     PerfEvent,
+    Token,
+    _borrow,
     _clang,
     _close_names,
     _dump,
     _event_find,
     _kernel_holders,
     _kernel_table,
+    _link_opts,
+    _map_groups,
+    _map_lend,
     _map_storage,
     _mounts,
     _pins,
@@ -27,12 +32,13 @@ from libbpf_cffi import (
     _run_family,
     _targets,
     _trace_format,
+    lib,
     probe,
     tracefs,
 )
 from libbpf_cffi._check import absent, failure
 from libbpf_cffi._refusals import MOMENTARY
-from libbpf_cffi.errors import Error, LibbpfError
+from libbpf_cffi.errors import Error, LibbpfError, LibbpfPermissionError
 
 PLACES = {
     "what is called": ((builtins, "open"), lambda: _dump._symbols({0})),
@@ -120,3 +126,26 @@ def test_a_pid_namespace_that_may_not_be_looked_at_is_not_said_to_be_another(mon
 
     monkeypatch.setattr(os, "readlink", refuse)
     assert _run_family.check_namespace() is None
+
+
+OPENED = {
+    "a namespace": lambda: _targets.netns("/none").__enter__(),
+    "a control group": lambda: _targets.cgroup("/none").__enter__(),
+    "a group that is a value": lambda: _map_lend.Borrowed("a map").cgroup("/none"),
+    "a group that is a key": lambda: _map_groups._inode("/none"),
+    "a target": lambda: _link_opts.target_number("/none", lib.BPF_LIRC_MODE2, _borrow.Descriptors()),
+    "the folder of a token": lambda: Token.create("/none"),
+}
+
+
+@pytest.mark.parametrize("what", OPENED)
+def test_where_a_files_permissions_forbid_it_no_capability_is_said_to_be_lacking(what, monkeypatch):
+    def refuse(*arguments, **named):
+        raise PermissionError(errno.EACCES, "no")
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(LibbpfPermissionError) as caught:
+        OPENED[what]()
+    monkeypatch.undo()
+    assert caught.value.hint == "the file's own permissions, or those of a folder on the way, forbid it"
