@@ -198,14 +198,13 @@ class InodeStorage(Storage):
 
 
 class CgrpStorage(Storage):
-    """What programs keep on control groups. Linux 6.2.
-
-    A key is the folder of one, its descriptor, or the number of a process in it as a string, ``"1234"``.
+    """What programs keep on control groups. A key is the folder of one, its descriptor, or the number of a process in
+    it as a string, ``"1234"``. Linux 6.2.
     """
 
     __slots__ = ()
 
-    _thing = "the folder of a control group, or its descriptor"
+    _thing = 'the folder of a control group, its descriptor, or the number of a process in it as a string, "1234"'
 
     def _lend_key(self, key: Any, borrowed: Borrowed) -> int:
         return borrowed.cgroup(key)
