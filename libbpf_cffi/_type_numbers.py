@@ -50,7 +50,8 @@ def cgroup_iter_order_number(value: CgroupIterOrder | str | int, what: str = "or
 
 
 def _named(name: str, kind: type[IntEnum], prefix: str, words: str) -> int:
-    found = kind.__members__.get(name.upper().removeprefix(prefix))
+    # Some letters beyond ASCII have a capital that is one of ASCII.
+    found = kind.__members__.get(name.upper().removeprefix(prefix)) if name.isascii() else None
     if found is None:
         import difflib
 

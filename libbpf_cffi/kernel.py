@@ -175,13 +175,13 @@ def find_links(
 
 def find_btfs(*, id: int | None = None, name: str | None = None) -> list[BtfInfo]:
     """List the BTF that has all that is given; ``vmlinux`` is the name of the kernel's own."""
-    wanted = None if name is None else string(name, "name")
+    wanted = None if name is None else c_string(name, "name")
     number = _number("btf", id, None)
     if number is not None:
         found = each_of([number] if number else [], lib.bpf_btf_get_fd_by_id_opts, _read_btf, "BTF")
     else:
         found = btfs()
-    return [each for each in found if wanted in (None, each.name)]
+    return [each for each in found if _named(each.name, wanted)]
 
 
 def _wanted(name: str | None) -> bytes | None:

@@ -332,7 +332,8 @@ def _attributes(type: int, config: int, given: dict[str, int]) -> object:
 
 def _number(prefix: str, name: str, names: tuple[str, ...]) -> int:
     wanted = string(name, "name").lower().replace("-", "_")
-    if wanted not in names:
+    # Of the letters beyond ASCII the sign of Kelvin becomes a "k".
+    if wanted not in names or not name.isascii():
         raise ValueError(f"{name!r} is none of {', '.join(names)}")
     return int(getattr(lib, prefix + wanted.upper()))
 

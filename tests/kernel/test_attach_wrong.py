@@ -153,3 +153,5 @@ def test_what_is_no_perf_event_is_refused_in_words(make, error):
     kind, words = error
     with pytest.raises(kind, match=words):
         make()
+        # A Kelvin sign, which becomes a "k".
+        (lambda: bpf.PerfEvent.software("cpu_cloc\u212a", cpu=0), (ValueError, "is none of cpu_clock, ")),

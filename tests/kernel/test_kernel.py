@@ -76,6 +76,12 @@ def test_programs_are_found_by_id_name_and_tag(obj):
     assert kernel.find_programs(tag="0" * 16) == []
 
 
+@pytest.mark.parametrize("find", [kernel.find_programs, kernel.find_maps, kernel.find_btfs])
+def test_a_name_that_cannot_be_encoded_is_that_of_nothing(find):
+    with pytest.raises(ValueError, match="name has a character that cannot be encoded"):
+        find(name="\ud800")
+
+
 def test_a_name_longer_than_the_kernel_keeps_is_found(root, capsys):
     with bpf.Map.create("hash", "u32", "u32", 1, name="a_name_as_long_") as each:
         assert each.id in [one.id for one in kernel.find_maps(name="a_name_as_long_as_this")]

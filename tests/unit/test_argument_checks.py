@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from libbpf_cffi import _arguments, _map_groups, _map_lend, net
+from libbpf_cffi import _arguments, _map_groups, _map_lend, _type_numbers, net
 
 
 @pytest.mark.parametrize("value", [None, 1.0, "1", int, object(), b"1", [1]])
@@ -34,6 +34,12 @@ def test_text_that_c_cannot_have_is_a_value_error_with_the_name(check, value):
     with pytest.raises(ValueError, match="title has a") as caught:
         check(value, "title")
     assert type(caught.value) is ValueError
+
+
+def test_a_letter_whose_capital_is_one_of_ascii_is_not_taken_for_that():
+    assert _type_numbers.map_type_number("hash") == 1
+    with pytest.raises(ValueError, match="no map type 'ha\u017fh'"):
+        _type_numbers.map_type_number("ha\u017fh")
 
 
 @pytest.mark.parametrize("path", ["/x/y", b"/x/y", Path("/x/y")])
