@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from _operator import index
 
 from ._arguments import boolean, c_string, path_bytes, signed, unsigned
 
@@ -70,7 +71,8 @@ def text(pointer: CData) -> str:
 def set_member(struct: Any, name: str, value: Any, what: str) -> None:
     """Set a member of a struct; what it cannot hold is an error that says `what` it was for."""
     try:
-        setattr(struct, name, value)
+        # CFFI takes what has __int__(), but not what has __index__() alone.
+        setattr(struct, name, index(value) if hasattr(type(value), "__index__") else value)
     except OverflowError:
         raise ValueError(f"{what} cannot be {value!r}: it does not fit there") from None
     except (TypeError, IndexError, ValueError) as wrong:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from _operator import index
 
 from ._alternative_names import LONGEST, by_alternative_name
 from ._arguments import descriptor
@@ -234,7 +235,8 @@ def cgroup_hint(value: Any) -> str:
     elif path is not None:
         why = f"{path!r} is no folder of a control group, but of a file system of type {kind}"
     elif hasattr(value, "__index__"):
-        why = f"descriptor {value} is not that of a control group's folder; a process's is given as {str(value)!r}"
+        number = index(value)
+        why = f"descriptor {number} is not that of a control group's folder; a process's is given as '{number}'"
     else:
         why = "the descriptor is not that of a control group's folder"
     return f"{why}: those of version 2 are in {_cgroup2()}"
@@ -288,12 +290,12 @@ def _no_process(_: str, error: int) -> str | None:
     if error == errno.EACCES:
         return "this process may not look at that one, which for another user's needs CAP_SYS_PTRACE"
     return "there is no such process" if error == errno.ENOENT else None
+
+
 def _of_another(path: str, error: int) -> str | None:
     """Say what forbids a file of /proc that is a process's namespace: the file's permissions are not asked."""
     is_process = path.startswith("/proc/") and os.path.basename(os.path.dirname(path)) == "ns"
     return _no_process(path, error) if is_process and error == errno.EACCES else None
-
-
 
 
 def _no_name(path: str, error: int) -> str | None:
@@ -371,4 +373,5 @@ def no_netns_hint(error: int, value: Any) -> str | None:
         return None
     if not hasattr(value, "__index__"):
         return "that file is no network namespace"
-    return f"{value} is not that of a network namespace; that of process {value} is '/proc/{value}/ns/net'"
+    number = index(value)
+    return f"{number} is not that of a network namespace; that of process {number} is '/proc/{number}/ns/net'"

@@ -23,6 +23,8 @@ from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from typing_extensions import Self
 
     from ._libbpf import lbc_perf_event
@@ -112,9 +114,9 @@ class PerfEvent:
     ) -> None:
         attributes = _attributes(type, config, attr)
         cpu, pid = signed(cpu, 32, "cpu"), signed(pid, 32, "pid")
-        self._what = string(what, "what") or f"perf event {type}:{config:#x}"
+        self._what = string(what, "what") or f"perf event {attributes.type}:{attributes.config:#x}"
         self._what += "".join(f", {name} {value}" for name, value in (("CPU", cpu), ("process", pid)) if value >= 0)
-        self._read_format = attr.get("read_format", 0)
+        self._read_format: int = attributes.read_format
         leader = group.fd if isinstance(group, PerfEvent) else signed(group, 32, "group")
         flags = 0
         if cgroup is not None:
@@ -135,7 +137,7 @@ class PerfEvent:
                 not_null(
                     self._handle.make(lib.lbc_perf_event__open, attributes, of, cpu, leader, flags),
                     f"open {self._what}",
-                    lambda error: _hint(error, attr, flags),
+                    lambda error: _hint(error, attributes, flags),
                     self._handle.errno,
                 )
         except BaseException:
@@ -311,7 +313,7 @@ def _readings(words: list[int], read_format: int) -> tuple[PerfReading, ...]:
     )
 
 
-def _attributes(type: int, config: int, given: dict[str, int]) -> object:
+def _attributes(type: int, config: int, given: dict[str, int]) -> Any:
     struct = ffi.new("struct perf_event_attr *")
     struct.size = ffi.sizeof("struct perf_event_attr")
     if not hasattr(type, "__index__"):
@@ -359,7 +361,7 @@ def _units(error: int) -> str | None:
         return f"{_PMUS} has nothing"
 
 
-def _hint(error: int, attr: dict[str, int], flags: int) -> str | None:
+def _hint(error: int, attributes: Any, flags: int) -> str | None:
     if error == errno.ENOENT and flags & lib.PERF_FLAG_PID_CGROUP:
         return (
             "the processor does not count that; or perf does not know the group, as on Linux 7.3 until a controller is "
@@ -373,7 +375,7 @@ def _hint(error: int, attr: dict[str, int], flags: int) -> str | None:
         return "that is no folder of a control group of version 2, or of perf_event's hierarchy of version 1"
     if error == errno.EACCES:
         return "/proc/sys/kernel/perf_event_paranoid says what may be counted without CAP_PERFMON"
-    if error == errno.EINVAL and attr.get("sample_freq", 0) > (most := _most_samples()):
+    if error == errno.EINVAL and attributes.freq and attributes.sample_freq > (most := _most_samples()):
         return f"sample_freq is more than the {most} of {_MOST_SAMPLES}"
     if error == errno.EINVAL:
         return "an attribute or the CPU does not suit that event"

@@ -388,6 +388,8 @@ def test_a_descriptor_that_is_no_group_is_explained(only):
         program.attach_cgroup(file.fileno())
     with pytest.raises(bpf.LibbpfError, match="is not that of a control group"):
         net.attached_cgroup(999)
+    with pytest.raises(bpf.LibbpfError, match=r"descriptor 1 is not that of .*; a process's is given as '1'"):
+        net.attached_cgroup(True)
 
 
 @pytest.mark.every_kernel

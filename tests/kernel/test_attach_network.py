@@ -120,6 +120,8 @@ def test_a_number_that_is_no_descriptor_is_told_the_path_of_a_process(root, only
     for call in (program.attach_netns, net.attached_netns):
         with pytest.raises(bpf.LibbpfError, match=r"that of process 4194303 is '/proc/4194303/ns/net'"):
             call(4194303)
+    with pytest.raises(bpf.LibbpfError, match=r": 1 is not that of a .*; that of process 1 is '/proc/1/ns/net'"):
+        net.attached_netns(True)
 
 
 def test_a_name_and_a_process_are_one_too_many(root, only):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import libbpf_cffi as bpf
+from libbpf_cffi import lib
 
 # What the programs of the sources need that have a cookie, and those that they are attached to.
 pytestmark = pytest.mark.needs("uprobe", "attach_cookie", "perf_link")
@@ -137,6 +138,22 @@ def test_what_the_kernel_would_cut_or_not_explain_is_a_value_error(one_program, 
         getattr(program, method)(**arguments)
 
 
+def test_what_is_no_int_may_be_a_number_of_a_perf_event():
+    class Number:
+        def __init__(self, number):
+            self.number = number
+
+        def __index__(self):
+            return self.number
+
+    attr = {"read_format": Number(lib.PERF_FORMAT_ID), "sample_freq": Number(7)}
+    with bpf.PerfEvent(Number(1), Number(9), cpu=0, **attr) as event:
+        assert str(event) == "perf event 1:0x9, CPU 0"
+        assert event.read()[0].id > 0
+    with pytest.raises(bpf.LibbpfError, match="sample_freq is more than the"):
+        bpf.PerfEvent(1, 9, cpu=0, sample_freq=Number(1 << 40))
+
+
 def test_a_perf_event_that_is_named_says_who_takes_names():
     with pytest.raises(TypeError, match=r"type must be an integer, .*PerfEvent\.software\(\) and its kin take names"):
         bpf.PerfEvent("cpu_clock", pid=0)
@@ -147,11 +164,11 @@ def test_a_perf_event_that_is_named_says_who_takes_names():
     [
         (lambda: bpf.PerfEvent(1, 9, cgroup="1"), (TypeError, "a perf event of a cgroup needs a cpu")),
         (lambda: bpf.PerfEvent.software("\udcff", cpu=0), (ValueError, r"'\\udcff' is none of cpu_clock, ")),
+        # A Kelvin sign, which becomes a "k".
+        (lambda: bpf.PerfEvent.software("cpu_cloc\u212a", cpu=0), (ValueError, "is none of cpu_clock, ")),
     ],
 )
 def test_what_is_no_perf_event_is_refused_in_words(make, error):
     kind, words = error
     with pytest.raises(kind, match=words):
         make()
-        # A Kelvin sign, which becomes a "k".
-        (lambda: bpf.PerfEvent.software("cpu_cloc\u212a", cpu=0), (ValueError, "is none of cpu_clock, ")),
