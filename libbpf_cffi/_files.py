@@ -140,7 +140,7 @@ def system_errors(action: str) -> Iterator[None]:
         place = error.filename if isinstance(error.filename, (str, bytes)) else ""
         name = os.fsdecode(place)
         where = f"the file is {name!r}" if name and repr(name) not in action else None
-        raise failure(number, action, hint=where) from error
+        raise failure(number, action, hint=where or path_hint) from error
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import stat
 
 from ._arguments import buffer, path_name, unsigned
 from ._borrow import Descriptors
-from ._check import failure
+from ._check import failure, path_hint
 from ._command_io import complain, end_with, write
 from ._ffi import ffi, lib
 from ._files import MOST, read_file, write_file
@@ -110,7 +110,7 @@ def _write(target: str | int, data: bytes) -> None:
         while view:
             view = view[os.write(target, view) :]
     except OSError as error:
-        raise failure(refused(error), f"write the linked object to {what}") from None
+        raise failure(refused(error), f"write the linked object to {what}", path_hint) from None
 
 
 def _link(names: list[str], contents: list[bytes]) -> bytes:

@@ -20,6 +20,7 @@ from libbpf_cffi import (
     _close_names,
     _dump,
     _event_find,
+    _files,
     _kernel_holders,
     _kernel_table,
     _link_opts,
@@ -33,6 +34,7 @@ from libbpf_cffi import (
     _targets,
     _trace_format,
     lib,
+    linker,
     probe,
     tracefs,
 )
@@ -129,6 +131,8 @@ def test_a_pid_namespace_that_may_not_be_looked_at_is_not_said_to_be_another(mon
 
 
 OPENED = {
+    "a file": lambda: _files.regular_file("/none", "read it").__enter__(),
+    "an object to write": lambda: linker._write("/none", b""),
     "a namespace": lambda: _targets.netns("/none").__enter__(),
     "a control group": lambda: _targets.cgroup("/none").__enter__(),
     "a group that is a value": lambda: _map_lend.Borrowed("a map").cgroup("/none"),
