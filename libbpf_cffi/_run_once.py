@@ -28,6 +28,11 @@ MOST_EMPTY = 10_000
 the same object again.
 """
 
+NO_ARGUMENT = (
+    "the program reads an argument, of which --call makes zeros only if it knows the type: its parameter must be a "
+    "pointer to a struct, in an object compiled with -g"
+)
+
 _RETRIED = "the program returns 1, which asks for the same object again"
 
 
@@ -60,7 +65,7 @@ class Once:
         """Call the programs and tell what they return; then write what the iterators give, until the deadline."""
         for program in self.calls:
             stopper.check()
-            report.fact(f"program {program.name} returned {program.test_run().retval}")
+            report.fact(f"program {program.name} returned {_called(program)}")
         for of_object in links.values():
             for name, link in of_object.items():
                 iterator = name.partition(".")[0]
@@ -74,6 +79,17 @@ class Once:
                         output.write(_as_json(iterator, text) if self._json else printable(text))
                 except _TimeUpError:
                     report.warning(f"iterator {name} was not at its end after --duration")
+
+
+def _called(program: bpf.Program) -> int:
+    """Call a program, and give what it returns."""
+    try:
+        return program().retval
+    except bpf.LibbpfError as error:
+        if error.errno == errno.EINVAL:
+            # The hint is one for Python.
+            error.hint = NO_ARGUMENT
+        raise
 
 
 class _TimeUpError(Exception):

@@ -410,6 +410,41 @@ def test_a_syscall_program_is_called(tmp_path):
     assert "it needs to be run, not attached (--call)" in said
 
 
+ARGUED = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+
+struct args { u32 a, b; u64 out; };
+
+SEC("syscall") int mul(struct args *args) { args->out = (u64)args->a * args->b; return args->out + 3; }
+SEC("syscall") int plain(void *ctx) { return 2; }
+SEC("?syscall") int untyped(void *ctx) { return *(u64 *)ctx; }
+
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.needs("program:SYSCALL")
+@pytest.mark.parametrize("pattern", ["mul", "*"])
+def test_a_syscall_program_with_a_typed_argument_is_called_with_zeros(tmp_path, pattern):
+    path = tmp_path / "argued.bpf.o"
+    path.write_bytes(bpf.compile_object(ARGUED))
+    status, _, said = run("-P", "mul", "-P", "plain", "--call", pattern, "--duration", 0, path)
+    assert status == 0, said
+    assert "program mul returned 3" in said
+
+
+@pytest.mark.needs("program:SYSCALL")
+def test_a_syscall_program_with_an_untyped_argument_is_refused_in_words_for_the_command(tmp_path):
+    path = tmp_path / "argued.bpf.o"
+    path.write_bytes(bpf.compile_object(ARGUED))
+    status, _, said = run("-P", "untyped", "--call", "untyped", path)
+    assert status == 1
+    assert "cannot run program 'untyped': Invalid argument (errno 22)" in said
+    assert "hint: the program reads an argument, of which --call makes zeros only if it knows the type" in said
+    assert "ctx_in" not in said
+
+
 KINDS = """
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
