@@ -262,16 +262,20 @@ class Job:
         return asked and not about and not facts.prints(self._objects.values())
 
     def _is_done_at_once(self) -> bool:
-        """Tell whether there are only iterators and syscall programs, and nothing asks for more than their answers."""
+        """Tell whether nothing stays attached but iterators, and nothing asks for more than what is there at once."""
         options = self._options
-        if self._once is None or self._shows is not None or self._events is not None or options.about_trace:
+        if self._once is None or self._events is not None or options.about_trace:
+            return False
+        if self._shows is not None and self._shows.repeated:
             return False
         if options.pin is not None or options.duration is not None or options.command or options.lines is not None:
             return False
-        once = {*self._once.iterators, *(each.name for each in self._once.calls)}
-        return all(
-            each.name in once or not each.autoload for obj in self._objects.values() for each in obj.programs.values()
-        )
+        if self._set_up:
+            names = {name.partition(".")[0] for links in self._links.values() for name in links}
+        else:
+            programs = [each for obj in self._objects.values() for each in obj.programs.values() if each.autoload]
+            names = {each.name for each in programs if facts.type_name(each) != "syscall"}
+        return names <= self._once.iterators
 
     def _stay(self) -> None:
         """Show what is there at once, then events and the trace, or wait, until it is time to end."""

@@ -52,6 +52,11 @@ class Shows:
             show.following = None if show.seconds is None else now + show.seconds
 
     @property
+    def repeated(self) -> bool:
+        """Whether something is shown now and then, not in the end alone."""
+        return any(show.seconds is not None for show in self._shows)
+
+    @property
     def following(self) -> float | None:
         """When something is to be shown next, by `time.monotonic`."""
         return min((show.following for show in self._shows if show.following is not None), default=None)

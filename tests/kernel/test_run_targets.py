@@ -445,6 +445,41 @@ def test_a_syscall_program_with_an_untyped_argument_is_refused_in_words_for_the_
     assert "ctx_in" not in said
 
 
+COUNTED = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+
+u64 count;
+
+SEC("syscall") int call(void *ctx) { count++; bpf_printk("called"); return 0; }
+SEC("syscall") int uncalled(void *ctx) { return 0; }
+SEC("?iter/task") int each(struct bpf_iter__task *ctx) { count += !ctx->task; return 0; }
+
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.needs("program:SYSCALL")
+@pytest.mark.parametrize("options", [["-P", "call", "--call", "call"], ["--call", "call"], ["-P", "each"]])
+@pytest.mark.parametrize("shown", [[], ["--map", ".bss"]])
+def test_maps_are_shown_and_that_is_the_end_where_nothing_stays_attached(tmp_path, options, shown):
+    path = tmp_path / "counted.bpf.o"
+    path.write_bytes(bpf.compile_object(COUNTED))
+    status, out, said = run(*options, *shown, "--json", path)
+    assert status == 0, said
+    assert " until Ctrl-C" not in said
+    assert [json.loads(line)["value"] for line in out.splitlines()] == [{"count": 1}] * bool(shown)
+
+
+@pytest.mark.needs("program:SYSCALL")
+def test_a_map_that_is_shown_now_and_then_is_so_until_the_command_is_told_to_end(tmp_path):
+    path = tmp_path / "counted.bpf.o"
+    path.write_bytes(bpf.compile_object(COUNTED))
+    status, _, said = run("--call", "call", "--map", ".bss=10", path)
+    assert status == 0, said
+    assert " until Ctrl-C" in said
+
+
 KINDS = """
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
