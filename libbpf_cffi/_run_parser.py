@@ -92,6 +92,12 @@ def make_parser() -> ArgumentParser:
         def __init__(self, prog: str) -> None:
             super().__init__(prog, max_help_position=28, width=_columns() - 2)
 
+        def _format_action_invocation(self, action: argparse.Action) -> str:
+            # A value that may be left out follows a "=" (see `parse`), which argparse would show as a blank.
+            if action.nargs == "?":
+                return f"{action.option_strings[-1]}[={action.metavar}]"
+            return super()._format_action_invocation(action)
+
     class Version(argparse.Action):
         """Print the versions, which are looked for only then."""
 

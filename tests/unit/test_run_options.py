@@ -197,6 +197,15 @@ def test_the_help_fits_a_narrow_terminal(monkeypatch, capsys):
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
+def test_the_help_shows_a_value_that_may_be_left_out_as_it_must_be_written(capsys):
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    out = capsys.readouterr().out
+    assert "  --syscalls[=short]  " in out
+    assert "--syscalls [" not in out
+    assert parse(["--syscalls=short", "a.o"]).syscalls == "short"
+
+
 def test_the_helps_examples_can_be_parsed():
     examples = re.findall(r"^  bpf-run (.*?)(?: \||  +|$)", _run_parser.EPILOG, re.MULTILINE)
     assert len(examples) >= 6
