@@ -18,6 +18,7 @@ __all__ = [
     "capabilities",
     "lacking",
     "lacking_hint",
+    "map_hint",
     "missing_capabilities",
     "needed_capabilities",
     "setting",
@@ -126,3 +127,28 @@ def lacking_hint(error: int, type: int) -> str | None:
     kind, needed = _name(type), " and ".join(needs)
     more = "".join(f"; {each}" for each in _privileges.obstacles())
     return f"this process lacks {' and '.join(lacks)}: programs of the type {kind} need {needed}{more}"
+
+
+_NET_ADMIN_MAPS = (
+    lib.BPF_MAP_TYPE_DEVMAP, lib.BPF_MAP_TYPE_DEVMAP_HASH, lib.BPF_MAP_TYPE_XSKMAP, lib.BPF_MAP_TYPE_SOCKMAP,
+    lib.BPF_MAP_TYPE_SOCKHASH,
+)  # fmt: skip
+"""Those for which map_create() of kernel/bpf/syscall.c asks for CAP_NET_ADMIN."""
+
+
+def map_hint(error: int, type: int) -> str | None:
+    """Say which capabilities a process lacks whose map the kernel refused; ``None`` if that is not why."""
+    if error != errno.EPERM:
+        return None
+    needs = ["CAP_NET_ADMIN"] if type in _NET_ADMIN_MAPS else []
+    try:
+        if not needs or unprivileged_bpf_disabled() != 0:
+            needs.insert(0, "CAP_BPF")
+        lacks = _missing(needs)
+    except LibbpfError:
+        return None  # no descriptor is left to find it out with
+    if not lacks:
+        return None
+    kind, needed = text(lib.libbpf_bpf_map_type_str(type)).upper(), " and ".join(needs)
+    more = "".join(f"; {each}" for each in _privileges.obstacles())
+    return f"this process lacks {' and '.join(lacks)}: maps of the type {kind} need {needed}{more}"

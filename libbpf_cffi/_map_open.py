@@ -103,6 +103,10 @@ def create(
                 return f"this kernel has no maps of the type {type_name(kind)}"
             flags = fields.get("map_flags") or 0
             return definition_hint(kind, key_size, value_size, max_entries, flags, rule)
+        if error == errno.EPERM:
+            from ._capabilities import map_hint
+
+            return map_hint(error, kind)
         return "there is not enough memory for it" if error == errno.ENOMEM else None
 
     return MAPS.make(

@@ -141,8 +141,18 @@ class Loading(Contents):
         if refused and refused[0] in self._programs:
             hint = hint or lacking_hint(error, lib.bpf_program__type(self._programs[refused[0]]))
             hint = hint or traced_hint(error, sections[refused[0]])
-        hint = hint or self._pinned_hint(messages)
+        hint = hint or self._pinned_hint(messages) or self._map_hint(error, messages)
         return hint or (self._type_hint(error, messages) if error in _OF_TYPE else None)
+
+    def _map_hint(self, error: int, messages: list[tuple[int, str]]) -> str | None:
+        """Say which capability a map needs that the kernel refused to create."""
+        from ._capabilities import map_hint
+
+        for _, said in messages:
+            name = said.partition("'")[2].partition("'")[0]
+            if "': failed to create: " in said and name in self._maps:
+                return map_hint(error, lib.bpf_map__type(self._maps[name]))
+        return None
 
     def _type_hint(self, error: int, messages: list[tuple[int, str]]) -> str | None:
         """Say of what type the map or program is that was refused, if the kernel does not have that."""

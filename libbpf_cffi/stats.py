@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from . import _log
+from . import _log, _privileges
 from ._borrow import Descriptors
 from ._check import check, not_null
 from ._ffi import lib, unsigned
@@ -73,13 +73,21 @@ def enable_stats(type: int = lib.BPF_STATS_RUN_TIME) -> Stats:
             fd = check(
                 borrowed.make(lib.bpf_enable_stats, number) if number == lib.BPF_STATS_RUN_TIME else -errno.EINVAL,
                 action,
-                lambda error: f"there are no statistics {number}" if error == errno.EINVAL else None,
+                lambda error: _stats_hint(error, number),
             )
             not_null(handle.make(lib.lbc_prog__from_fd, fd), action, None, handle.errno)
     except BaseException:
         handle._close()
         raise
     return self
+
+
+def _stats_hint(error: int, number: int) -> str | None:
+    if error == errno.EINVAL:
+        return f"there are no statistics {number}"
+    if error == errno.EPERM and _privileges.missing("CAP_SYS_ADMIN"):
+        return "this process lacks CAP_SYS_ADMIN, which statistics of all programs need"
+    return None
 
 
 def _descriptors(pointer: lbc_prog) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -43,6 +44,12 @@ NEEDED = {
     "attach to netfilter": (),
     # What makes something new in the kernel.
     "create a map": ("CAP_BPF",),
+    "create a map of type devmap": ("CAP_BPF", "CAP_NET_ADMIN"),
+    "create a map of type devmap_hash": ("CAP_BPF", "CAP_NET_ADMIN"),
+    "create a map of type xskmap": ("CAP_BPF", "CAP_NET_ADMIN"),
+    "create a map of type sockmap": ("CAP_BPF", "CAP_NET_ADMIN"),
+    "create a map of type sockhash": ("CAP_BPF", "CAP_NET_ADMIN"),
+    "load an object with a devmap": ("CAP_BPF", "CAP_NET_ADMIN"),
     "load types": ("CAP_BPF",),
     "attach to a control group": ("CAP_NET_ADMIN",),
     "attach to an interface (tc)": ("CAP_NET_ADMIN",),
@@ -56,7 +63,8 @@ NEEDED = {
     "read the trace": ("CAP_DAC_READ_SEARCH",),
     "read a trace of one's own": ("CAP_DAC_OVERRIDE",),
     "open another user's pin": ("CAP_DAC_OVERRIDE",),
-    # What could be anybody's.
+    # What is for the whole machine, or could be anybody's.
+    "enable statistics": ("CAP_SYS_ADMIN",),
     "open by id": ("CAP_SYS_ADMIN",),
     "list what the kernel has": ("CAP_SYS_ADMIN",),
 }
@@ -89,6 +97,9 @@ QUESTIONS = [
     for kept in (needed(step), *(tuple(each for each in needed(step) if each != left) for left in needed(step)))
 ]
 """Each step with all that it needs, and without each of them."""
+
+OTHERS = ("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "CAP_DAC_READ_SEARCH")
+QUESTIONS.append(("enable statistics", OTHERS))
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +159,21 @@ def test_without_one_that_it_needs_the_error_names_that_one(answers, has, step, 
     kind, _, text = answer
     assert kind in {"LibbpfPermissionError", "TracefsPermissionError"}, text
     assert left_out in text
+
+
+@pytest.mark.parametrize(
+    ("step", "left_out"),
+    [(step, each) for step in STEPS if step.startswith("create a map") for each in needed(step)]
+    + [("load an object with a devmap", "CAP_NET_ADMIN"), ("enable statistics", "CAP_SYS_ADMIN")],
+)
+def test_the_error_names_no_other_than_that_one(answers, step, left_out):
+    _, _, text = answers[step, tuple(each for each in needed(step) if each != left_out)]
+    assert re.search(r"this process lacks (CAP_\w+(?:(?:, | and )CAP_\w+)*)", text)[1] == left_out
+
+
+def test_who_has_every_other_capability_is_told_what_statistics_need(answers):
+    _, _, text = answers["enable statistics", OTHERS]
+    assert "this process lacks CAP_SYS_ADMIN" in text
 
 
 def test_every_step_says_what_it_needs():

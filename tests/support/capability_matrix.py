@@ -85,6 +85,19 @@ def create_map():
     return lambda: bpf.Map.create("hash", "u32", "u32", 1).close()
 
 
+def create_map_of(kind):
+    return lambda: lambda: bpf.Map.create(kind, 4, 4, 1).close()
+
+
+def load_object_with_devmap():
+    obj = bpf.Object.open(objects["attach_net"])
+    for program in obj.programs.values():
+        program.autoload = False
+    for each in obj.maps.values():
+        each.autocreate = each.name == "devices"
+    return obj.load
+
+
 def use_a_map():
     made = bpf.Map.create("hash", "u32", "u32", 1)
 
@@ -223,6 +236,10 @@ def load_btf():
     return btf.load
 
 
+def enable_stats():
+    return lambda: bpf.enable_stats().close()
+
+
 def read_the_trace():
     return lambda: bpf.TracePipe().close()
 
@@ -237,6 +254,7 @@ STEPS = {
     "read a ring buffer": read_a_ring,
     "create a map": create_map,
     "load types": load_btf,
+    "load an object with a devmap": load_object_with_devmap,
     "pin in a folder of one's own": pin,
     "attach a raw tracepoint": attach_raw_tracepoint,
     "attach a tracepoint": attach("basic", "on_tracepoint"),
@@ -258,10 +276,16 @@ STEPS = {
     "open by id": open_by_id,
     "list what the kernel has": list_programs,
     "open another user's pin": open_a_pin,
+    "enable statistics": enable_stats,
     "read the trace": read_the_trace,
     "read a trace of one's own": make_a_trace,
 }
 """What can be done, each with what it takes to do it when all that comes before it is done."""
+
+STEPS |= {
+    f"create a map of type {kind}": create_map_of(kind)
+    for kind in ("devmap", "devmap_hash", "xskmap", "sockmap", "sockhash")
+}
 
 STEPS |= {
     f"load a program of type {kind}": load_kind(kind)

@@ -32,7 +32,7 @@ STEPS = {
     ),
     "pins": ("_pins",),
     "events": ("perfbuf", "ringbuf", "user_ringbuf"),
-    "test_runs": ("_program_kernel", "_test_run"),
+    "test_runs": ("_program_kernel", "_test_run", "stats"),
 }  # fmt: skip
 """Which modules give the hints of which step."""
 

@@ -17,6 +17,10 @@ ROWS = dict(re.findall(r"^\| ((?!task)[^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE
 
 STEPS = {
     "create maps, load BTF": ("create a map", "load types"),
+    "create maps of devices and sockets: `devmap`, `devmap_hash`, `xskmap`, `sockmap`, `sockhash`": (
+        "create a map of type devmap", "create a map of type devmap_hash", "create a map of type xskmap",
+        "create a map of type sockmap", "create a map of type sockhash", "load an object with a devmap",
+    ),
     (
         "attach what is loaded: raw and BTF tracepoints, fentry, kprobe.multi, uprobe_multi, XDP, TCX, netfilter, "
         "struct_ops"
@@ -39,6 +43,7 @@ STEPS = {
     "pin in a folder of one's own": ("pin in a folder of one's own",),
     "open what another user has pinned": ("open another user's pin",),
     "list programs, maps, links; open them by id": ("list what the kernel has", "open by id"),
+    "have the kernel count and time runs: `enable_stats()`": ("enable statistics",),
 }  # fmt: skip
 """What the rows of the table are among the steps of the test."""
 
