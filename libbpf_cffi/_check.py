@@ -220,8 +220,9 @@ def _hint(error: int, texts: list[str]) -> str | None:
     # Not what libbpf says of a name that the kernel's BTF has not.
     if any(each in said for each in _NO_BTF):
         return (
-            "the kernel gives no BTF (CONFIG_DEBUG_INFO_BTF, /sys/kernel/btf/vmlinux): "
-            "name a file that has it with btf_custom_path="
+            "the kernel gives no BTF (CONFIG_DEBUG_INFO_BTF, /sys/kernel/btf/vmlinux), and what goes by the numbers of "
+            "its types (tp_btf, fentry, lsm, iter, struct_ops, __ksym) needs it of the kernel itself; for CO-RE alone "
+            "btf_custom_path= names a file that has it"
         )
     if error == lib.LIBBPF_ERRNO__FORMAT:
         return "not a BPF object file: compile it with clang -O2 -g -target bpf -c"

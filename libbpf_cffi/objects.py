@@ -80,7 +80,8 @@ class Object(Loading):
         `pin_root_path` is the folder for maps that are declared with ``LIBBPF_PIN_BY_NAME``, instead of
         /sys/fs/bpf.
         `kconfig` holds ``CONFIG_…=value`` lines that come before those of the running kernel.
-        `btf_custom_path` is a file with the kernel's BTF, for kernels that have none of their own.
+        `btf_custom_path` is a file with the kernel's BTF, for kernels that have none of their own: CO-RE goes by it,
+        while tracing by BTF, struct_ops and ``__ksym`` need the kernel's.
         `kernel_log_buf` receives the kernel's logs (BTF, programs) instead of an exception; with only
         `kernel_log_size`, in bytes, the object has a buffer of its own, which `kernel_log` reads.
         `kernel_log_level` is that of `Program.log_level`.

@@ -115,6 +115,9 @@ def _tell(error: Exception, report: Reporter, *, whole_log: bool) -> int:
         if advice and isinstance(error, bpf.TracefsError) and error.hint:
             # What follows who is reading is advice to programs.
             error.hint = error.hint.partition(";")[0]
+        if isinstance(error, bpf.LibbpfError) and error.hint:
+            # Nor is there an option for that.
+            error.hint = error.hint.partition("; for CO-RE alone btf_custom_path=")[0]
         report.error(f"{error}{advice}")
     elif isinstance(error, OSError):
         report.error(

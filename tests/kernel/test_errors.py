@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 import pytest
+import run_command
 from sanitized import KEPT
 
 import libbpf_cffi as bpf
@@ -238,7 +239,16 @@ with bpf.Object.open(sys.argv[1], pin_root_path="/sys/fs/bpf/unused") as obj:
         before=without("/sys/kernel/btf", "mount -t tmpfs none /sys/kernel/btf;"),
     )
     assert "CONFIG_DEBUG_INFO_BTF" in said
-    assert "btf_custom_path" in said
+    assert "for CO-RE alone btf_custom_path= names a file" in said
+    assert "(tp_btf, fentry, lsm, iter, struct_ops, __ksym) needs it of the kernel itself" in said
+
+
+def test_the_command_names_no_keyword_of_python_where_the_kernel_has_no_btf(compiled):
+    prefix = without("/sys/kernel/btf", "mount -t tmpfs none /sys/kernel/btf;")
+    status, _, said = run_command.run("--load-only", "-P", "of_tp_btf", compiled("kinds"), prefix=prefix)
+    assert status == 1
+    assert "__ksym) needs it of the kernel itself\n" in said
+    assert "btf_custom_path" not in said
 
 
 # Privilege
