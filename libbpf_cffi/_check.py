@@ -224,6 +224,8 @@ def _hint(error: int, texts: list[str]) -> str | None:
             "its types (tp_btf, fentry, lsm, iter, struct_ops, __ksym) needs it of the kernel itself; for CO-RE alone "
             "btf_custom_path= names a file that has it"
         )
+    if "BTF is required, but is missing" in said:
+        return "its maps are defined by BTF, which clang writes with -g alone: compile it with -g"
     if error == lib.LIBBPF_ERRNO__FORMAT:
         return "not a BPF object file: compile it with clang -O2 -g -target bpf -c"
     if error == lib.LIBBPF_ERRNO__ENDIAN:

@@ -243,6 +243,24 @@ with bpf.Object.open(sys.argv[1], pin_root_path="/sys/fs/bpf/unused") as obj:
     assert "(tp_btf, fentry, lsm, iter, struct_ops, __ksym) needs it of the kernel itself" in said
 
 
+@pytest.mark.every_kernel
+def test_an_object_with_maps_that_was_compiled_without_debug_information_is_explained():
+    source = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4);
+	__type(key, u32);
+	__type(value, u32);
+} table SEC(".maps");
+"""
+    with pytest.raises(bpf.LibbpfError, match="BTF is required, but is missing") as caught:
+        bpf.Object.open(bpf.compile_object(source, flags=["-g0"]))
+    assert caught.value.errno == errno.ENOENT
+    assert "compile it with -g" in caught.value.hint
+
+
 def test_the_command_names_no_keyword_of_python_where_the_kernel_has_no_btf(compiled):
     prefix = without("/sys/kernel/btf", "mount -t tmpfs none /sys/kernel/btf;")
     status, _, said = run_command.run("--load-only", "-P", "of_tp_btf", compiled("kinds"), prefix=prefix)
