@@ -763,6 +763,22 @@ def test_a_section_without_a_target_names_what_takes_it(only):
         only("attach_net", "tc_count").programs["tc_count"].attach()
 
 
+@pytest.mark.needs("raw_tracepoint_twice")
+@pytest.mark.parametrize(
+    ("program", "errors"), [("on_raw", []), ("on_tracepoint", [errno.EEXIST])], ids=["raw_tracepoint", "tracepoint"]
+)
+def test_attach_called_again_attaches_once_more_what_the_kernel_takes_twice(one_program, attached, program, errors):
+    obj, chosen = one_program("basic", program)
+    obj.attach()
+    raised = []
+    try:
+        obj.attach()
+    except bpf.LibbpfError as error:
+        raised.append(error.errno)
+    assert raised == errors
+    assert len(attached(chosen.id)) == 2 - len(errors)
+
+
 def test_struct_ops_maps_are_attached_too(loaded):
     links = loaded("struct_ops").attach()
     assert list(links) == ["with_link", "without_link"]
