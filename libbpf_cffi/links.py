@@ -263,10 +263,17 @@ class Link(LinkOpening, KindsOfLinks):
         """
         with self._handle.lock:
             fd = own_descriptor(self._handle.pointer)
+            is_usdt = fd < 0 and lib.lbc_link_usdt_parts(self._handle.pointer, ffi.NULL, 0) >= 0
         if fd < 0:
+            why = "a USDT link is made of several links"
+            if not is_usdt:
+                why = (
+                    'it is of a table of functions in SEC(".struct_ops"), which the kernel registers without a link, '
+                    'and with one in SEC(".struct_ops.link")'
+                )
             raise StateError(
-                f"{self._handle.name} has no descriptor of its own, as USDT links have none: close() detaches it, and "
-                "detach, disconnect, pin, update and info are for links that have one"
+                f"{self._handle.name} has no descriptor of its own: {why}; close() detaches it, and detach, "
+                "disconnect, pin, update and info are for links that have one"
             )
         return fd
 

@@ -440,6 +440,13 @@ def test_what_needs_a_descriptor_is_a_state_error_without_one(bare_links, pins, 
     assert not link.closed
 
 
+def test_what_has_no_descriptor_says_what_it_is(bare_links):
+    with pytest.raises(bpf.StateError, match=r"no descriptor of its own: a USDT link is made of several links;"):
+        _ = bare_links["usdt"].info
+    with pytest.raises(bpf.StateError, match=r'table of functions in SEC\("\.struct_ops"\), which the kernel reg'):
+        _ = bare_links["struct_ops"].info
+
+
 def test_a_usdt_link_is_not_taken_for_the_link_that_is_somebodys_stdin(python, compiled, tracefs, usdt_target):
     # libbpf's field for its descriptor says 0.
     said = python(
