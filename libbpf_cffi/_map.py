@@ -309,4 +309,15 @@ def _registered_hint(error: int) -> str | None:
             "it is attached already, or another of its name is: close that link first, or give it another name before "
             "load, by set_initial_value()"
         )
+    if error == errno.EBUSY:
+        # bpf_struct_ops_map_update_elem() of kernel/bpf/bpf_struct_ops.c.
+        return (
+            'a table of functions in SEC(".struct_ops") is attached once after a load, and this one has been: open and '
+            'load its object anew; in SEC(".struct_ops.link") it can be attached again'
+        )
+    if error == errno.EINVAL:
+        return (
+            "the table lacks a function that the kernel wants, of tcp_congestion_ops ssthresh, undo_cwnd, and "
+            "cong_avoid or cong_control; or it has a value that the kernel refuses, of which its log (dmesg) may tell"
+        )
     return None

@@ -52,6 +52,27 @@ def test_a_map_that_is_attached_already_is_said_to_be(loaded):
     assert caught.value.errno == errno.EEXIST
 
 
+def test_a_table_without_a_link_is_said_to_be_attached_once_for_each_load(loaded):
+    table = loaded("struct_ops").maps["without_link"]
+    once = r"hint: .* is attached once after a load"
+    with table.attach_struct_ops(), pytest.raises(bpf.LibbpfError, match=once) as caught:
+        table.attach_struct_ops()
+    assert caught.value.errno == errno.EBUSY
+    with pytest.raises(bpf.LibbpfError, match=once):
+        table.attach_struct_ops()
+
+
+@pytest.mark.parametrize("lacking", ["ssthresh", "cong_avoid", "undo_cwnd"])
+def test_a_table_that_lacks_a_function_which_the_kernel_wants_is_explained(opened, lacking):
+    obj = opened("attach_struct_ops")
+    obj.maps["first"].set_initial_value({lacking: None})
+    obj.load()
+    with pytest.raises(bpf.LibbpfError, match="hint: the table lacks a function that the kernel wants") as caught:
+        obj.maps["first"].attach_struct_ops()
+    assert caught.value.errno == errno.EINVAL
+    assert "of tcp_congestion_ops ssthresh, undo_cwnd, and cong_avoid or cong_control" in caught.value.hint
+
+
 def test_a_map_of_another_object_takes_the_place(loaded):
     old, new = loaded("attach_struct_ops"), loaded("attach_struct_ops")
     with old.maps["first"].attach_struct_ops() as link:
