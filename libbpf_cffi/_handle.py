@@ -286,7 +286,7 @@ def program_title(program: Any) -> str:
 class ObjectHandle(Handle["bpf_object"]):
     """The root handle of a BPF object, which knows how far the object has come."""
 
-    __slots__ = ("map_types", "phase")
+    __slots__ = ("map_types", "phase", "pin_paths")
 
     OPEN, PREPARED, LOADED, FAILED = "open", "prepared", "loaded", "failed to load"
     GENERATED = "made into a loader"
@@ -298,6 +298,8 @@ class ObjectHandle(Handle["bpf_object"]):
         """The types of the maps' keys and values, by the map's address, which load forgets where the kernel has no use
         for
         them."""
+        self.pin_paths: dict[int, str] = {}
+        """Where maps that are pinned were to be before, by the map's address: see `_pin_paths`."""
 
     def require(self, action: str, *phases: str) -> None:
         """Raise `StateError` unless the object is in one of `phases`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from . import _log, _map_open
@@ -11,6 +12,7 @@ from ._ffi import ffi, lib, text
 from ._handle import ObjectHandle
 from ._kernel_open import descriptor
 from ._map_settings import Settings
+from ._pin_paths import PinPaths
 from ._pins import Folders, pin_path, pinning_hint, remove_pin
 from .errors import StateError
 
@@ -116,7 +118,8 @@ class Identity(Settings):
         """Pin the map at `path`, or at its `pin_path`: it outlives the process until the pin is removed.
 
         Missing folders are made with mode 0700; a path through a folder or symbolic link of another user, or
-        one that others can write, is refused (EPERM). *Wraps* ``bpf_map__pin()``, ``bpf_obj_pin()``.
+        one that others can write, is refused (EPERM). A map of an object has one pin at a time (EINVAL). *Wraps*
+        ``bpf_map__pin()``, ``bpf_obj_pin()``.
         """
         with self._handle.lock:
             action, absolute, encoded = self._pin_target("pin", "at", path)
@@ -126,21 +129,31 @@ class Identity(Settings):
                     check(lib.bpf_obj_pin(self.fd, encoded), action, lambda error: pinning_hint(error, absolute))
                     self._pin = absolute
                     return
-                try:
-                    check(lib.bpf_map__pin(self._pointer, encoded), action, lambda error: pinning_hint(error, absolute))
-                except BaseException:
-                    # libbpf keeps the path of a pin that failed, and would then refuse any other.
-                    if not lib.bpf_map__is_pinned(self._pointer):
-                        lib.bpf_map__set_pin_path(self._pointer, ffi.NULL if path is not None else encoded)
-                    raise
+                assert isinstance(self._handle, ObjectHandle)
+                with PinPaths(self._handle, [self._pointer], anew=path is not None):
+                    result = lib.bpf_map__pin(self._pointer, encoded)
+                    check(result, action, lambda error: self._pin_hint(error, absolute))
+
+    def _pin_hint(self, error: int, wanted: str) -> str | None:
+        if error == errno.EINVAL and self.is_pinned and self.pin_path != wanted:
+            return (
+                f"it is pinned at {self.pin_path!r}, and a map of an object has one pin: unpin it first, or pin "
+                "Map.from_fd(map.fd)"
+            )
+        return pinning_hint(error, wanted)
 
     def unpin(self, path: str | os.PathLike[str] | None = None) -> None:
-        """Remove the pin at `path`, or at `pin_path`. *Wraps* ``bpf_map__unpin()``."""
+        """Remove the pin at `path`, or at `pin_path`, which is then what it was before `pin`.
+
+        *Wraps* ``bpf_map__unpin()``.
+        """
         with self._handle.lock:
             action, absolute, encoded = self._pin_target("unpin", "from", path)
             _log.listen()
             if self._facts is None:
-                check(lib.bpf_map__unpin(self._pointer, encoded), action)
+                assert isinstance(self._handle, ObjectHandle)
+                with PinPaths(self._handle, [self._pointer], anew=False):
+                    check(lib.bpf_map__unpin(self._pointer, encoded), action)
                 return
             remove_pin(absolute, action, self._is_this)
             self._pin = None if absolute == self._pin else self._pin

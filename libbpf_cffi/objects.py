@@ -13,6 +13,7 @@ from ._files import read_file
 from ._handle import ObjectHandle
 from ._isolate import check_object
 from ._object_load import Loading
+from ._pin_paths import PinPaths, pinned_elsewhere
 from ._pins import Folders, absolute_path
 from .errors import NotSupportedError
 
@@ -228,14 +229,18 @@ class Object(Loading):
         self._pin("unpin", lib.bpf_object__unpin, path, LOADED)
 
     def pin_maps(self, path: str | os.PathLike[str] | None = None) -> None:
-        """Pin every map in the folder `path`, or each that has one at its `Map.pin_path`.
+        """Pin every map in the folder `path`, or each that has one at its `Map.pin_path`: no map where none has one.
 
-        *Wraps* ``bpf_object__pin_maps()``.
+        If one fails, none is pinned. A map has one pin at a time: one that is pinned elsewhere is EINVAL. *Wraps*
+        ``bpf_object__pin_maps()``.
         """
         self._pin("pin the maps of", lib.bpf_object__pin_maps, path, LOADED, PREPARED)
 
     def unpin_maps(self, path: str | os.PathLike[str] | None = None) -> None:
-        """Remove the maps' pins. *Wraps* ``bpf_object__unpin_maps()``."""
+        """Remove the pins of the maps in the folder `path`, or of each that has a `Map.pin_path`.
+
+        *Wraps* ``bpf_object__unpin_maps()``.
+        """
         self._pin("unpin the maps of", lib.bpf_object__unpin_maps, path, LOADED, PREPARED)
 
     def pin_programs(self, path: str | os.PathLike[str]) -> None:
@@ -255,6 +260,8 @@ class Object(Loading):
             self._handle.require(action, *phases)
             if path is None and len(phases) == 1:
                 raise TypeError(f"cannot {action}: a path is needed")
+            maps = () if "programs" in verb else self._maps.values()
+            anew = path is not None and not verb.startswith("unpin")
             if path is None:
                 folders, encoded = self._pin_by_name(action), ffi.NULL
             else:
@@ -262,8 +269,11 @@ class Object(Loading):
                 action += f" in {folder!r}"
                 folder = absolute_path(folder, action)
                 folders, encoded = Folders(action, folder), path_bytes(folder)
+                if anew and (why := pinned_elsewhere(maps, folder)) is not None:
+                    # libbpf would refuse it as well, and then remove the pins of the maps before that one.
+                    raise failure(errno.EINVAL, action, why)
             _log.listen()
-            with folders:
+            with folders, PinPaths(self._handle, maps, anew=anew):
                 check(function(pointer, encoded), action)
 
     # Its end

@@ -446,6 +446,40 @@ def test_a_map_is_not_unpinned_from_where_it_is_not(things, pins):
     assert (pins / "pin").exists()
 
 
+def test_a_map_that_was_unpinned_can_be_pinned_elsewhere_and_forgets_where_it_was(things, pins):
+    for name in ("one", "two"):
+        things["map"].pin(pins / name)
+        assert things["map"].pin_path == str(pins / name)
+        things["map"].unpin()
+        assert things["map"].pin_path is None
+
+
+def test_a_map_that_is_pinned_by_load_can_be_pinned_elsewhere_and_then_where_it_was(opened, pins):
+    obj = opened("basic")
+    events = obj.maps["events"]
+    events.pin_path = pins / "declared"
+    obj.load()
+    events.unpin()
+    assert events.pin_path == str(pins / "declared")
+    events.pin(pins / "other")
+    assert (events.is_pinned, events.pin_path) == (True, str(pins / "other"))
+    events.unpin()
+    assert (events.is_pinned, events.pin_path) == (False, str(pins / "declared"))
+    events.pin()
+    assert (pins / "declared").exists()
+
+
+def test_a_map_that_is_pinned_is_said_to_have_one_pin(things, pins):
+    things["map"].pin(pins / "one")
+    with pytest.raises(bpf.LibbpfError, match=r"hint: it is pinned at '.*/one', and .* has one pin") as caught:
+        things["map"].pin(pins / "two")
+    assert caught.value.errno == errno.EINVAL
+    assert things["map"].pin_path == str(pins / "one")
+    with bpf.Map.from_fd(things["map"].fd) as other:
+        other.pin(pins / "two")
+    assert (pins / "two").exists()
+
+
 # Objects
 
 
@@ -505,6 +539,45 @@ def test_maps_without_a_path_are_pinned_where_each_wants(loaded, pins):
     assert names(pins / "by_name") == []
     obj.pin_maps()
     assert names(pins / "by_name") == ["shared"]
+
+
+def test_maps_that_were_unpinned_can_be_pinned_elsewhere(loaded, pins):
+    obj = loaded("basic")
+    for name in ("one", "two"):
+        obj.pin_maps(pins / name)
+        obj.unpin_maps()
+        assert {each.pin_path for each in obj.maps.values()} == {None}
+    obj.maps["events"].pin(pins / "events")
+    assert obj.maps["events"].pin_path == str(pins / "events")
+
+
+def test_a_pin_of_all_maps_that_fails_changes_no_path_and_no_pin(loaded, pins):
+    obj = loaded("basic")
+    obj.maps["events"].pin(pins / "events")
+    before = {each.name: each.pin_path for each in obj.maps.values()}
+    with pytest.raises(bpf.LibbpfError, match=r"hint: map 'events' is pinned at '.*/events', and .* has one pin"):
+        obj.pin_maps(pins / "all")
+    assert names(pins) == ["events"]
+    obj.programs["pass"].pin(pins / "taken" / "raw_hits")
+    obj.maps["events"].unpin()
+    before["events"] = None
+    with pytest.raises(bpf.LibbpfError) as caught:
+        obj.pin_maps(pins / "taken")
+    assert caught.value.errno == errno.EEXIST
+    assert {each.name: each.pin_path for each in obj.maps.values()} == before
+    assert names(pins / "taken") == ["raw_hits"]
+
+
+def test_maps_are_pinned_in_the_folder_where_they_are_already(loaded, pins):
+    obj = loaded("basic")
+    for _ in range(2):
+        obj.pin_maps(pins / "maps")
+        assert names(pins / "maps") == MAPS
+
+
+def test_where_no_map_has_a_path_none_is_pinned(loaded, pins):
+    loaded("basic").pin_maps()
+    assert names(pins) == []
 
 
 def test_an_object_that_cannot_be_pinned_whole_is_not_pinned_at_all(opened, pins):

@@ -30,7 +30,7 @@ STEPS = {
         "_map_arena", "_map_elements", "_map_groups", "_map_hash", "_map_insns", "_map_lend", "_map_lpm", "_map_open",
         "_map_programs", "_map_queues", "_map_redirect", "_map_sockets", "_map_storage", "_sections",
     ),
-    "pins": ("_pins",),
+    "pins": ("_map_identity", "_pins"),
     "events": ("perfbuf", "ringbuf", "user_ringbuf"),
     "test_runs": ("_program_kernel", "_test_run", "stats"),
 }  # fmt: skip

@@ -19,7 +19,7 @@ ROWS = (
     {"tracepoints", "_check", "_map_access", "_record", "infos"},
     {"_borrow", "_contexts", "_type_numbers", "insns"},
     {
-        "_btf_dump", "_capabilities", "_cgroup_process", "_codec_program", "_files", "_pins", "_sections",
+        "_btf_dump", "_capabilities", "_cgroup_process", "_codec_program", "_files", "_pin_paths", "_pins", "_sections",
         "_trace_held", "_trace_lines",
     },
     {"_kernel_open", "_net_names", "_targets"},

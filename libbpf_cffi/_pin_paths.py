@@ -1,0 +1,58 @@
+"""Where the maps of an object are pinned: libbpf keeps the path of a pin that is gone, and takes no other then."""
+
+from __future__ import annotations
+
+from ._ffi import ffi, lib, path_bytes, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ._handle import ObjectHandle
+    from ._libbpf import bpf_map
+
+__all__ = ["PinPaths", "pinned_elsewhere"]
+
+
+class PinPaths:
+    """Set the paths of maps right around a call that pins or unpins them.
+
+    With `anew` it pins at a path that is given: a map that is not pinned forgets for it where it was to be. Afterwards
+    one that is not pinned, unpinned or refused, has the path that it had before it was pinned.
+    """
+
+    def __init__(self, handle: ObjectHandle, maps: Iterable[bpf_map], *, anew: bool) -> None:
+        self._before = handle.pin_paths
+        self._anew = anew
+        self._maps = [(each, bool(lib.bpf_map__is_pinned(each)), _path(each)) for each in maps]
+
+    def __enter__(self) -> None:
+        for each, pinned, path in self._maps:
+            if self._anew and not pinned and path:
+                lib.bpf_map__set_pin_path(each, ffi.NULL)
+
+    def __exit__(self, *exc: object) -> None:
+        for each, pinned, path in self._maps:
+            address = int(ffi.cast("uintptr_t", each))
+            if lib.bpf_map__is_pinned(each):
+                if not pinned:
+                    self._before[address] = path
+                continue
+            wanted = self._before.pop(address, path) if pinned else path
+            if _path(each) != wanted:
+                lib.bpf_map__set_pin_path(each, path_bytes(wanted) if wanted else ffi.NULL)
+
+
+def _path(map: bpf_map) -> str:
+    return text(lib.bpf_map__pin_path(map))
+
+
+def pinned_elsewhere(maps: Iterable[bpf_map], folder: str) -> str | None:
+    """Say which map has a pin already, and not the one that it is to have in a folder."""
+    for each in maps:
+        name, path = text(lib.bpf_map__name(each)), _path(each)
+        # As libbpf names it: sanitize_pin_path().
+        wanted = f"{folder}/{name}".replace(".", "_")
+        if lib.bpf_map__autocreate(each) and lib.bpf_map__is_pinned(each) and path != wanted:
+            return f"map {name!r} is pinned at {path!r}, and a map of an object has one pin: unpin it first"
+    return None
