@@ -368,8 +368,9 @@ _cgroup = cgroup
 def attached_netns(netns: Netns = None, *, pid: int | None = None) -> list[Attached]:
     """List the programs of a network namespace: of sk_lookup, and its flow dissector.
 
-    `netns` and `pid` are as in `Program.attach_netns`. What its interfaces have, `attached` tells of each. The rights
-    that it needs are those of `attached`.
+    `netns` and `pid` are as in `Program.attach_netns`. What its interfaces have, `attached` tells of each. Links to
+    netfilter, of which the kernel does not tell in what namespace they are, are among `kernel.links`. The rights that
+    it needs are those of `attached`.
     """
 
     def hint(error: int) -> str | None:
