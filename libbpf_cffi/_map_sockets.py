@@ -39,7 +39,8 @@ class _Sockets(Lending):
         if error == errno.EOPNOTSUPP:
             return (
                 "the kernel takes TCP sockets that are connected (or listen, in a map that no program of SK_MSG or "
-                "SK_SKB uses), UDP sockets, and connected UNIX or VSOCK sockets"
+                "SK_SKB uses), UDP sockets that are bound (bind() it first) or connected, and connected UNIX or VSOCK "
+                "sockets"
             )
         if error in (errno.ENOTSOCK, errno.EBADF):
             return "that is no socket"

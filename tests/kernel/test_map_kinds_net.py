@@ -208,6 +208,19 @@ def test_a_socket_that_is_not_connected_is_explained(create):
         create("sockmap", max_entries=4)[0] = alone
 
 
+def test_a_socket_of_udp_is_said_to_need_an_address(create):
+    sockets = create("sockmap", max_entries=4)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as alone:
+        with pytest.raises(bpf.LibbpfError, match=r"UDP sockets that are bound \(bind\(\) it first\)") as caught:
+            sockets[0] = alone
+        assert caught.value.errno == errno.EOPNOTSUPP
+        alone.bind(("127.0.0.1", 0))
+        sockets[0] = alone
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connected:
+        connected.connect(("127.0.0.1", 9))
+        sockets[1] = connected
+
+
 def test_a_file_is_no_socket(create):
     with open("/dev/null", "rb") as file, pytest.raises(bpf.LibbpfError, match="that is no socket"):
         create("sockmap", max_entries=4)[0] = file
