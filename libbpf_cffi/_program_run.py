@@ -35,7 +35,8 @@ class ProgramRun(LoadedProgram):
         *Wraps* ``bpf_prog_test_run_opts()``. `data_in` is the packet, Ethernet header included, for programs that see
         packets. `ctx_in` is the context: bytes, or the members that are not 0 of the struct that programs of this type
         are given (``__sk_buff``, ``xdp_md``, ``bpf_sk_lookup``, ``bpf_flow_keys``) as a mapping or record, such as
-        ``{"ifindex": 1}``; for a raw tracepoint and struct_ops a sequence of arguments; for a syscall program whose
+        ``{"ifindex": 1}``; for a raw tracepoint (not ``tp_btf``) and struct_ops
+        (of the kernel's ``bpf_dummy_ops`` alone) a sequence of arguments; for a syscall program whose
         argument is a pointer to a struct a value of that struct. `flags` are `TestRunFlags`; a `cpu` sets its own, for
         raw tracepoints. With ``XDP_LIVE_FRAMES`` packets of XDP go where the program sends them, `batch_size` at a
         time, and nothing comes back. `data_size_out` bounds what comes back of the packet (``None``: all of it), which

@@ -196,6 +196,12 @@ def _context(
         elif struct is not None:
             xdp = kind == lib.BPF_PROG_TYPE_XDP and packet is not None
             value = ffi.buffer(_contexts.encode(struct, value, {"data_end": packet or 0} if xdp else {}))
+        elif kind == lib.BPF_PROG_TYPE_TRACING:
+            raise TypeError(
+                "no context is given to programs of tracing: one of fentry, fexit and fmod_ret is run without one, by "
+                'functions made for it, and iterators and tp_btf are not run, where those of SEC("raw_tp/…") take a '
+                "sequence of arguments"
+            )
         else:
             raise TypeError(f"the context of this program must be bytes, not {type(value).__name__}")
     size = _give(opts, "ctx", value)
@@ -219,13 +225,18 @@ def _hint(error: int, kind: int, program: LoadedProgram, done: Any, room: int) -
     if error in (ENOTSUPP, errno.EOPNOTSUPP):
         if program.info.ifindex:
             return "this program was loaded for the hardware of an interface, and is run there alone"
+        if kind == lib.BPF_PROG_TYPE_STRUCT_OPS:
+            return "of tables of functions the kernel makes test runs of those of its own struct bpf_dummy_ops alone"
         return f"this kernel makes no test runs of programs of type {program.type.name}"
     if error == errno.E2BIG and done.batch_size > MOST_FRAMES:
         return f"batch_size is at most {MOST_FRAMES}, not {done.batch_size}"
     if error == errno.EAFNOSUPPORT and kind == lib.BPF_PROG_TYPE_SK_LOOKUP:
         return "it looks for a socket of AF_INET (2) or AF_INET6 (10): ctx_in={'family': 2, 'protocol': 6, …}"
     if error == errno.EFAULT and kind == lib.BPF_PROG_TYPE_TRACING:
-        return "of this type the kernel makes test runs of fentry, fexit and fmod_ret only"
+        return (
+            "of this type the kernel makes test runs of fentry, fexit and fmod_ret only, and of tracepoints by "
+            'SEC("raw_tp/…") with ctx_in=[…]'
+        )
     if error == errno.ENOMEM and done.data_size_in > MOST_OF_A_PAGE:
         return f"the packet has {done.data_size_in} bytes: this kernel takes some 64 KiB, in as many pages as it needs"
     if error == errno.ENODEV:

@@ -387,5 +387,19 @@ def test_a_netfilter_program_without_a_packet_is_explained(load):
 
 def test_what_the_kernel_runs_of_tracing_is_said(one_program):
     _, program = one_program("attach_iter", "tasks")
-    with pytest.raises(bpf.LibbpfError, match="fentry, fexit and fmod_ret only"):
+    with pytest.raises(bpf.LibbpfError, match=r"fentry, fexit and fmod_ret only, .* SEC\(\"raw_tp/…\"\)"):
         program.test_run()
+
+
+@pytest.mark.needs("tp_btf")
+def test_a_program_of_tracing_is_said_to_be_given_no_context(one_program):
+    _, program = one_program("kinds", "of_tp_btf")
+    why = r"fentry, fexit and fmod_ret is run without one, .* tp_btf are not run, .* SEC\(\"raw_tp/…\"\) take"
+    with pytest.raises(TypeError, match=why):
+        program.test_run(ctx_in=[1, 2])
+
+
+@pytest.mark.needs("struct_ops_link")
+def test_which_tables_of_functions_the_kernel_runs_is_said(loaded):
+    with pytest.raises(bpf.NotSupportedError, match=r"of tables of functions .* bpf_dummy_ops alone"):
+        loaded("attach_struct_ops").programs["both_ssthresh"].test_run(ctx_in=[1])
