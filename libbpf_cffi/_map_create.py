@@ -86,12 +86,25 @@ _PREFIXES = {"ipv4": 8, "ipv6": 20}
 
 _BUFFER = "it has neither keys nor values; max_entries is its size: a power of two, whole pages"
 _OUTER = "it needs inner=, a map that those in it are like, and which holds no maps itself"
-_REDIRECT = "a key has 4 bytes, a value 4 or, with a program, 8"
+_REDIRECT = "a key has 4 bytes, a value 4 or, with a program, 8, and max_entries is 1 or more"
 _GROUP = "a key has 8 or 16 bytes, and max_entries is 0"
 
+_ARRAY = "a key has 4 bytes, and there is at least one entry"
+_HASH = "a key and a value have at least a byte, and max_entries is 1 or more"
+_PLACES = "a key and a value have 4 bytes, and max_entries is 1 or more"
+_SOCKETS = "a key has 4 bytes, a value 4 or, to be read as a cookie, 8, and max_entries is 1 or more"
+
 _RULES = {
-    lib.BPF_MAP_TYPE_HASH: "a key and a value have at least a byte, and max_entries is 1 or more",
-    lib.BPF_MAP_TYPE_ARRAY: "a key has 4 bytes, and there is at least one entry",
+    lib.BPF_MAP_TYPE_HASH: _HASH,
+    lib.BPF_MAP_TYPE_PERCPU_HASH: _HASH,
+    lib.BPF_MAP_TYPE_LRU_HASH: _HASH,
+    lib.BPF_MAP_TYPE_LRU_PERCPU_HASH: _HASH,
+    lib.BPF_MAP_TYPE_ARRAY: _ARRAY,
+    lib.BPF_MAP_TYPE_PERCPU_ARRAY: _ARRAY,
+    lib.BPF_MAP_TYPE_PROG_ARRAY: _PLACES,
+    lib.BPF_MAP_TYPE_PERF_EVENT_ARRAY: _PLACES,
+    lib.BPF_MAP_TYPE_CGROUP_ARRAY: _PLACES,
+    lib.BPF_MAP_TYPE_XSKMAP: _PLACES,
     lib.BPF_MAP_TYPE_LPM_TRIE: "a key has a prefix length of 4 bytes and 1 to 256 bytes of data",
     lib.BPF_MAP_TYPE_QUEUE: "it has no keys, and max_entries is its length",
     lib.BPF_MAP_TYPE_STACK: "it has no keys, and max_entries is its length",
@@ -110,7 +123,9 @@ _RULES = {
     lib.BPF_MAP_TYPE_STRUCT_OPS: "it comes with the object that has its programs: Object.maps",
     lib.BPF_MAP_TYPE_CGROUP_STORAGE: _GROUP,
     lib.BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE: _GROUP,
-    lib.BPF_MAP_TYPE_SOCKMAP: "a key has 4 bytes, a value 4 or, to be read as a cookie, 8",
+    lib.BPF_MAP_TYPE_SOCKMAP: _SOCKETS,
+    lib.BPF_MAP_TYPE_REUSEPORT_SOCKARRAY: _SOCKETS,
+    lib.BPF_MAP_TYPE_SOCKHASH: _SOCKETS.replace("has 4 bytes", "has at least a byte", 1),
     lib.BPF_MAP_TYPE_DEVMAP: _REDIRECT,
     lib.BPF_MAP_TYPE_DEVMAP_HASH: _REDIRECT,
     lib.BPF_MAP_TYPE_CPUMAP: _REDIRECT,

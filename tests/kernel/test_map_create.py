@@ -222,6 +222,18 @@ def test_a_definition_that_the_kernel_refuses_is_explained(create, kind, keyword
         create(kind, **keywords)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "array", "percpu_array", "prog_array", "cgroup_array", "hash", "percpu_hash", "lru_hash", "lru_percpu_hash",
+        "sockmap", "sockhash", "devmap", "devmap_hash", "cpumap", "xskmap", "reuseport_sockarray",
+    ],
+)  # fmt: skip
+def test_a_map_without_room_for_an_entry_is_explained(create, kind):
+    with pytest.raises(bpf.LibbpfError, match=r"at least one entry|max_entries is 1 or more"):
+        create(kind, key=4, value=4, max_entries=0)
+
+
 # A struct that ends in a flexible array
 
 FLEXIBLE = """
