@@ -125,14 +125,16 @@ class Settings:
 
     @property
     def type(self) -> MapType:
-        """The type; settable before load. *Wraps* ``bpf_map__type()``, ``bpf_map__set_type()``."""
+        """The type; settable before load, by its name too. *Wraps* ``bpf_map__type()``, ``bpf_map__set_type()``."""
         from .enums import MapType
 
         return MapType(self._get(lib.bpf_map__type, "type"))
 
     @type.setter
-    def type(self, value: MapType | int) -> None:
-        number = unsigned(value, 31, "type")
+    def type(self, value: MapType | str | int) -> None:
+        from ._type_numbers import map_type_number
+
+        number = map_type_number(value)
         with self._handle.lock:
             self._settable("type")
             old = self.type

@@ -73,7 +73,8 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
 
     @property
     def type(self) -> ProgType:
-        """The type; settable before load. *Wraps* ``bpf_program__type()``, ``bpf_program__set_type()``.
+        """The type; settable before load, by its name too. *Wraps* ``bpf_program__type()``,
+        ``bpf_program__set_type()``.
 
         A program whose type has been changed is attached by none of its section's rules.
         """
@@ -82,12 +83,14 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
         return ProgType(self._get(lib.bpf_program__type))
 
     @type.setter
-    def type(self, value: ProgType | int) -> None:
-        self._set("type", lib.bpf_program__set_type, unsigned(value, 31, "type"))
+    def type(self, value: ProgType | str | int) -> None:
+        from ._type_numbers import prog_type_number
+
+        self._set("type", lib.bpf_program__set_type, prog_type_number(value))
 
     @property
     def expected_attach_type(self) -> AttachType:
-        """What the program will be attached to; settable before load.
+        """What the program will be attached to; settable before load, by its name too.
 
         *Wraps* ``bpf_program__expected_attach_type()``, ``bpf_program__set_expected_attach_type()``.
         """
@@ -96,8 +99,10 @@ class Program(TracingAttach, UserAttach, NetAttach, ProgramCode, ProgramDump, Pr
         return AttachType(self._get(lib.bpf_program__expected_attach_type))
 
     @expected_attach_type.setter
-    def expected_attach_type(self, value: AttachType | int) -> None:
-        number = unsigned(value, 31, "expected_attach_type")
+    def expected_attach_type(self, value: AttachType | str | int) -> None:
+        from ._type_numbers import attach_type_number
+
+        number = attach_type_number(value, "expected_attach_type")
         self._set("expected_attach_type", lib.bpf_program__set_expected_attach_type, number)
 
     @property

@@ -126,6 +126,17 @@ def test_the_expected_attach_type_that_is_set_reaches_the_kernel(opened):
         obj.load()
 
 
+def test_types_are_set_by_name_too(opened):
+    obj = opened("basic")
+    program, table = obj.programs["on_raw"], obj.maps["raw_hits"]
+    program.type, program.expected_attach_type, table.type = "xdp", "xdp", "percpu_hash"
+    assert (program.type, program.expected_attach_type) == (bpf.ProgType.XDP, bpf.AttachType.XDP)
+    assert table.type is bpf.MapType.PERCPU_HASH
+    for thing, name in ((program, "type"), (program, "expected_attach_type"), (table, "type")):
+        with pytest.raises(ValueError, match=r"no .* type 'xpd'"):
+            setattr(thing, name, "xpd")
+
+
 @pytest.mark.needs("xdp_frags")
 def test_the_flags_that_are_set_reach_the_kernel(opened):
     obj = opened("network")
@@ -185,7 +196,8 @@ def test_the_log_of_an_accepted_program_is_whole_at_several_megabytes(opened):
 
 @pytest.mark.parametrize("name", ["type", "expected_attach_type", "flags", "log_level"])
 @pytest.mark.parametrize(
-    ("value", "error"), [(-1, ValueError), (1 << 32, ValueError), ("1", TypeError), (1.0, TypeError), (None, TypeError)]
+    ("value", "error"),
+    [(-1, ValueError), (1 << 32, ValueError), (b"1", TypeError), (1.0, TypeError), (None, TypeError)],
 )
 def test_a_bad_value_is_refused_and_changes_nothing(opened, name, value, error):
     program = opened("basic").programs["on_raw"]
@@ -193,6 +205,12 @@ def test_a_bad_value_is_refused_and_changes_nothing(opened, name, value, error):
     with pytest.raises(error, match=name):
         setattr(program, name, value)
     assert getattr(program, name) == before
+
+
+@pytest.mark.parametrize("name", ["flags", "log_level"])
+def test_a_text_is_no_number(opened, name):
+    with pytest.raises(TypeError, match=name):
+        setattr(opened("basic").programs["on_raw"], name, "1")
 
 
 @pytest.mark.parametrize("name", ["type", "expected_attach_type"])
