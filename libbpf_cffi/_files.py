@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-__all__ = ["MOST", "Parts", "file_parts", "read_file", "regular_file", "system_errors", "write_file"]
+__all__ = ["IS_SOURCE", "MOST", "Parts", "file_parts", "read_file", "regular_file", "system_errors", "write_file"]
 
+IS_SOURCE = "this is C: compile it first, with compile_object()"
 
 MOST = 1 << 31
 """Bytes of a file that is read whole: a kernel with all its symbols has half of it, an object a few megabytes."""

@@ -18,7 +18,7 @@ from ._borrow import Descriptors
 from ._check import failure, path_hint
 from ._command_io import complain, end_with, write
 from ._ffi import ffi, lib
-from ._files import MOST, read_file, write_file
+from ._files import IS_SOURCE, MOST, read_file, write_file
 from ._isolate import check_object, not_survived, run_child
 from ._refusals import refused
 from .errors import Error
@@ -125,13 +125,15 @@ def _link(names: list[str], contents: list[bytes]) -> bytes:
                 lambda report: (lib.lbc_link__start, objects, len(memory), output, report), action
             )
             at = [int(text) for kind, text in said if kind == "i"]
-            messages = [(int(kind), _named(text.rstrip("\n"), names, memory)) for kind, text in said if kind.isdigit()]
+            # The child's, as libbpf has them, with its name before each.
+            texts = [(int(kind), text.rstrip("\n").removeprefix("libbpf: ")) for kind, text in said if kind.isdigit()]
+            messages = [(level, _named(text, names, memory)) for level, text in texts]
             if at and at[-1] >= 0:
                 action = f"link {names[at[-1]]}"
             if result is None:
                 raise not_survived(status, action, _MALFORMED, SECONDS, OUTPUT, messages)
             if result < 0:
-                raise failure(-result, action, messages=messages)
+                raise failure(-result, action, IS_SOURCE if action.endswith(".c'") else None, messages=messages)
             return _read_descriptor(output, action)
         except OSError as error:
             if isinstance(error, Error):

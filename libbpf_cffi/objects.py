@@ -9,13 +9,13 @@ from . import _elf, _log
 from ._arguments import buffer, path_name
 from ._check import check, failure, not_null
 from ._ffi import Options, c_string, ffi, lib, path_bytes, text, unsigned
-from ._files import read_file
+from ._files import IS_SOURCE, read_file
 from ._handle import ObjectHandle
 from ._isolate import check_object
 from ._object_load import Loading
 from ._pin_paths import PinPaths, pinned_elsewhere
 from ._pins import Folders, absolute_path
-from .errors import NotSupportedError
+from .errors import LibbpfError, NotSupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,7 +104,12 @@ class Object(Loading):
         else:
             path = os.fsdecode(path_bytes(source))
             what = f"object {path!r}"
-            data = read_file(path, f"open {what}")
+            try:
+                data = read_file(path, f"open {what}")
+            except LibbpfError as error:
+                if error.hint is None and ("\n" in path or "SEC(" in path):
+                    error.hint = IS_SOURCE
+                raise
             if object_name is None:
                 object_name = os.path.basename(path).partition(".")[0]
         action = f"open {what}"
@@ -147,7 +152,7 @@ class Object(Loading):
             self._custom_btf = os.fsdecode(btf_custom_path)
         try:
             memory = ffi.from_buffer(data)
-            hint = "this is C: compile it first, with compile_object()" if what.endswith(".c'") else None
+            hint = IS_SOURCE if what.endswith(".c'") else None
             pointer = handle.make(lib.lbc_object__open_mem, memory, len(data), opts.pointer)
             not_null(pointer, action, hint, handle.errno)
             if not what.startswith("an object"):

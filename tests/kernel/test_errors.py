@@ -243,6 +243,14 @@ with bpf.Object.open(sys.argv[1], pin_root_path="/sys/fs/bpf/unused") as obj:
     assert "(tp_btf, fentry, lsm, iter, struct_ops, __ksym) needs it of the kernel itself" in said
 
 
+@pytest.mark.parametrize(
+    "text", ['SEC("xdp") int pass(void *ctx) { return 2; }', "#include <vmlinux.h>\nint number;\n", "int a;\n" * 2000]
+)
+def test_a_source_in_place_of_a_path_is_said_to_be_one(text):
+    with pytest.raises(bpf.LibbpfError, match=r"hint: this is C: compile it first, with compile_object\(\)"):
+        bpf.Object.open(text)
+
+
 @pytest.mark.every_kernel
 def test_an_object_with_maps_that_was_compiled_without_debug_information_is_explained():
     source = """

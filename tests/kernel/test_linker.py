@@ -86,6 +86,14 @@ def test_what_is_no_object_is_refused(parts):
         bpf.link_objects(parts[0], b"not an ob")
 
 
+def test_a_source_is_said_to_be_one(parts, tmp_path):
+    source = tmp_path / "source.bpf.c"
+    source.write_text("int number;")
+    with pytest.raises(bpf.LibbpfError, match=r"hint: this is C: compile it first, with compile_object\(\)") as caught:
+        bpf.link_objects(parts[0], source)
+    assert not any(each.startswith("libbpf: ") for each in caught.value.messages)
+
+
 def test_nothing_to_link_is_a_value_error():
     with pytest.raises(ValueError, match="nothing to link"):
         bpf.link_objects()
