@@ -140,7 +140,6 @@ DROPPING = {
     "_command_text.room": "a command's",
     "compile.main": "the end of a command",
     "compile._say": "the end of a command",
-    "linker.main": "the end of a command",
     "tracefs.make_instance": "what came first is raised",
 }
 """Where whatever an ``OSError`` is, it may be dropped; in the command bpf-run the handlers are its own."""
