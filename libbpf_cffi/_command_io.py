@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-__all__ = ["complain", "end_with", "printable", "write"]
+__all__ = ["complain", "end_with", "printable", "say", "write"]
 
 
 def printable(text: str) -> str:
@@ -23,14 +23,19 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
-def complain(text: str) -> int:
-    """Write a line to standard error, and give the exit status, which must do where nobody reads the line."""
+def say(text: str) -> None:
+    """Write to standard error; without one, or with one that nobody reads any more, the exit status must do."""
     if sys.stderr is not None:
         try:
-            sys.stderr.write(f"{text}\n")
+            sys.stderr.write(text)
             sys.stderr.flush()
         except OSError as error:
             refused(error)
+
+
+def complain(text: str) -> int:
+    """Write a line to standard error, and give the exit status."""
+    say(f"{text}\n")
     return 1
 
 

@@ -27,11 +27,11 @@ import os
 import re
 import sys
 import warnings
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 from . import _clang, _files, _vmlinux
 from ._clang import CompileError
-from ._command_io import end_with
+from ._command_io import end_with, say
 from ._ffi import path_bytes
 from .errors import Error
 
@@ -260,7 +260,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Who read the output has had enough.
         return 0
     except (Error, OSError, ValueError) as error:
-        _say(f"{error}\n")
+        say(f"{error}\n")
         return 1
     return 0
 
@@ -329,7 +329,7 @@ def _command(options: Namespace, flags: Sequence[str]) -> None:
         if options.verbose:
             import shlex
 
-            _say(shlex.join(command) + "\n")
+            say(shlex.join(command) + "\n")
 
     data, messages = _compile(
         source,
@@ -344,7 +344,7 @@ def _command(options: Namespace, flags: Sequence[str]) -> None:
         btf=options.btf,
         show=show,
     )
-    _say(messages)
+    say(messages)
     if output == "-":
         _give("-", data)
 
@@ -358,14 +358,6 @@ def _give(path: str, data: bytes) -> None:
         raise OSError(errno.EBADF, "standard output is closed")
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
-
-
-def _say(text: str) -> None:
-    # Without a standard error, or with one that nobody reads any more, the exit status must do.
-    if sys.stderr is not None:
-        with suppress(OSError):
-            sys.stderr.write(text)
-            sys.stderr.flush()
 
 
 def _program() -> None:

@@ -139,7 +139,6 @@ TELLING = {"refused", "absent", "passing", "_passing", "_pass_on"}
 DROPPING = {
     "_command_text.room": "a command's",
     "compile.main": "the end of a command",
-    "compile._say": "the end of a command",
     "tracefs.make_instance": "what came first is raised",
 }
 """Where whatever an ``OSError`` is, it may be dropped; in the command bpf-run the handlers are its own."""
