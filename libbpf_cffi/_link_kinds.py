@@ -6,6 +6,7 @@ import errno
 import os
 
 from . import _log
+from ._borrow import Descriptors
 from ._check import check, failure
 from ._ffi import lib
 from ._refusals import refused
@@ -49,6 +50,7 @@ class KindsOfLinks:
 
         action = f"start an iteration of {self._handle.name}"
         opened: list[int] = []
+        files: list[FileIO] = []
         try:
             with self._handle.lock:
                 fd = self.fd
@@ -56,12 +58,17 @@ class KindsOfLinks:
                 opened.extend(map(lib.bpf_iter_create, (fd,)))
             if opened[-1] < 0:
                 check(opened.pop(), action, _iter_hint)
-            file = FileIO(opened[-1], "r")
-            opened.clear()
-            return file
-        finally:
-            for fd in opened:
-                os.close(fd)
+            # One step makes and stores: what a handler raises would end a file that is in no name yet, and with it the
+            # descriptor, whose number is another's then.
+            files.extend(map(FileIO, opened, ("r",)))
+            return files[0]
+        except BaseException:
+            for file in files:
+                file.close()
+            if not files:
+                for fd in opened:
+                    os.close(fd)
+            raise
 
     def read(self) -> str:
         """Run an iterator from beginning to end, and give what its program wrote (``bpf_seq_printf()``), as text.
@@ -73,16 +80,24 @@ class KindsOfLinks:
         action = f"read {self._handle.name}"
         parts: list[bytes] = []
         empty = 0
-        with self.iter_create() as file:
+        with Descriptors() as made:
+            with self._handle.lock:
+                link = self.fd
+                _log.listen()
+                fd = made.make(lib.bpf_iter_create, link)
+            check(fd, action, _iter_hint)
             while empty < MOST_EMPTY:
                 try:
-                    part = file.read(1 << 16)
+                    part = os.read(fd, 1 << 16)
                 except OSError as error:
-                    raise failure(refused(error), action, "the program has ended the iteration") from None
-                if part == b"":
+                    if (number := refused(error)) != errno.EAGAIN:
+                        raise failure(number, action, "the program has ended the iteration") from None
+                    empty += 1
+                    continue
+                if not part:
                     return b"".join(parts).decode("utf-8", "surrogateescape")
-                parts.append(part or b"")
-                empty = 0 if part else empty + 1
+                parts.append(part)
+                empty = 0
         raise failure(errno.EAGAIN, action, RETRIED)
 
 

@@ -184,7 +184,7 @@ import libbpf_cffi as bpf
 from libbpf_cffi._elf_target import Target
 from libbpf_cffi._files import regular_file, write_file
 job, path, out = sys.argv[1:]
-names = {"_elf_target.py", "_isolate.py", "linker.py", "_files.py", "_borrow.py"}
+names = {"_elf_target.py", "_isolate.py", "linker.py", "_files.py", "_borrow.py", "_link_kinds.py"}
 done, points = set(), {}
 
 def target():
@@ -203,6 +203,10 @@ def written():
 def read():
     with regular_file(path, "read it") as file:
         file.read()
+
+def iterated():
+    iterator.iter_create().close()
+    iterator.read()
 
 def where(code):
     # A Ctrl-C comes at the start of a function and at the end of a call.
@@ -241,6 +245,12 @@ def left():
 
 # Python closes a file itself that it has opened for nobody.
 warnings.filterwarnings("ignore", "unclosed file", ResourceWarning)
+if job == "iterated":
+    obj = bpf.Object.open(path)
+    for program in obj.programs.values():
+        program.autoload = program.name == "quiet"
+    obj.load()
+    iterator = obj.programs["quiet"].attach_iter()
 work = globals()[job]
 work()
 work()
@@ -262,10 +272,10 @@ print(number > 10)
 
 
 @pytest.mark.slow_emulated
-@pytest.mark.parametrize("job", ["target", "link", "isolated", "written", "read"])
+@pytest.mark.parametrize("job", ["target", "link", "isolated", "written", "read", "iterated"])
 def test_a_ctrl_c_after_any_call_leaves_no_file_open(root, python, compiled, tmp_path, job):
     (tmp_path / "out").mkdir()
-    path = sys.executable if job == "target" else compiled("basic")
+    path = sys.executable if job == "target" else compiled("attach_iter" if job == "iterated" else "basic")
     assert python(AFTER_CALLS, job, path, tmp_path / "out" / "file") == "True\n"
 
 
