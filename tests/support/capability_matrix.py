@@ -90,12 +90,15 @@ def create_map_of(kind):
 
 
 def load_object_with_devmap():
-    obj = bpf.Object.open(objects["attach_net"])
-    for program in obj.programs.values():
-        program.autoload = False
-    for each in obj.maps.values():
-        each.autocreate = each.name == "devices"
-    return obj.load
+    def do():
+        with bpf.Object.open(objects["attach_net"]) as obj:
+            for program in obj.programs.values():
+                program.autoload = False
+            for each in obj.maps.values():
+                each.autocreate = each.name == "devices"
+            obj.load()
+
+    return do
 
 
 def use_a_map():

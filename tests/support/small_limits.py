@@ -156,7 +156,7 @@ def limits(what):
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (PLENTY, hard))
         kind, plenty = resource.RLIMIT_NOFILE, PLENTY
-        found = range(3, used + 36)
+        found = range(3, used + 68)
     else:
         with open("/proc/self/statm", encoding="ascii") as file:
             used = int(file.read().split()[0]) * resource.getpagesize()
