@@ -537,7 +537,7 @@ def test_without_proc_the_map_is_asked(after, monkeypatch):
 
     def no_proc(file: object, *arguments: object, **options: object) -> object:
         if str(file).startswith("/proc/"):
-            raise FileNotFoundError(file)
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), file)
         return real(file, *arguments, **options)
 
     monkeypatch.setattr(builtins, "open", no_proc)
