@@ -452,13 +452,25 @@ def test_a_group_that_perf_does_not_know_is_explained(cgroup):
 def test_an_event_is_of_a_control_group_by_its_folder_or_a_process(with_controller):
     cgroup = with_controller
     cpu = min(os.sched_getaffinity(0))
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(["sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
+
+        def do(command):
+            process.stdin.write(command + b"; echo done\n")
+            assert process.stdout.readline() == b"done\n"
+
+        os.sched_setaffinity(process.pid, {cpu})
         with open(f"{cgroup}/cgroup.procs", "w", encoding="ascii") as file:
             file.write(str(process.pid))
+        # A process has page faults while it begins, and where it does something for the first time.
+        do(b"cat /dev/null")
+        do(b"cat /dev/null")
         for group in (cgroup, str(process.pid)):
             with bpf.PerfEvent.software("page_faults", cpu=cpu, cgroup=group) as event:
                 event.enable()
+                burn(0.01)
                 assert event.count == 0
+                do(b"cat /dev/null")
+                assert event.count > 0
 
 
 @pytest.mark.needs("cgroup_perf")
