@@ -6,12 +6,12 @@ from ._ffi import ffi, lib, path_bytes, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ._handle import ObjectHandle
     from ._libbpf import bpf_map
 
-__all__ = ["PinPaths", "pinned_elsewhere"]
+__all__ = ["PinPaths", "pin_all", "pinned_elsewhere"]
 
 
 class PinPaths:
@@ -47,12 +47,41 @@ def _path(map: bpf_map) -> str:
     return text(lib.bpf_map__pin_path(map))
 
 
+def _place(folder: str, map: bpf_map) -> str:
+    # As libbpf names it: sanitize_pin_path().
+    return f"{folder}/{text(lib.bpf_map__name(map))}".replace(".", "_")
+
+
+def pin_all(maps: Iterable[bpf_map], folder: str | None, rest: Callable[[], int]) -> int:
+    """Pin the maps that are not yet, in a folder or where each is to be, then the rest; give 0, or a negative errno.
+
+    What fails takes away what it has pinned. bpf_object__pin_maps() and bpf_object__pin() take away the pins that
+    were there before, too.
+    """
+    made = [
+        each
+        for each in maps
+        if lib.bpf_map__autocreate(each) and not lib.bpf_map__is_pinned(each) and (folder is not None or _path(each))
+    ]
+    try:
+        for each in made:
+            status = lib.bpf_map__pin(each, ffi.NULL if folder is None else path_bytes(_place(folder, each)))
+            if status < 0:
+                return status
+        status = rest()
+        if status >= 0:
+            made.clear()
+        return status
+    finally:
+        for each in made:
+            if lib.bpf_map__is_pinned(each):
+                lib.bpf_map__unpin(each, ffi.NULL)
+
+
 def pinned_elsewhere(maps: Iterable[bpf_map], folder: str) -> str | None:
     """Say which map has a pin already, and not the one that it is to have in a folder."""
     for each in maps:
         name, path = text(lib.bpf_map__name(each)), _path(each)
-        # As libbpf names it: sanitize_pin_path().
-        wanted = f"{folder}/{name}".replace(".", "_")
-        if lib.bpf_map__autocreate(each) and lib.bpf_map__is_pinned(each) and path != wanted:
+        if lib.bpf_map__autocreate(each) and lib.bpf_map__is_pinned(each) and path != _place(folder, each):
             return f"map {name!r} is pinned at {path!r}, and a map of an object has one pin: unpin it first"
     return None

@@ -13,7 +13,7 @@ from ._files import IS_SOURCE, read_file
 from ._handle import ObjectHandle
 from ._isolate import check_object
 from ._object_load import Loading
-from ._pin_paths import PinPaths, pinned_elsewhere
+from ._pin_paths import PinPaths, pin_all, pinned_elsewhere
 from ._pins import Folders, absolute_path
 from .errors import LibbpfError, NotSupportedError
 
@@ -223,11 +223,12 @@ class Object(Loading):
         return found
 
     def pin(self, path: str | os.PathLike[str]) -> None:
-        """Pin every map and program in the folder `path` by its name. *Wraps* ``bpf_object__pin()``.
+        """Pin every map and program in the folder `path` by its name: ``bpf_object__pin()``.
 
-        If one fails, none is pinned. Checks of the path as in `Program.pin`.
+        If one fails, none is pinned that was not before. Checks of the path as in `Program.pin`. *Wraps*
+        ``bpf_map__pin()`` and ``bpf_object__pin_programs()``.
         """
-        self._pin("pin", lib.bpf_object__pin, path, LOADED)
+        self._pin("pin", lib.bpf_object__pin_programs, path, LOADED)
 
     def unpin(self, path: str | os.PathLike[str]) -> None:
         """Remove the pins that `pin` made. *Wraps* ``bpf_object__unpin()``."""
@@ -236,10 +237,10 @@ class Object(Loading):
     def pin_maps(self, path: str | os.PathLike[str] | None = None) -> None:
         """Pin every map in the folder `path`, or each that has one at its `Map.pin_path`: no map where none has one.
 
-        If one fails, none is pinned. A map has one pin at a time: one that is pinned elsewhere is EINVAL. *Wraps*
-        ``bpf_object__pin_maps()``.
+        If one fails, none is pinned that was not before. A map has one pin at a time: one that is pinned elsewhere is
+        EINVAL. *Wraps* ``bpf_map__pin()``.
         """
-        self._pin("pin the maps of", lib.bpf_object__pin_maps, path, LOADED, PREPARED)
+        self._pin("pin the maps of", None, path, LOADED, PREPARED)
 
     def unpin_maps(self, path: str | os.PathLike[str] | None = None) -> None:
         """Remove the pins of the maps in the folder `path`, or of each that has a `Map.pin_path`.
@@ -257,7 +258,11 @@ class Object(Loading):
         self._pin("unpin the programs of", lib.bpf_object__unpin_programs, path, LOADED)
 
     def _pin(
-        self, verb: str, function: Callable[[bpf_object, Any], int], path: str | os.PathLike[str] | None, *phases: str
+        self,
+        verb: str,
+        function: Callable[[bpf_object, Any], int] | None,
+        path: str | os.PathLike[str] | None,
+        *phases: str,
     ) -> None:
         action = f"{verb} {self._handle.name}"
         with self._handle.lock:
@@ -266,7 +271,9 @@ class Object(Loading):
             if path is None and len(phases) == 1:
                 raise TypeError(f"cannot {action}: a path is needed")
             maps = () if "programs" in verb else self._maps.values()
-            anew = path is not None and not verb.startswith("unpin")
+            pins = not verb.startswith("unpin")
+            anew = path is not None and pins
+            folder = None
             if path is None:
                 folders, encoded = self._pin_by_name(action), ffi.NULL
             else:
@@ -275,11 +282,14 @@ class Object(Loading):
                 folder = absolute_path(folder, action)
                 folders, encoded = Folders(action, folder), path_bytes(folder)
                 if anew and (why := pinned_elsewhere(maps, folder)) is not None:
-                    # libbpf would refuse it as well, and then remove the pins of the maps before that one.
                     raise failure(errno.EINVAL, action, why)
             _log.listen()
+
+            def rest() -> int:
+                return function(pointer, encoded) if function is not None else 0
+
             with folders, PinPaths(self._handle, maps, anew=anew):
-                check(function(pointer, encoded), action)
+                check(pin_all(maps, folder, rest) if pins else rest(), action)
 
     # Its end
 

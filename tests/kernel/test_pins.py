@@ -568,6 +568,27 @@ def test_a_pin_of_all_maps_that_fails_changes_no_path_and_no_pin(loaded, pins):
     assert names(pins / "taken") == ["raw_hits"]
 
 
+@pytest.mark.parametrize("verb", ["pin", "pin_maps"])
+def test_a_pin_that_fails_leaves_the_pins_that_were_there(opened, pins, verb):
+    obj = opened("basic")
+    obj.programs["optional"].autoload = True
+    obj.load()
+    (pins / "all").mkdir(mode=0o700)
+    first, *_, last = obj.maps.values()
+    first.pin(pins / "all" / first.name)
+    # In the way: of the maps' last one, or of the programs, which come after the maps.
+    taken = {"pin": "pass", "pin_maps": last.name.replace(".", "_")}[verb]
+    obj.programs["on_raw"].pin(pins / "all" / taken)
+    before = [os.stat(pins / "all" / name).st_ino for name in sorted([first.name, taken])]
+    with pytest.raises(bpf.LibbpfError) as caught:
+        getattr(obj, verb)(pins / "all")
+    assert caught.value.errno == errno.EEXIST
+    assert names(pins / "all") == sorted([first.name, taken])
+    assert [os.stat(pins / "all" / name).st_ino for name in sorted([first.name, taken])] == before
+    assert first.is_pinned
+    assert not last.is_pinned
+
+
 def test_maps_are_pinned_in_the_folder_where_they_are_already(loaded, pins):
     obj = loaded("basic")
     for _ in range(2):
