@@ -23,6 +23,7 @@ from itertools import chain, starmap
 
 from . import _close_later
 from ._ffi import ffi, wild
+from ._refusals import no_lock
 from .errors import ClosedError, StateError
 
 TYPE_CHECKING = False
@@ -127,8 +128,7 @@ class Handle(_Base["P"]):
             try:
                 self.lock = RLock()
             except RuntimeError as error:
-                # It is all that Python says; a signal handler may raise one here, too.
-                if str(error) != "can't allocate lock":
+                if not no_lock(error):
                     raise
                 raise MemoryError from None
             _roots.add(ref(self, _roots.discard))

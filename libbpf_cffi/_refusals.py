@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 
-__all__ = ["MOMENTARY", "no_thread", "refused"]
+__all__ = ["MOMENTARY", "no_lock", "no_thread", "refused"]
 
 MOMENTARY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
 """What says nothing of what the system was asked for, but of this moment: it is no answer."""
 
 
+_NO_LOCK = ("can't allocate lock",)
 _NO_THREAD = ("can't start new thread", "can't create new thread at interpreter shutdown")
 
 
@@ -24,6 +25,16 @@ def refused(error: OSError) -> int:
     return error.errno
 
 
+def no_lock(error: RuntimeError) -> bool:
+    """Tell whether that is Python's own that no lock can be had, and not what a handler of the user's raises."""
+    return _pythons(error, _NO_LOCK)
+
+
 def no_thread(error: RuntimeError) -> bool:
     """Tell whether that is Python's own that no thread can be started, and not what a handler of the user's raises."""
-    return type(error).__module__ == "builtins" and str(error) in _NO_THREAD
+    return _pythons(error, _NO_THREAD)
+
+
+def _pythons(error: RuntimeError, words: tuple[str, ...]) -> bool:
+    # Its words are all that Python says.
+    return type(error).__module__ == "builtins" and str(error) in words
