@@ -52,7 +52,7 @@ class Pins:
         if not options.no_mount and f"{folder}/".startswith(f"{tracefs.BPFFS}/"):
             with stopper:
                 stopper.check()
-                mounted = tracefs.mount_bpffs()
+                mounted = tracefs.mount_bpffs(tracefs.BPFFS)
             report.fact(f"mounted a BPF file system at {mounted}")
         if self.folder is not None and not _on_bpffs(folder):
             advice = f"pins live in a BPF file system, which this is not (mount -t bpf bpf {tracefs.BPFFS})"
