@@ -23,6 +23,8 @@ NEEDS = {
 }  # fmt: skip
 """Features of the kernel that a step needs."""
 
+ADDRESSES = pytest.mark.unsanitized("it limits addresses, and a sanitizer has some for each byte of memory")
+
 OBJECTS = ("basic", "rings", "perf_one", "kinds", "attach_user", "attach_net", "network", "struct_ops", "attach_kernel",
            "attach_iter", "fentry")  # fmt: skip
 
@@ -59,7 +61,7 @@ def limited(tracefs, bpffs, compiled, tmp_path_factory):
 
 
 @pytest.mark.slow_emulated
-@pytest.mark.parametrize("what", ["descriptors", "memory"])
+@pytest.mark.parametrize("what", ["descriptors", pytest.param("memory", marks=ADDRESSES)])
 @pytest.mark.parametrize("step", small_limits.STEPS)
 def test_at_any_limit_it_works_or_says_why_not_and_works_afterwards(limited, requires, step, what):
     if step in NEEDS:
@@ -128,6 +130,7 @@ with open(f"{os.path.dirname(folder)}/cgroup.procs", "w") as file:
 """
 
 
+@pytest.mark.unsanitized("what a sanitizer keeps is more than the group may have")
 @pytest.mark.needs("charged_maps")
 def test_a_control_group_without_memory_is_an_error_and_loses_no_pin(python, pins):
     with memory_group(64 << 20) as folder:
