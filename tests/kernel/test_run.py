@@ -1019,8 +1019,8 @@ def test_a_bpf_file_system_is_mounted_for_maps_pinned_by_name(run, compiled):
 
 def test_a_bpf_file_system_that_is_elsewhere_does_not_do_for_pins_below_the_usual_place(run, printing, tmp_path):
     with without("/sys/fs/bpf") as (*mounts, script, name):
-        script = script.replace("exec", f"mount -t bpf bpf {tmp_path}; exec")
-        command = run(printing, "-L", "--pin", "/sys/fs/bpf/tool", prefix=(*mounts, script, name))
+        elsewhere = f"mount -t bpf bpf {tmp_path}; {script}"
+        command = run(printing, "-L", "--pin", "/sys/fs/bpf/tool", prefix=(*mounts, elsewhere, name))
     assert command.status == 0
     assert "mounted a BPF file system at /sys/fs/bpf" in command.said
 
