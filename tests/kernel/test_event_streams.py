@@ -241,17 +241,19 @@ def test_an_interrupt_at_any_moment_loses_no_event(source, events, alarm, way: s
         finally:
             alarm.armed = 0
 
-    for end in range(500, 20001, 500):
+    end = 0
+    # As many more as are needed for some interrupts: a slow machine has few while C works.
+    while end < 20000 or alarm.raised < 4:
         source(500)
+        end += 500
         while len(came) < end:
             with contextlib.suppress(Interrupted):
                 take()
             for some in found:
                 came += numbers(some) if isinstance(some, bpf.Batch) else [some.number]
             found.clear()
-            assert time.monotonic() < late, f"events were lost: {len(came)} of {end} came"
-    assert came == list(range(20000))
-    assert alarm.raised > 3
+            assert time.monotonic() < late, f"events were lost: {len(came)} of {end} came, {alarm.raised} interrupts"
+    assert came == list(range(end))
 
 
 def test_an_interrupt_in_the_middle_of_a_large_list_loses_no_event(source, alarm):
