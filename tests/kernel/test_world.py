@@ -27,6 +27,8 @@ def gone(*folders):
 NO_PROC = [*gone("/proc"), "mount -t tmpfs none /proc"]
 """The root file system of a virtual machine has another one's there: that of the process that runs it."""
 
+OPTIONS = pytest.mark.unsanitized("a sanitizer reads its options in /proc/self/environ")
+
 
 SOURCE = """
 #include <linux/bpf.h>
@@ -98,8 +100,11 @@ def told(function, *arguments, **keywords):
         ["mount -t tmpfs none /sys/kernel/btf"],
         ["mount -o remount,bind,ro /sys"],
         ["mount -t tmpfs none /sys"],
-        NO_PROC,
-        [*NO_PROC, "mount -t tmpfs none /sys", "mount -t tmpfs none /dev", "mount -t tmpfs none /tmp"],
+        pytest.param(NO_PROC, marks=OPTIONS),
+        pytest.param(
+            [*NO_PROC, "mount -t tmpfs none /sys", "mount -t tmpfs none /dev", "mount -t tmpfs none /tmp"],
+            marks=OPTIONS,
+        ),
     ],
     ids=["no tracefs", "no bpffs", "no BTF", "read-only /sys", "empty /sys", "no /proc", "nothing at all"],
 )
@@ -113,6 +118,7 @@ def test_an_object_that_needs_nothing_of_it_works(python, compiled, tmp_path, st
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@OPTIONS
 @pytest.mark.needs("map:ARENA")
 def test_without_proc_an_arena_is_put_at_no_address_of_its_own(python, compiled):
     said = python(
