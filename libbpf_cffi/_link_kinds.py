@@ -77,6 +77,8 @@ class KindsOfLinks:
         often as it does: one that goes on with that is a `LibbpfError` (EAGAIN). *Wraps* ``bpf_iter_create()``. Linux
         5.8.
         """
+        from io import FileIO
+
         action = f"read {self._handle.name}"
         parts: list[bytes] = []
         empty = 0
@@ -86,18 +88,17 @@ class KindsOfLinks:
                 _log.listen()
                 fd = made.make(lib.bpf_iter_create, link)
             check(fd, action, _iter_hint)
+            # It gives None for EAGAIN, which as an exception would be no other than what a handler may raise.
+            file = FileIO(fd, "r", closefd=False)
             while empty < MOST_EMPTY:
                 try:
-                    part = os.read(fd, 1 << 16)
+                    part = file.read(1 << 16)
                 except OSError as error:
-                    if (number := refused(error)) != errno.EAGAIN:
-                        raise failure(number, action, "the program has ended the iteration") from None
-                    empty += 1
-                    continue
-                if not part:
+                    raise failure(refused(error), action, "the program has ended the iteration") from None
+                if part == b"":
                     return b"".join(parts).decode("utf-8", "surrogateescape")
-                parts.append(part)
-                empty = 0
+                parts.append(part or b"")
+                empty = 0 if part else empty + 1
         raise failure(errno.EAGAIN, action, RETRIED)
 
 

@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -250,6 +251,24 @@ def test_a_handler_of_a_signal_ends_the_reading_of_an_iterator(only):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.every_kernel
+def test_what_a_handler_raises_is_not_taken_for_a_read_that_gives_nothing(only):
+    def interrupt(frame, event, called):
+        # As a signal does that comes during the call.
+        if event == "c_return" and called.__name__ == "read" and frame.f_code is bpf.Link.read.__code__:
+            sys.setprofile(None)
+            raise BlockingIOError(errno.EAGAIN, "mine")
+
+    _, program = only("quiet")
+    with program.attach_iter() as link, pytest.raises(bpf.LibbpfError) as caught:
+        sys.setprofile(interrupt)
+        try:
+            link.read()
+        finally:
+            sys.setprofile(None)
+    assert caught.value.errno == errno.EAGAIN
 
 
 def test_an_iteration_is_a_file(only):
