@@ -86,9 +86,9 @@ def _called(program: bpf.Program) -> int:
     try:
         return program().retval
     except bpf.LibbpfError as error:
-        if error.errno == errno.EINVAL:
-            # The hint is one for Python.
-            error.hint = NO_ARGUMENT
+        if error.errno == errno.EINVAL and error.hint is not None:
+            # The hint is one for Python: how an argument is given there, and what it is called.
+            error.hint = NO_ARGUMENT if "ctx_in=" in error.hint else error.hint.replace("ctx_in", "its argument")
         raise
 
 

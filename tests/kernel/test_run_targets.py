@@ -420,6 +420,12 @@ SEC("syscall") int mul(struct args *args) { args->out = (u64)args->a * args->b; 
 SEC("syscall") int plain(void *ctx) { return 2; }
 SEC("?syscall") int untyped(void *ctx) { return *(u64 *)ctx; }
 
+struct large { char bytes[70000]; };
+struct list { u32 count; u32 numbers[]; };
+
+SEC("?syscall") int large(struct large *large) { return large->bytes[3]; }
+SEC("?syscall") int list(struct list *list) { return list->numbers[0]; }
+
 char LICENSE[] SEC("license") = "GPL";
 """
 
@@ -443,6 +449,22 @@ def test_a_syscall_program_with_an_untyped_argument_is_refused_in_words_for_the_
     assert "cannot run program 'untyped': Invalid argument (errno 22)" in said
     assert "hint: the program reads an argument, of which --call makes zeros only if it knows the type" in said
     assert "ctx_in" not in said
+
+
+@pytest.mark.needs("program:SYSCALL")
+@pytest.mark.parametrize(
+    ("program", "hint"),
+    [
+        ("large", "its argument has 70000 bytes: this kernel takes 65535 for programs of this type"),
+        ("list", "the program reads more than the 4 bytes of its argument"),
+    ],
+)
+def test_a_syscall_program_whose_argument_of_zeros_does_not_do_is_told_why(tmp_path, program, hint):
+    path = tmp_path / "argued.bpf.o"
+    path.write_bytes(bpf.compile_object(ARGUED))
+    status, _, said = run("-P", program, "--call", program, path)
+    assert status == 1
+    assert f"cannot run program '{program}': Invalid argument (errno 22)\n  hint: {hint}\n" in said
 
 
 COUNTED = """
