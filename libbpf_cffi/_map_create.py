@@ -85,12 +85,13 @@ _PREFIXES = {"ipv4": 8, "ipv6": 20}
 """Bytes of a trie's keys, by what they are."""
 
 _BUFFER = "it has neither keys nor values; max_entries is its size: a power of two, whole pages"
-_OUTER = "it needs inner=, a map that those in it are like, and which holds no maps itself"
+_OUTER = "it needs inner=, a map that those in it are like, and which holds no maps itself; max_entries is 1 or more"
 _REDIRECT = "a key has 4 bytes, a value 4 or, with a program, 8, and max_entries is 1 or more"
 _GROUP = "a key has 8 or 16 bytes, and max_entries is 0"
 
-_ARRAY = "a key has 4 bytes, and there is at least one entry"
+_ARRAY = "a key has 4 bytes, a value at least a byte, and max_entries is 1 or more"
 _HASH = "a key and a value have at least a byte, and max_entries is 1 or more"
+_QUEUE = "it has no keys, a value has at least a byte, and max_entries is its length, 1 or more"
 _PLACES = "a key and a value have 4 bytes, and max_entries is 1 or more"
 _SOCKETS = "a key has 4 bytes, a value 4 or, to be read as a cookie, 8, and max_entries is 1 or more"
 
@@ -105,15 +106,21 @@ _RULES = {
     lib.BPF_MAP_TYPE_PERF_EVENT_ARRAY: _PLACES,
     lib.BPF_MAP_TYPE_CGROUP_ARRAY: _PLACES,
     lib.BPF_MAP_TYPE_XSKMAP: _PLACES,
-    lib.BPF_MAP_TYPE_LPM_TRIE: "a key has a prefix length of 4 bytes and 1 to 256 bytes of data",
-    lib.BPF_MAP_TYPE_QUEUE: "it has no keys, and max_entries is its length",
-    lib.BPF_MAP_TYPE_STACK: "it has no keys, and max_entries is its length",
-    lib.BPF_MAP_TYPE_BLOOM_FILTER: "it has no keys; map_extra is the number of hashes, from 0 to 15",
+    lib.BPF_MAP_TYPE_LPM_TRIE: (
+        "a key has a prefix length of 4 bytes and 1 to 256 bytes of data, a value at least a byte, and max_entries is "
+        "1 or more"
+    ),
+    lib.BPF_MAP_TYPE_QUEUE: _QUEUE,
+    lib.BPF_MAP_TYPE_STACK: _QUEUE,
+    lib.BPF_MAP_TYPE_BLOOM_FILTER: (
+        "it has no keys, a value has at least a byte, and max_entries is 1 or more; map_extra is the number of hashes, "
+        "from 0 to 15"
+    ),
     lib.BPF_MAP_TYPE_RINGBUF: _BUFFER,
     lib.BPF_MAP_TYPE_USER_RINGBUF: _BUFFER,
     lib.BPF_MAP_TYPE_STACK_TRACE: (
         "a key has 4 bytes, a value 8 bytes a frame (32 with the flag STACK_BUILD_ID) for at most as many frames as "
-        "/proc/sys/kernel/perf_event_max_stack says"
+        "/proc/sys/kernel/perf_event_max_stack says, and max_entries is 1 or more"
     ),
     lib.BPF_MAP_TYPE_ARRAY_OF_MAPS: _OUTER,
     lib.BPF_MAP_TYPE_HASH_OF_MAPS: _OUTER,

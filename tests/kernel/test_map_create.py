@@ -223,15 +223,27 @@ def test_a_definition_that_the_kernel_refuses_is_explained(create, kind, keyword
 
 
 @pytest.mark.parametrize(
-    "kind",
+    ("kind", "key", "value"),
     [
-        "array", "percpu_array", "prog_array", "cgroup_array", "hash", "percpu_hash", "lru_hash", "lru_percpu_hash",
-        "sockmap", "sockhash", "devmap", "devmap_hash", "cpumap", "xskmap", "reuseport_sockarray",
+        *((kind, 4, 4) for kind in (
+            "array", "percpu_array", "prog_array", "cgroup_array", "hash", "percpu_hash", "lru_hash", "lru_percpu_hash",
+            "sockmap", "sockhash", "devmap", "devmap_hash", "cpumap", "xskmap", "reuseport_sockarray", "array_of_maps",
+            "hash_of_maps",
+        )),
+        ("lpm_trie", 8, 4), ("queue", 0, 4), ("stack", 0, 4), ("stack_trace", 4, 8),
+        pytest.param("bloom_filter", 0, 4, marks=pytest.mark.needs("map:BLOOM_FILTER")),
     ],
 )  # fmt: skip
-def test_a_map_without_room_for_an_entry_is_explained(create, kind):
-    with pytest.raises(bpf.LibbpfError, match=r"at least one entry|max_entries is 1 or more"):
-        create(kind, key=4, value=4, max_entries=0)
+def test_a_map_without_room_for_an_entry_is_explained(create, kind, key, value):
+    more = {"inner": create("hash", key=4, value=4, max_entries=1)} if kind.endswith("_of_maps") else {}
+    with pytest.raises(bpf.LibbpfError, match=r"max_entries is (its length, )?1 or more"):
+        create(kind, key=key, value=value, max_entries=0, **more)
+
+
+@pytest.mark.parametrize(("kind", "key"), [("array", 4), ("percpu_array", 4), ("lpm_trie", 8), ("queue", 0)])
+def test_a_map_without_room_for_a_value_is_explained(create, kind, key):
+    with pytest.raises(bpf.LibbpfError, match=r"a value (has )?at least a byte"):
+        create(kind, key=key, value=0, max_entries=1)
 
 
 # A struct that ends in a flexible array
