@@ -286,12 +286,13 @@ class Map(Creatable):
             pointer = self._pointer
             self._require(action, ObjectHandle.LOADED)
             _log.listen()
+            linked = bool(lib.bpf_map__map_flags(pointer) & lib.BPF_F_LINK)
             return Link._make(
                 lib.bpf_map__attach_struct_ops,
                 pointer,
                 action=action,
                 name=f"the link of struct_ops {self._what}",
-                hint=_registered_hint,
+                hint=lambda error: _registered_hint(error, linked=linked),
                 parent=self._handle,
                 owner=self._owner,
             )
@@ -303,11 +304,17 @@ class Map(Creatable):
         return f"<{type(self).__name__} {self._name!r} of {self._handle.name}{closed}>"
 
 
-def _registered_hint(error: int) -> str | None:
+def _registered_hint(error: int, *, linked: bool) -> str | None:
     if error == errno.EEXIST:
         return (
             "it is attached already, or another of its name is: close that link first, or give it another name before "
             "load, by set_initial_value()"
+        )
+    if error == errno.EBUSY and linked:
+        # scx_enable() of kernel/sched/ext.c.
+        return (
+            "the kernel has one table of these functions at a time, and has another now: of sched_ext_ops the "
+            "scheduler that /sys/kernel/sched_ext/root/ops names"
         )
     if error == errno.EBUSY:
         # bpf_struct_ops_map_update_elem() of kernel/bpf/bpf_struct_ops.c.

@@ -62,6 +62,17 @@ def test_a_table_without_a_link_is_said_to_be_attached_once_for_each_load(loaded
         table.attach_struct_ops()
 
 
+def test_a_table_with_a_link_that_the_kernel_has_another_for_is_explained(loaded, monkeypatch):
+    # As the kernel refuses a second scheduler.
+    hints = []
+    monkeypatch.setattr(bpf.Link, "_make", lambda *_, hint, **__: hints.append(hint(errno.EBUSY)))
+    obj = loaded("struct_ops")
+    for name in ("with_link", "without_link"):
+        obj.maps[name].attach_struct_ops()
+    assert "the kernel has one table of these functions at a time" in hints[0]
+    assert "is attached once after a load" in hints[1]
+
+
 @pytest.mark.parametrize("lacking", ["ssthresh", "cong_avoid", "undo_cwnd"])
 def test_a_table_that_lacks_a_function_which_the_kernel_wants_is_explained(opened, lacking):
     obj = opened("attach_struct_ops")
