@@ -12,7 +12,7 @@ from ._ffi import ffi, lib, text
 from ._handle import ObjectHandle
 from ._kernel_open import descriptor
 from ._map_settings import Settings
-from ._pin_paths import PinPaths
+from ._pin_paths import PinPaths, pin_gone
 from ._pins import Folders, pin_path, pinning_hint, remove_pin
 from .errors import StateError
 
@@ -133,9 +133,14 @@ class Identity(Settings):
                 with PinPaths(self._handle, [self._pointer], anew=path is not None):
                     result = lib.bpf_map__pin(self._pointer, encoded)
                     check(result, action, lambda error: self._pin_hint(error, absolute))
+                    if pin_gone(absolute) is not None:
+                        # Another has removed it, and libbpf has left it at that.
+                        check(lib.bpf_obj_pin(self.fd, encoded), action)
 
     def _pin_hint(self, error: int, wanted: str) -> str | None:
         if error == errno.EINVAL and self.is_pinned and self.pin_path != wanted:
+            if (gone := pin_gone(self.pin_path or "")) is not None:
+                return gone
             return (
                 f"it is pinned at {self.pin_path!r}, and a map of an object has one pin: unpin it first, or pin "
                 "Map.from_fd(map.fd)"
@@ -153,7 +158,9 @@ class Identity(Settings):
             if self._facts is None:
                 assert isinstance(self._handle, ObjectHandle)
                 with PinPaths(self._handle, [self._pointer], anew=False):
-                    check(lib.bpf_map__unpin(self._pointer, encoded), action)
+                    result = lib.bpf_map__unpin(self._pointer, encoded)
+                    still = result < 0 and self.is_pinned and self.pin_path == absolute
+                    check(result, action, pin_gone(absolute) if still else None)
                 return
             remove_pin(absolute, action, self._is_this)
             self._pin = None if absolute == self._pin else self._pin

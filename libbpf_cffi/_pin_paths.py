@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 from ._ffi import ffi, lib, path_bytes, text
+from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
     from ._handle import ObjectHandle
     from ._libbpf import bpf_map
 
-__all__ = ["PinPaths", "pin_all", "pinned_elsewhere"]
+__all__ = ["PinPaths", "pin_all", "pin_gone", "pinned_elsewhere"]
 
 
 class PinPaths:
@@ -78,10 +81,25 @@ def pin_all(maps: Iterable[bpf_map], folder: str | None, rest: Callable[[], int]
                 lib.bpf_map__unpin(each, ffi.NULL)
 
 
+def pin_gone(path: str) -> str | None:
+    """Say of a pin that was not removed by its map, which libbpf takes for pinned from then on, that it is gone."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return (
+            f"its pin at {path!r} has been removed by another, and libbpf takes it for pinned: pin it there again and "
+            "unpin it, or pin Map.from_fd(map.fd)"
+        )
+    except OSError as error:
+        refused(error)
+    return None
+
+
 def pinned_elsewhere(maps: Iterable[bpf_map], folder: str) -> str | None:
     """Say which map has a pin already, and not the one that it is to have in a folder."""
     for each in maps:
         name, path = text(lib.bpf_map__name(each)), _path(each)
         if lib.bpf_map__autocreate(each) and lib.bpf_map__is_pinned(each) and path != _place(folder, each):
-            return f"map {name!r} is pinned at {path!r}, and a map of an object has one pin: unpin it first"
+            why = f"map {name!r} is pinned at {path!r}, and a map of an object has one pin: unpin it first"
+            return f"map {name!r}: {gone}" if (gone := pin_gone(path)) is not None else why
     return None

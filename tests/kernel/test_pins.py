@@ -480,6 +480,30 @@ def test_a_map_that_is_pinned_is_said_to_have_one_pin(things, pins):
     assert (pins / "two").exists()
 
 
+@pytest.mark.every_kernel
+def test_a_map_whose_pin_another_has_removed_is_pinned_there_again(things, pins):
+    made = things["map"]
+    for name in ("one", "two"):
+        made.pin(pins / name)
+        (pins / name).unlink()
+        made.pin()
+        assert names(pins) == [name]
+        made.unpin()
+        assert (made.is_pinned, made.pin_path, names(pins)) == (False, None, [])
+
+
+@pytest.mark.every_kernel
+def test_a_map_whose_pin_another_has_removed_is_said_to_have_lost_it(loaded, pins):
+    obj = loaded("basic")
+    made = obj.maps["events"]
+    made.pin(pins / "one")
+    (pins / "one").unlink()
+    for use in (made.unpin, lambda: made.pin(pins / "two"), lambda: obj.pin_maps(pins / "all")):
+        with pytest.raises(bpf.LibbpfError, match=r"its pin at '.*/one' has been removed by another"):
+            use()
+    assert names(pins) == []
+
+
 # Objects
 
 
