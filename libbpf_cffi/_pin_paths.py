@@ -27,23 +27,32 @@ class PinPaths:
     def __init__(self, handle: ObjectHandle, maps: Iterable[bpf_map], *, anew: bool) -> None:
         self._before = handle.pin_paths
         self._anew = anew
-        self._maps = [(each, bool(lib.bpf_map__is_pinned(each)), _path(each)) for each in maps]
+        self._maps = [(_address(each), each) for each in maps]
 
     def __enter__(self) -> None:
-        for each, pinned, path in self._maps:
-            if self._anew and not pinned and path:
-                lib.bpf_map__set_pin_path(each, ffi.NULL)
+        try:
+            for address, each in self._maps:
+                if not lib.bpf_map__is_pinned(each):
+                    # Noted before it is changed: what a signal's handler raises may come at any step.
+                    self._before.setdefault(address, _path(each))
+                    if self._anew and _path(each):
+                        lib.bpf_map__set_pin_path(each, ffi.NULL)
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __exit__(self, *exc: object) -> None:
-        for each, pinned, path in self._maps:
-            address = int(ffi.cast("uintptr_t", each))
+        for address, each in self._maps:
             if lib.bpf_map__is_pinned(each):
-                if not pinned:
-                    self._before[address] = path
                 continue
-            wanted = self._before.pop(address, path) if pinned else path
-            if _path(each) != wanted:
+            wanted = self._before.get(address)
+            if wanted is not None and _path(each) != wanted:
                 lib.bpf_map__set_pin_path(each, path_bytes(wanted) if wanted else ffi.NULL)
+            self._before.pop(address, None)
+
+
+def _address(map: bpf_map) -> int:
+    return int(ffi.cast("uintptr_t", map))
 
 
 def _path(map: bpf_map) -> str:

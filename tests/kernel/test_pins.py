@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -478,6 +479,37 @@ def test_a_map_that_is_pinned_is_said_to_have_one_pin(things, pins):
     with bpf.Map.from_fd(things["map"].fd) as other:
         other.pin(pins / "two")
     assert (pins / "two").exists()
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_map_knows_where_it_was_to_be_wherever_a_ctrl_c_comes(opened, pins, declared):
+    obj = opened("basic")
+    made = obj.maps["events"]
+    made.pin_path = before = str(pins / "declared") if declared else None
+    obj.load()
+    if declared:
+        made.unpin()
+    number = left = 0
+
+    def interrupt(frame, event, called):
+        nonlocal left
+        if event == "c_return" and frame.f_code.co_filename.endswith("_pin_paths.py"):
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+
+    while left <= 0:
+        left = number = number + 1
+        sys.setprofile(interrupt)
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                made.pin(pins / "pin")
+        finally:
+            sys.setprofile(None)
+        if made.is_pinned:
+            made.unpin()
+        assert (made.pin_path, names(pins)) == (before, [])
+    assert number > 5
 
 
 @pytest.mark.every_kernel
