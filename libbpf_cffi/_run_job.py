@@ -271,10 +271,11 @@ class Job:
         if options.pin is not None or options.duration is not None or options.command or options.lines is not None:
             return False
         if self._set_up:
-            names = {name.partition(".")[0] for links in self._links.values() for name in links}
+            names = {(path, name.partition(".")[0]) for path, links in self._links.items() for name in links}
         else:
-            programs = [each for obj in self._objects.values() for each in obj.programs.values() if each.autoload]
-            names = {each.name for each in programs if facts.type_name(each) != "syscall"}
+            programs = [(path, each) for path, obj in self._objects.items() for each in obj.programs.values()]
+            loaded = [(path, each) for path, each in programs if each.autoload]
+            names = {(path, each.name) for path, each in loaded if facts.type_name(each) != "syscall"}
         return names <= self._once.iterators
 
     def _stay(self) -> None:

@@ -43,8 +43,10 @@ class Once:
         from fnmatch import fnmatchcase
 
         self._json = options.json
-        loaded = [program for obj in objects.values() for program in obj.programs.values() if program.autoload]
-        self.iterators = {each.name for each in loaded if facts.is_iterator(each)}
+        programs = [(path, program) for path, obj in objects.items() for program in obj.programs.values()]
+        loaded = [program for _, program in programs if program.autoload]
+        self.iterators = {(path, each.name) for path, each in programs if each.autoload and facts.is_iterator(each)}
+        """Each by its object, for one of another may have its name."""
         self.calls: list[bpf.Program] = []
         for pattern in options.call:
             found = [each for each in loaded if facts.type_name(each) == "syscall" and fnmatchcase(each.name, pattern)]
@@ -66,10 +68,10 @@ class Once:
         for program in self.calls:
             stopper.check()
             report.fact(f"program {program.name} returned {_called(program)}")
-        for of_object in links.values():
+        for path, of_object in links.items():
             for name, link in of_object.items():
                 iterator = name.partition(".")[0]
-                if iterator not in self.iterators or not isinstance(link, bpf.Link):
+                if (path, iterator) not in self.iterators or not isinstance(link, bpf.Link):
                     continue
                 assert output is not None
                 if not self._json and len(self.iterators) > 1:

@@ -493,6 +493,25 @@ def test_maps_are_shown_and_that_is_the_end_where_nothing_stays_attached(tmp_pat
     assert [json.loads(line)["value"] for line in out.splitlines()] == [{"count": 1}] * bool(shown)
 
 
+NAMESAKE = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+
+SEC("raw_tp/sys_enter") int each(void *ctx) { return 0; }
+
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_a_program_that_is_called_like_an_iterator_of_another_object_is_none(tmp_path):
+    iterator, namesake = tmp_path / "counted.bpf.o", tmp_path / "namesake.bpf.o"
+    iterator.write_bytes(bpf.compile_object(COUNTED))
+    namesake.write_bytes(bpf.compile_object(NAMESAKE))
+    status, _, said = run("-P", "each", "-N", iterator, namesake)
+    assert status == 0, said
+    assert " until Ctrl-C" in said
+
+
 @pytest.mark.needs("program:SYSCALL")
 def test_a_map_that_is_shown_now_and_then_is_so_until_the_command_is_told_to_end(tmp_path):
     path = tmp_path / "counted.bpf.o"
