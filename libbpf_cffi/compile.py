@@ -22,7 +22,6 @@ the running kernel's BTF the first time that a source asks for it, and cached.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import sys
@@ -31,7 +30,7 @@ from contextlib import ExitStack
 
 from . import _clang, _files, _vmlinux
 from ._clang import CompileError
-from ._command_io import end_with, say
+from ._command_io import complain, end_with, say, write
 from ._ffi import path_bytes
 from .errors import Error
 
@@ -252,17 +251,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.output == "-" and options.vmlinux_h == "-":
         parser.error("standard output can take the object or vmlinux.h, not both")
     try:
+        status = 0
         if options.vmlinux_h is not None:
-            _give(options.vmlinux_h, vmlinux_h(options.btf).encode("utf-8", "surrogateescape"))
+            status = _give(options.vmlinux_h, vmlinux_h(options.btf).encode("utf-8", "surrogateescape"))
         if options.source is not None:
-            _command(options, flags)
-    except BrokenPipeError:
-        # Who read the output has had enough.
-        return 0
+            status = _command(options, flags) or status
     except (Error, OSError, ValueError) as error:
-        say(f"{error}\n")
-        return 1
-    return 0
+        return complain(str(error))
+    return status
 
 
 def _parser() -> ArgumentParser:
@@ -305,7 +301,7 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _command(options: Namespace, flags: Sequence[str]) -> None:
+def _command(options: Namespace, flags: Sequence[str]) -> int:
     output, source, name = options.output, options.source, None
     if source == "-":
         # A newline makes it a text.
@@ -345,19 +341,15 @@ def _command(options: Namespace, flags: Sequence[str]) -> None:
         show=show,
     )
     say(messages)
-    if output == "-":
-        _give("-", data)
+    return _give("-", data) if output == "-" else 0
 
 
-def _give(path: str, data: bytes) -> None:
-    if path != "-":
-        with _files.system_errors(f"write {path!r}"):
-            _files.write_file(path, data)
-        return
-    if sys.stdout is None:
-        raise OSError(errno.EBADF, "standard output is closed")
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+def _give(path: str, data: bytes) -> int:
+    if path == "-":
+        return write(data)
+    with _files.system_errors(f"write {path!r}"):
+        _files.write_file(path, data)
+    return 0
 
 
 def _program() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import signal
@@ -238,10 +239,24 @@ def test_a_reader_that_has_had_enough_is_a_normal_end(arguments):
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_without_a_standard_output_it_says_so():
+def test_a_reader_that_has_had_enough_of_vmlinux_h_does_not_keep_out_the_object(here):
+    compile_object("struct point { int x; } where;\n", output="types.o")
+    reads, writes = os.pipe()
+    os.close(reads)
+    arguments = ("--vmlinux-h", "-", "--btf", "types.o", "prog.bpf.c")
+    with open(writes, "wb") as pipe:
+        done = subprocess.run([*COMMAND, *arguments], stdout=pipe, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (here / "prog.bpf.o").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "why"), [("&-", b"it is closed"), ("/dev/full", os.strerror(errno.ENOSPC).encode())]
+)
+def test_where_standard_output_cannot_be_written_it_says_so(output, why):
     command = shlex.join([*COMMAND, "prog.bpf.c", "-o", "-"])
-    done = subprocess.run(["sh", "-c", f"exec {command} >&-"], capture_output=True, check=False)
-    assert (done.returncode, b"standard output is closed" in done.stderr) == (1, True)
+    done = subprocess.run(["sh", "-c", f"exec {command} >{output}"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (1, b"cannot write to standard output: " + why + b"\n")
 
 
 @pytest.mark.parametrize(("text", "status"), [(BROKEN, 1), (WARNS, 0)])
