@@ -73,11 +73,18 @@ def pin_all(maps: Iterable[bpf_map], folder: str | None, rest: Callable[[], int]
     made = [
         each
         for each in maps
-        if lib.bpf_map__autocreate(each) and not lib.bpf_map__is_pinned(each) and (folder is not None or _path(each))
+        if lib.bpf_map__autocreate(each)
+        and (folder is not None or _path(each))
+        # A pin that another has removed is made anew; libbpf takes the map for pinned.
+        and (not lib.bpf_map__is_pinned(each) or pin_gone(_path(each)) is not None)
     ]
     try:
         for each in made:
-            status = lib.bpf_map__pin(each, ffi.NULL if folder is None else path_bytes(_place(folder, each)))
+            path = path_bytes(_path(each) if folder is None else _place(folder, each))
+            if lib.bpf_map__is_pinned(each):
+                status = lib.bpf_obj_pin(lib.bpf_map__fd(each), path)
+            else:
+                status = lib.bpf_map__pin(each, path)
             if status < 0:
                 return status
         status = rest()

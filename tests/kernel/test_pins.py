@@ -624,6 +624,18 @@ def test_a_pin_of_all_maps_that_fails_changes_no_path_and_no_pin(loaded, pins):
     assert names(pins / "taken") == ["raw_hits"]
 
 
+def test_the_pins_of_all_maps_are_made_anew_where_another_has_removed_them(loaded, pins):
+    obj = loaded("basic")
+    obj.pin_maps(pins / "maps")
+    for again in ((pins / "maps",), ()):
+        for name in MAPS[:2]:
+            os.unlink(pins / "maps" / name)
+        obj.pin_maps(*again)
+        assert names(pins / "maps") == MAPS
+    obj.unpin_maps()
+    assert names(pins / "maps") == []
+
+
 @pytest.mark.parametrize("verb", ["pin", "pin_maps"])
 def test_a_pin_that_fails_leaves_the_pins_that_were_there(opened, pins, verb):
     obj = opened("basic")
