@@ -93,7 +93,8 @@ class Borrowed(Descriptors):
 
     def cgroup(self, value: Any) -> int:
         """Open the folder of a control group, or that of the group of a process whose number is given as digits."""
-        return self.path(cgroup_folder(value), os.O_RDONLY | os.O_DIRECTORY, "the folder of a control group")
+        wanted = 'the folder of a control group, the number of a process in it as a string ("1234")'
+        return self.path(cgroup_folder(value), os.O_RDONLY | os.O_DIRECTORY, wanted)
 
 
 class Stand(int):

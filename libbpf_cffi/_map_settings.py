@@ -139,7 +139,7 @@ class Settings:
             self._settable("type")
             old = self.type
             if self._kind(number) != self._kind(old) or (self.is_internal and number != old):
-                raise ValueError(f"{self._what} is declared as {old.name} and cannot be of type {number}")
+                raise ValueError(f"{self._what} is declared as {old.name} and cannot be {type(old)(number).name}")
             self._set("type", lib.bpf_map__set_type, number)
 
     @staticmethod

@@ -325,7 +325,7 @@ def _event(target: str) -> str:
 
 def _number(digits: str) -> int:
     """Give the number of an interface; of more digits than one can have, one that is too large."""
-    return int(digits[:11])
+    return int(digits.lstrip("0")[:11] or "0")
 
 
 def _parted(target: str) -> tuple[str, str]:

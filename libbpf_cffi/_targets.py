@@ -293,9 +293,10 @@ def _no_process(_: str, error: int) -> str | None:
 
 
 def _of_another(path: str, error: int) -> str | None:
-    """Say what forbids a file of /proc that is a process's namespace: the file's permissions are not asked."""
-    is_process = path.startswith("/proc/") and os.path.basename(os.path.dirname(path)) == "ns"
-    return _no_process(path, error) if is_process and error == errno.EACCES else None
+    """Say what is wrong with a file of /proc that is a process's namespace: its permissions are not asked."""
+    folder = os.path.dirname(path)
+    is_process = path.startswith("/proc/") and os.path.basename(folder) == "ns"
+    return _no_process(path, error) if is_process and (error == errno.EACCES or not os.path.lexists(folder)) else None
 
 
 def _no_name(path: str, error: int) -> str | None:

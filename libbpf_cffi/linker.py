@@ -144,7 +144,9 @@ def _link(names: list[str], contents: list[bytes]) -> bytes:
 def _named(message: str, names: list[str], memory: list[CData]) -> str:
     """Put the names of the inputs where libbpf's linker tells where their bytes are."""
     for name, each in zip(names, memory, strict=True):
-        message = message.replace(f"mem:{int(ffi.cast('uintptr_t', each)):#x}+{len(each)}", name)
+        memory_of = f"mem:{int(ffi.cast('uintptr_t', each)):#x}+{len(each)}"
+        # A name has quotes of its own.
+        message = message.replace(f"'{memory_of}'", name).replace(memory_of, name)
     return message
 
 

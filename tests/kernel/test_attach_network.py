@@ -104,6 +104,8 @@ def test_a_process_that_is_gone_is_explained(root, only):
         program.attach_netns(pid=4194303)
     with pytest.raises(bpf.LibbpfError, match="File name too long"):
         program.attach_netns("9" * 5000)
+    with pytest.raises(bpf.LibbpfError, match=r"(?s)'/proc/4194303/ns/net'.*no such process"):
+        net.attached_netns("/proc/4194303/ns/net")
     # More than the number of any process, and no more digits.
     with pytest.raises(bpf.LibbpfError, match=r"(?s)network namespace of process 9999999999.*no such process"):
         net.attached_netns("9999999999")

@@ -78,7 +78,9 @@ def test_a_link_that_fails_leaves_the_output_alone(parts, tmp_path):
 def test_what_cannot_be_linked_is_told_in_libbpfs_words(parts):
     with pytest.raises(bpf.LibbpfError, match=r"cannot link object '.*part0\.bpf\.o'") as caught:
         bpf.link_objects(parts[0], parts[0])
-    assert "conflicting non-weak symbol #" in "".join(caught.value.messages)
+    said = "".join(caught.value.messages)
+    assert "conflicting non-weak symbol #" in said
+    assert f"definition in object '{parts[0]}'" in said
 
 
 def test_what_is_no_object_is_refused(parts):

@@ -92,6 +92,11 @@ def test_the_group_of_a_process_is_put_into_an_array(loaded, inside):
     assert results == [1, 0]
 
 
+def test_what_is_no_group_is_told_how_one_is_named(create):
+    with pytest.raises(TypeError, match="folder of a control group, the number of a process in it as a string"):
+        create("cgroup_array", max_entries=2)[0] = 1.5
+
+
 def test_a_process_that_is_gone_has_no_group(create):
     with pytest.raises(bpf.LibbpfError, match=rf"(?s)control group of process {NO_PROCESS}.*there is no such process"):
         create("cgroup_array", max_entries=2)[0] = NO_PROCESS

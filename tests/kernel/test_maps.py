@@ -211,6 +211,11 @@ def test_a_program_that_uses_a_map_without_autocreate_is_refused_with_the_maps_n
         obj.load()
 
 
+def test_a_type_of_another_kind_is_told_by_its_name(opened):
+    with pytest.raises(ValueError, match="is declared as RINGBUF and cannot be STRUCT_OPS"):
+        opened("rings").maps["events"].type = "struct_ops"
+
+
 @pytest.mark.parametrize("name", SIZES)
 @pytest.mark.parametrize(
     ("value", "error"), [(-1, ValueError), (1 << 64, ValueError), ("1", TypeError), (1.0, TypeError), (None, TypeError)]

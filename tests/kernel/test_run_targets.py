@@ -43,6 +43,7 @@ def test_an_xdp_program_runs_on_an_interface(lab, network, mode):
     ("program", "options", "where"),
     [
         ("xdp_count", ("--ifindex", "eth0:skb"), "xdp of eth0"),
+        ("xdp_count", ("--ifindex", "000000000001:skb"), "xdp of interface 000000000001"),
         ("socket_none", ("--ifindex", "eth0"), "a packet socket of eth0"),
         ("lookup", ("--netns", "{here}"), "sk_lookup of {here}"),
         pytest.param("tcx_a", ("--ifindex", "eth0"), "tcx ingress of eth0", marks=pytest.mark.needs("tcx")),
