@@ -22,6 +22,7 @@ MAY_BE_THROWN_AWAY = {
     "lbc_link_usdt_parts",
     # Called to mend what a failure has left; that failure is the one to tell.
     "bpf_map__set_pin_path",
+    "bpf_map__unpin",
 }
 
 
