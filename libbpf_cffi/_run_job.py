@@ -255,10 +255,10 @@ class Job:
     def _needs_no_trace(self) -> bool:
         """Tell whether the trace would show only what other programs print, and something else is asked for."""
         options = self._options
-        if options.csv or self._is_done_at_once():
+        if options.csv:
             return True
         about = [*options.about_trace, *(options.about_lines if self._events is None else ())]
-        asked = self._shows is not None or self._events is not None
+        asked = self._shows is not None or self._events is not None or self._is_done_at_once()
         return asked and not about and not facts.prints(self._objects.values())
 
     def _is_done_at_once(self) -> bool:

@@ -491,7 +491,10 @@ def test_maps_are_shown_and_that_is_the_end_where_nothing_stays_attached(tmp_pat
     status, out, said = run(*options, *shown, "--json", path)
     assert status == 0, said
     assert " until Ctrl-C" not in said
-    assert [json.loads(line)["value"] for line in out.splitlines()] == [{"count": 1}] * bool(shown)
+    found = [json.loads(line) for line in out.splitlines()]
+    assert [each["value"] for each in found if "value" in each] == [{"count": 1}] * bool(shown)
+    # What the programs have printed comes before the maps.
+    assert [each["message"] for each in found[: len(found) - bool(shown)]] == ["called"] * ("call" in options)
 
 
 NAMESAKE = """
