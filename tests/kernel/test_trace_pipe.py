@@ -795,13 +795,16 @@ def test_a_child_forked_while_another_thread_reads_does_no_harm(tracefs: str, ra
 
 
 def test_a_program_started_meanwhile_inherits_nothing(pipe: TracePipe) -> None:
-    program = subprocess.Popen(["sleep", "infinity"], close_fds=False)
+    program = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, close_fds=False)
     try:
+        # While it begins it opens and closes libraries.
+        program.stdin.write(b"begun")
+        assert program.stdout.read(5) == b"begun"
         links = [os.readlink(f"/proc/{program.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{program.pid}/fd")]
         assert not [link for link in links if "trac" in link]
     finally:
         program.kill()
-        program.wait()
+        program.communicate()
 
 
 # The shared pipe and other instances
