@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.unsanitized("LeakSanitizer wants /proc when a process ends, and waits for it for ever")
+
 SCRIPT = """
 import os, sys, tempfile
 import libbpf_cffi as bpf
