@@ -9,7 +9,7 @@ from ._refusals import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from ._handle import ObjectHandle
     from ._libbpf import bpf_map
@@ -64,11 +64,11 @@ def _place(folder: str, map: bpf_map) -> str:
     return f"{folder}/{text(lib.bpf_map__name(map))}".replace(".", "_")
 
 
-def pin_all(maps: Iterable[bpf_map], folder: str | None, rest: Callable[[], int]) -> int:
+def pin_all(maps: Iterable[bpf_map], folder: str | None, rest: Iterable[int]) -> int:
     """Pin the maps that are not yet, in a folder or where each is to be, then the rest; give 0, or a negative errno.
 
-    What fails takes away what it has pinned. bpf_object__pin_maps() and bpf_object__pin() take away the pins that
-    were there before, too.
+    The rest is pinned when its status is asked for. What fails takes away what it has pinned. bpf_object__pin_maps()
+    and bpf_object__pin() take away the pins that were there before, too.
     """
     made = [
         each
@@ -78,6 +78,7 @@ def pin_all(maps: Iterable[bpf_map], folder: str | None, rest: Callable[[], int]
         # A pin that another has removed is made anew; libbpf takes the map for pinned.
         and (not lib.bpf_map__is_pinned(each) or pin_gone(_path(each)) is not None)
     ]
+    pinned: list[int] = []
     try:
         for each in made:
             path = path_bytes(_path(each) if folder is None else _place(folder, each))
@@ -87,14 +88,14 @@ def pin_all(maps: Iterable[bpf_map], folder: str | None, rest: Callable[[], int]
                 status = lib.bpf_map__pin(each, path)
             if status < 0:
                 return status
-        status = rest()
-        if status >= 0:
-            made.clear()
-        return status
+        # One step pins and stores: with the rest pinned, a handler that raises does not take the maps' pins away.
+        pinned.extend(rest)
+        return pinned[-1]
     finally:
-        for each in made:
-            if lib.bpf_map__is_pinned(each):
-                lib.bpf_map__unpin(each, ffi.NULL)
+        if not pinned or pinned[-1] < 0:
+            for each in made:
+                if lib.bpf_map__is_pinned(each):
+                    lib.bpf_map__unpin(each, ffi.NULL)
 
 
 def pin_gone(path: str) -> str | None:

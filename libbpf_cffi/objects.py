@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from itertools import starmap
 
 from . import _elf, _log
 from ._arguments import buffer, path_name
@@ -284,12 +285,10 @@ class Object(Loading):
                 if anew and (why := pinned_elsewhere(maps, folder)) is not None:
                     raise failure(errno.EINVAL, action, why)
             _log.listen()
-
-            def rest() -> int:
-                return function(pointer, encoded) if function is not None else 0
-
+            # An iterator of C, in which no handler runs.
+            rest = starmap(function, [(pointer, encoded)]) if function is not None else iter([0])
             with folders, PinPaths(self._handle, maps, anew=anew):
-                check(pin_all(maps, folder, rest) if pins else rest(), action)
+                check(pin_all(maps, folder, rest) if pins else next(rest), action)
 
     # Its end
 

@@ -657,6 +657,35 @@ def test_a_pin_that_fails_leaves_the_pins_that_were_there(opened, pins, verb):
     assert not last.is_pinned
 
 
+def test_all_or_nothing_is_pinned_wherever_a_ctrl_c_comes(opened, pins):
+    obj = opened("basic")
+    obj.programs["optional"].autoload = True
+    obj.load()
+    everything = sorted([*MAPS, *obj.programs])
+    number = left = 0
+
+    def interrupt(frame, event, called):
+        nonlocal left
+        if event in ("call", "c_return") and frame.f_code.co_filename.endswith(("_pin_paths.py", "objects.py")):
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+
+    while left <= 0:
+        left = number = number + 1
+        sys.setprofile(interrupt)
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                obj.pin(pins / "all")
+        finally:
+            sys.setprofile(None)
+        if (pins / "all").exists():
+            assert names(pins / "all") == everything
+            obj.unpin(pins / "all")
+            (pins / "all").rmdir()
+    assert number > 20
+
+
 def test_maps_are_pinned_in_the_folder_where_they_are_already(loaded, pins):
     obj = loaded("basic")
     for _ in range(2):
