@@ -66,8 +66,10 @@ class KindsOfLinks:
             for file in files:
                 file.close()
             if not files:
+                # One that is negative is an errno, which has not come to be told.
                 for fd in opened:
-                    os.close(fd)
+                    if fd >= 0:
+                        os.close(fd)
             raise
 
     def read(self) -> str:

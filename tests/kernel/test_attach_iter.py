@@ -271,6 +271,29 @@ def test_what_a_handler_raises_is_not_taken_for_a_read_that_gives_nothing(only):
     assert caught.value.errno == errno.EAGAIN
 
 
+def test_a_ctrl_c_is_not_lost_where_what_is_no_iterator_is_read(loaded):
+    number = left = 0
+
+    def interrupt(frame, event, called):
+        nonlocal left
+        if event in ("call", "c_return") and frame.f_code.co_filename.endswith("_link_kinds.py"):
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+
+    with loaded("basic").programs["on_raw"].attach() as link:
+        while left <= 0:
+            left = number = number + 1
+            sys.setprofile(interrupt)
+            try:
+                with pytest.raises((KeyboardInterrupt, bpf.LibbpfError)) as caught:
+                    link.iter_create()
+            finally:
+                sys.setprofile(None)
+            assert caught.type is (KeyboardInterrupt if left <= 0 else bpf.LibbpfError)
+    assert number > 3
+
+
 def test_an_iteration_is_a_file(only):
     _, program = only("tasks")
     with program.attach_iter() as link:
