@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ._handle import ObjectHandle
     from ._libbpf import bpf_map
 
-__all__ = ["PinPaths", "pin_all", "pin_gone", "pinned_elsewhere"]
+__all__ = ["PinPaths", "pin_all", "pin_gone", "pinned_elsewhere", "unpin_all"]
 
 
 class PinPaths:
@@ -60,8 +60,8 @@ def _path(map: bpf_map) -> str:
 
 
 def _place(folder: str, map: bpf_map) -> str:
-    # As libbpf names it: sanitize_pin_path().
-    return f"{folder}/{text(lib.bpf_map__name(map))}".replace(".", "_")
+    # libbpf's sanitize_pin_path() changes the dots of the folder, too, which is another folder then.
+    return f"{folder}/{text(lib.bpf_map__name(map)).replace('.', '_')}"
 
 
 def pin_all(maps: Iterable[bpf_map], folder: str | None, rest: Iterable[int]) -> int:
@@ -96,6 +96,23 @@ def pin_all(maps: Iterable[bpf_map], folder: str | None, rest: Iterable[int]) ->
             for each in made:
                 if lib.bpf_map__is_pinned(each):
                     lib.bpf_map__unpin(each, ffi.NULL)
+
+
+def unpin_all(maps: Iterable[bpf_map], folder: str | None) -> tuple[int, str | None]:
+    """Unpin all maps that `pin_all` would pin; give 0, or the first failure, a negative errno, and a hint.
+
+    bpf_object__unpin_maps() ends at that, and fails for every map that has not been created.
+    """
+    failed, hint = 0, None
+    for each in maps:
+        path = _path(each) if folder is None else _place(folder, each)
+        if lib.bpf_map__autocreate(each) and path:
+            status = lib.bpf_map__unpin(each, path_bytes(path))
+            if status < 0 and not failed:
+                failed = status
+                if lib.bpf_map__is_pinned(each) and (gone := pin_gone(_path(each))) is not None:
+                    hint = f"map {text(lib.bpf_map__name(each))!r}: {gone}"
+    return failed, hint
 
 
 def pin_gone(path: str) -> str | None:

@@ -14,7 +14,7 @@ from ._files import IS_SOURCE, read_file
 from ._handle import ObjectHandle
 from ._isolate import check_object
 from ._object_load import Loading
-from ._pin_paths import PinPaths, pin_all, pinned_elsewhere
+from ._pin_paths import PinPaths, pin_all, pinned_elsewhere, unpin_all
 from ._pins import Folders, absolute_path
 from .errors import LibbpfError, NotSupportedError
 
@@ -232,8 +232,12 @@ class Object(Loading):
         self._pin("pin", lib.bpf_object__pin_programs, path, LOADED)
 
     def unpin(self, path: str | os.PathLike[str]) -> None:
-        """Remove the pins that `pin` made. *Wraps* ``bpf_object__unpin()``."""
-        self._pin("unpin", lib.bpf_object__unpin, path, LOADED)
+        """Remove the pins that `pin` made: ``bpf_object__unpin()``.
+
+        What is refused is told when all others are removed. *Wraps* ``bpf_object__unpin_programs()`` and
+        ``bpf_map__unpin()``.
+        """
+        self._pin("unpin", lib.bpf_object__unpin_programs, path, LOADED)
 
     def pin_maps(self, path: str | os.PathLike[str] | None = None) -> None:
         """Pin every map in the folder `path`, or each that has one at its `Map.pin_path`: no map where none has one.
@@ -246,9 +250,9 @@ class Object(Loading):
     def unpin_maps(self, path: str | os.PathLike[str] | None = None) -> None:
         """Remove the pins of the maps in the folder `path`, or of each that has a `Map.pin_path`.
 
-        *Wraps* ``bpf_object__unpin_maps()``.
+        What is refused is told when all others are removed. *Wraps* ``bpf_map__unpin()``.
         """
-        self._pin("unpin the maps of", lib.bpf_object__unpin_maps, path, LOADED, PREPARED)
+        self._pin("unpin the maps of", None, path, LOADED, PREPARED)
 
     def pin_programs(self, path: str | os.PathLike[str]) -> None:
         """Pin every program in the folder `path` by its name. *Wraps* ``bpf_object__pin_programs()``."""
@@ -288,7 +292,13 @@ class Object(Loading):
             # An iterator of C, in which no handler runs.
             rest = starmap(function, [(pointer, encoded)]) if function is not None else iter([0])
             with folders, PinPaths(self._handle, maps, anew=anew):
-                check(pin_all(maps, folder, rest) if pins else next(rest), action)
+                if pins:
+                    check(pin_all(maps, folder, rest), action)
+                else:
+                    status, hint = next(rest), None
+                    if status >= 0:
+                        status, hint = unpin_all(maps, folder)
+                    check(status, action, hint)
 
     # Its end
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -622,6 +623,40 @@ def test_a_pin_of_all_maps_that_fails_changes_no_path_and_no_pin(loaded, pins):
     assert caught.value.errno == errno.EEXIST
     assert {each.name: each.pin_path for each in obj.maps.values()} == before
     assert names(pins / "taken") == ["raw_hits"]
+
+
+def test_maps_that_are_not_created_keep_no_others_from_being_unpinned(opened, pins):
+    obj = opened("basic")
+    obj.programs["on_raw"].autoload = False
+    obj.maps["raw_hits"].autocreate = False
+    obj.load()
+    obj.pin_maps(pins / "maps")
+    assert names(pins / "maps") == sorted(set(MAPS) - {"raw_hits"})
+    obj.unpin_maps(pins / "maps")
+    assert names(pins / "maps") == []
+
+
+def test_a_pin_that_another_has_removed_is_told_when_all_others_are_unpinned(loaded, pins):
+    obj = loaded("basic")
+    obj.pin_maps(pins / "maps")
+    os.unlink(pins / "maps" / "raw_hits")
+    with pytest.raises(bpf.LibbpfError, match=r"(?s)errno 2.*map 'raw_hits': its pin .* has been removed by another"):
+        obj.unpin_maps(pins / "maps")
+    assert names(pins / "maps") == []
+
+
+def test_a_dot_in_the_name_of_a_folder_stays_one(loaded, tmp_path, root):
+    folder = tmp_path / "first.last"
+    folder.mkdir(mode=0o700)
+    obj = loaded("basic")
+    subprocess.run(["mount", "-t", "bpf", "bpf", folder], check=True)
+    try:
+        obj.pin_maps(folder / "maps")
+        assert names(folder / "maps") == MAPS
+        obj.unpin_maps(folder / "maps")
+        assert names(folder / "maps") == []
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
 def test_the_pins_of_all_maps_are_made_anew_where_another_has_removed_them(loaded, pins):

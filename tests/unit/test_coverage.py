@@ -34,6 +34,8 @@ INSTEAD = {
     "bpf_object__open_file": ("Object.open", "bpf_object__open_mem() opens what was read and checked before"),
     "bpf_object__pin": ("Object.pin", "where it fails it removes the pins that were there before it, too"),
     "bpf_object__pin_maps": ("Object.pin_maps", "where it fails it removes the pins that were there before it, too"),
+    "bpf_object__unpin": ("Object.unpin", "it ends at the first map that it cannot unpin, or that was not created"),
+    "bpf_object__unpin_maps": ("Object.unpin_maps", "it ends at the first map that it cannot unpin"),
     "bpf_object__prev_map": ("Object.maps", "a mapping, which `reversed` walks backwards"),
     "bpf_object__prev_program": ("Object.programs", "a mapping, which `reversed` walks backwards"),
     "bpf_object__attach_skeleton": ("Object.attach", "it does the same, and tells what was left out"),
