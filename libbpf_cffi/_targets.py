@@ -294,9 +294,11 @@ def _no_process(_: str, error: int) -> str | None:
 
 def _of_another(path: str, error: int) -> str | None:
     """Say what is wrong with a file of /proc that is a process's namespace: its permissions are not asked."""
-    folder = os.path.dirname(path)
-    is_process = path.startswith("/proc/") and os.path.basename(folder) == "ns"
-    return _no_process(path, error) if is_process and (error == errno.EACCES or not os.path.lexists(folder)) else None
+    _, proc, process, *rest = (*path.split("/"), "", "", "")
+    if proc != "proc" or rest[:1] != ["ns"] or not (process.isdecimal() or process.endswith("self")):
+        return None
+    gone = os.path.lexists("/proc/self") and not os.path.lexists(f"/proc/{process}")
+    return _no_process(path, error) if error == errno.EACCES or gone else None
 
 
 def _no_name(path: str, error: int) -> str | None:
