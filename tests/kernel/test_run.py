@@ -642,6 +642,7 @@ def test_lines_that_came_before_the_duration_was_over_are_shown(run, compiled, t
 # What starts and ends with it
 
 
+@pytest.mark.unsanitized("LeakSanitizer calls getppid() itself where a process ends")
 def test_only_lines_of_the_command_s_processes_are_shown(start, run, printing):
     stop = threading.Event()
     noise = threading.Thread(target=lambda: [os.getppid() for _ in iter(stop.is_set, True)])

@@ -215,6 +215,7 @@ def test_events_go_to_the_output_file(path, tmp_path):
     assert (out, (tmp_path / "out").read_text()) == ("", "number\n0\n1\n2\n")
 
 
+@pytest.mark.unsanitized("LeakSanitizer calls getppid() itself where a process ends")
 def test_a_table_fits_the_terminal(path):
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 70, 0, 0))
@@ -500,6 +501,7 @@ def test_maps_are_shown_behind_the_events(path):
 # Whose events
 
 
+@pytest.mark.unsanitized("LeakSanitizer calls getppid() itself where a process ends")
 def test_only_events_of_the_command_and_what_it_starts_are_shown(path, tmp_path):
     """Children, their children, and threads; not those of this process."""
     fifo = tmp_path / "fifo"
