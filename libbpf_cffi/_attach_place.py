@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from ._attach_methods import advice
+from ._attach_methods import advice, method_of
 from ._borrow import Descriptors
 from ._check import failure
 from ._ffi import lib, unsigned
@@ -104,6 +104,8 @@ def describe(kind: int, attach_type: int) -> str:
 
 def wrong_type(kind: int, attach_type: int, section: str) -> str:
     """Say that a method is not for a program of a kind, and which is."""
+    if method_of(kind, attach_type, section) == "test_run":
+        return f"a program {describe(kind, attach_type)} is not attached but called: program(…), or test_run()"
     by = advice(kind, attach_type, section)
     after = f": {by} attaches it" if by else ": attach() attaches what its section names"
     return f"the program is {describe(kind, attach_type)}{after}"

@@ -7,7 +7,7 @@ import fcntl
 import os
 
 from . import _privileges
-from ._attach_methods import advice
+from ._attach_methods import advice, method_of
 from ._ffi import Options, ffi, lib
 from ._targets import cgroup_hint, interface_name, no_netns_hint
 from .errors import LibbpfPermissionError
@@ -44,8 +44,10 @@ def no_attach_type_hint(program: Any) -> str | None:
     kind = int(program.type)
     if kind == lib.BPF_PROG_TYPE_CGROUP_SKB:
         return None
-    way = advice(kind, 0, program.section_name)
     name = program.type.name
+    if method_of(kind, 0, program.section_name) == "test_run":
+        return f"a program of type {name} is not attached but called: program(…), or test_run()"
+    way = advice(kind, 0, program.section_name)
     if way:
         return f"a program of type {name} says no attach type by itself: {way} attaches it"
     return f"a program of type {name} says no attach type by itself: attach_type= does"

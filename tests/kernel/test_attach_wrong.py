@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import libbpf_cffi as bpf
-from libbpf_cffi import lib
+from libbpf_cffi import lib, net
 
 # What the programs of the sources need that have a cookie, and those that they are attached to.
 pytestmark = pytest.mark.needs("uprobe", "attach_cookie", "perf_link")
@@ -121,6 +121,14 @@ def test_a_program_that_no_method_attaches_is_told_what_does(one_program, source
     _, program = one_program(source, name)
     with pytest.raises(bpf.NotSupportedError, match=why):
         program.attach()
+
+
+@pytest.mark.parametrize("attach", [lambda each: each.attach_xdp("lo"), lambda each: net.prog_attach(each, "lo")])
+def test_a_program_that_is_called_is_not_said_to_be_attached(one_program, attach):
+    _, program = one_program("runs", "add")
+    with pytest.raises(bpf.LibbpfError) as caught:
+        attach(program)
+    assert caught.value.hint == "a program of type SYSCALL is not attached but called: program(…), or test_run()"
 
 
 @pytest.mark.parametrize(
