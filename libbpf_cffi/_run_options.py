@@ -149,7 +149,7 @@ def _contradiction(options: Options) -> str | None:
         about = options.about_trace
         if options.load_only or options.no_events:
             # What --pid is about is seen when the objects are open.
-            about += [name for name in options.about_lines if options.load_only or name != "--pid"]
+            about += [name for name in options.about_lines if name != "--pid"]
             if not (options.variables or options.map or options.hist):
                 about += options.about_output
         if about:
@@ -162,7 +162,7 @@ def _contradiction(options: Options) -> str | None:
             return f"{options.about_trace[0]} is about the trace, which --csv does not show"
     if options.top is not None and not options.map and not options.hist:
         return "--top is about maps: --map or --hist shows one"
-    targets = [name for name in TARGETS[1:] if getattr(options, name)]
+    targets = [name for name in (*TARGETS[1:], "pid") if getattr(options, name)]
     if options.load_only and targets:
         return f"--{targets[0].replace('_', '-')} does not go with {alone}, which attaches nothing"
     if options.load_only and options.call:

@@ -347,6 +347,7 @@ def test_variables_are_listed_instead_of_attaching():
         (["-N", "--no-events", "--map", "a", "-n", "1"], "--lines is about the trace, which --no-trace does not show"),
         (["--top", "3"], "--top is about maps: --map or --hist shows one"),
         (["-L", "--json"], "--json is about the trace, which --load-only does not show"),
+        (["-L", "--pid", "1"], "--pid does not go with --load-only, which attaches nothing"),
     ],
 )
 def test_what_does_not_go_with_maps_and_variables_is_refused(capsys, arguments, said):
