@@ -105,8 +105,8 @@ def xdp_hint(error: int, ifindex: int, flags: int = 0, prog_fd: int = -1, *, lin
         return f"{_attached_xdp(ifindex)} is attached there already"
     if error == errno.EOPNOTSUPP:
         if flags & lib.XDP_FLAGS_HW_MODE:
-            return "the driver takes no program into the hardware: mode='drv' or 'skb' runs it on the CPU"
-        return "the driver of this interface has no XDP: mode='skb' does without"
+            return "the driver takes no program into the hardware: the mode drv or skb runs it on the CPU"
+        return "the driver of this interface has no XDP: the mode skb does without"
     if error in (errno.ENODEV, errno.EINVAL) and interface_name(ifindex) is None:
         return _NO_DEVICE
     if error == errno.EINVAL and link and flags & ~lib.XDP_FLAGS_MODES:
@@ -116,9 +116,9 @@ def xdp_hint(error: int, ifindex: int, flags: int = 0, prog_fd: int = -1, *, lin
         return "XDP has no such flag"
     if error in (errno.EINVAL, errno.ERANGE):
         if flags & lib.XDP_FLAGS_HW_MODE:
-            return "mode='hw' is for a program that was loaded for that interface (Program.set_ifindex())"
+            return "the mode hw is for a program that was loaded for that interface (Program.set_ifindex())"
         if _for_hardware(prog_fd):
-            return "the program was loaded for the hardware of an interface: mode='hw' puts it there"
+            return "the program was loaded for the hardware of an interface: the mode hw puts it there"
         return (
             "the driver may not take this program on an interface with this MTU, or not without frags "
             "(SEC('xdp.frags'), ProgFlags.XDP_HAS_FRAGS)"

@@ -152,7 +152,7 @@ def test_a_program_for_hardware_is_told_its_mode(card, offloaded, mode):
         lambda: offloaded.attach_xdp(card.number, mode=mode),
         lambda: net.xdp_attach(card.number, offloaded, mode=mode),
     ):
-        with pytest.raises(bpf.LibbpfError, match="for the hardware of an interface: mode='hw' puts it there"):
+        with pytest.raises(bpf.LibbpfError, match="for the hardware of an interface: the mode hw puts it there"):
             attach()
 
 
