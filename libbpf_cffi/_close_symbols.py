@@ -63,7 +63,10 @@ def _implementations(name: str, there: dict[str, int], target: Target) -> str:
     if named:
         said += f", perhaps one of {', '.join(named[:10])}"
     offset = _resolved_here(name, target)
-    return said if offset is None else f"{said}: in this process to the one at func_offset={offset:#x}"
+    if offset is None:
+        return said
+    way = f"attach_uprobe(func_offset=), bpf-run --uprobe {os.fspath(target.named)}:{offset:#x}"
+    return f"{said}: in this process to the one at {offset:#x} in the file ({way})"
 
 
 def _resolved_here(name: str, target: Target) -> int | None:

@@ -152,12 +152,16 @@ def target(text: str) -> tuple[str | None, str]:
 
 
 def user_function(text: str) -> tuple[str | None, str]:
-    """Take a file and a symbol in it."""
+    """Take a file, and a symbol or a place in it."""
     program, where = target(text)
     file, _, symbol = where.rpartition(":")
-    if not file or not symbol:
-        raise _wrong(f"{text!r} is not [PROGRAM=]FILE:SYMBOL[+OFFSET]")
+    if not file or not symbol or symbol[0] == "+" or (symbol.startswith("0x") and not _is_place(symbol[2:])):
+        raise _wrong(f"{text!r} is not [PROGRAM=]FILE:SYMBOL[+OFFSET] or FILE:0xOFFSET")
     return program, where
+
+
+def _is_place(digits: str) -> bool:
+    return 0 < len(digits) <= 15 and set(digits) <= set("0123456789abcdefABCDEF") and int(digits, 16) > 0
 
 
 def user_probe(text: str) -> tuple[str | None, str]:
@@ -218,8 +222,8 @@ def add_targets(parser: ArgumentParser) -> None:
     )
     add("--netns", action="append", type=target, metavar="[PROGRAM=]NETNS", help=text)
     text = (
-        "a function of a program or library; with --pid in these processes only, as for the next two, and for user "
-        "probes whose section says where"
+        "a function of a program or library, or a place in the file (FILE:0xOFFSET); with --pid in these processes "
+        "only, as for the next two, and for user probes whose section says where"
     )
     add("--uprobe", action="append", type=user_function, metavar="[PROGRAM=]FILE:SYMBOL[+OFFSET]", help=text)
     text = "a USDT of a program or library"

@@ -228,12 +228,8 @@ class Targets:
         elif option == "sockmap":
             yield program.attach_sockmap(self._map(target))
         elif option == "uprobe":
-            file, _, symbol = target.rpartition(":")
-            # A program for many places at once is no program for one: the kernel tells them apart.
-            several = ".multi" in program.section_name or ".session" in program.section_name
-            attach = program.attach_uprobe_multi if several else program.attach_uprobe
             for pid in self._pids:
-                yield attach(file, symbol, pid=pid)
+                yield _to_function(program, target, pid)
         elif option == "usdt":
             file, provider, name = target.rsplit(":", 2)
             for pid in self._pids:
@@ -339,6 +335,20 @@ def _said(target: str, folder: str) -> str:
     return f"process {target}" if is_process else target
 
 
+def _to_function(program: bpf.Program, target: str, pid: int) -> bpf.Link:
+    """Attach to a function of a file, or to a place in it."""
+    file, _, symbol = target.rpartition(":")
+    place = int(symbol, 16) if symbol.startswith("0x") else None
+    # A program for many places at once is no program for one: the kernel tells them apart.
+    if ".multi" in program.section_name or ".session" in program.section_name:
+        if place is not None:
+            return program.attach_uprobe_multi(file, offsets=[place], pid=pid)
+        return program.attach_uprobe_multi(file, symbol, pid=pid)
+    if place is not None:
+        return program.attach_uprobe(file, func_offset=place, pid=pid)
+    return program.attach_uprobe(file, symbol, pid=pid)
+
+
 def _is_netkit(program: bpf.Program) -> bool:
     return program.section_name.startswith("netkit/")
 
@@ -356,6 +366,8 @@ def _named_target(program: bpf.Program) -> str | None:
         return None
     if kind.startswith("uretprobe") and ".multi" not in kind and "+" in parts[0]:
         return None  # there is no return from the middle of a function
+    if not kind.startswith("usdt") and parts[0].startswith("0x"):
+        return None  # a place in the file is an option's alone
     return ":".join([file, *parts[:2]])
 
 

@@ -232,7 +232,8 @@ def test_a_function_that_is_chosen_at_run_time_is_said_to_be_and_where_it_is(onl
         else:
             only("by_uprobe_multi")[1].attach_uprobe_multi(path, syms=["lbc_plain", "lbc_chosen"])
     assert called.lbc_chosen(1) == 3
-    place = int(caught.value.hint.rpartition("func_offset=")[2], 16)
+    place = int(caught.value.hint.rpartition("to the one at ")[2].split()[0], 16)
+    assert f", bpf-run --uprobe {path}:{place:#x})" in caught.value.hint
     assert fires(obj, program.attach_uprobe(path, func_offset=place), lambda: called.lbc_chosen(1)) == 3
 
 

@@ -13,7 +13,8 @@ import pytest
 from run_command import run
 
 import libbpf_cffi as bpf
-from libbpf_cffi import net
+from libbpf_cffi import net, probe
+from libbpf_cffi._elf_target import find_binary
 
 
 @pytest.fixture
@@ -25,6 +26,15 @@ def hits(out: str) -> int:
     """Give the value of the variable that --map .bss has shown."""
     return json.loads(out)["value"]["hits"]
 
+
+PLACED = """
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+
+SEC("uprobe/libc:0x1000") int placed(void *ctx) { return 0; }
+
+char LICENSE[] SEC("license") = "GPL";
+"""
 
 SHOW = ("-N", "--map", ".bss", "--json")
 
@@ -209,6 +219,28 @@ def test_a_user_function_is_probed(compiled):
     status, _, said = run("-P", name, "--uprobe", f"{name}=libc.so.6:getpid", "-N", obj)
     assert status == 0, said
     assert f"attached program {name}: " in said
+
+
+@pytest.mark.needs("attach_cookie")
+@pytest.mark.parametrize(
+    "name", ["by_uprobe", pytest.param("by_uprobe_multi", marks=pytest.mark.needs("uprobe_multi"))]
+)
+def test_a_place_in_a_file_is_probed(compiled, name):
+    libc = find_binary("libc", "find the library")
+    place = next(each.offset for each in probe.symbols(libc) if each.name == "getpid")
+    status, _, said = run("-P", name, "--uprobe", f"libc:{place:#x}", "-N", compiled("attach_user"))
+    assert status == 0, said
+    assert f"attached program {name}: " in said
+
+
+@pytest.mark.needs("attach_cookie")
+def test_a_function_of_a_section_is_no_place_whether_a_process_is_given_or_not(tmp_path):
+    path = tmp_path / "placed.bpf.o"
+    path.write_bytes(bpf.compile_object(PLACED))
+    for options in ((), ("--pid", os.getpid())):
+        status, _, said = run(*options, path)
+        assert status == 1
+        assert "'libc' has no function '0x1000'" in said
 
 
 def test_calls_are_shown_in_short(lab, network):

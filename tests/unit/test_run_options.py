@@ -423,8 +423,11 @@ def test_a_target_may_name_its_program(text, meant):
 
 @pytest.mark.parametrize(
     "option",
-    ["--ifindex==x", "--cgroup=p=", "--uprobe=libc", "--usdt=a:b", "--perf-event=cpu-clock:x", "--syscalls=long"],
-)
+    [
+        "--ifindex==x", "--cgroup=p=", "--uprobe=libc", "--uprobe=libc:0x", "--uprobe=libc:0x0", "--uprobe=libc:0x1_0",
+        "--uprobe=libc:+0x1", "--usdt=a:b", "--perf-event=cpu-clock:x", "--syscalls=long",
+    ],
+)  # fmt: skip
 def test_a_target_that_is_none_is_refused(capsys, option):
     assert "is not" in refused(capsys, option, "a.o")
 
