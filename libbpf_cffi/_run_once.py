@@ -11,6 +11,7 @@ import libbpf_cffi as bpf
 from . import _run_facts as facts
 from ._run_io import printable
 from ._run_options import UsageError
+from ._run_setup import no_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Once:
         for pattern in options.call:
             found = [each for each in loaded if facts.type_name(each) == "syscall" and fnmatchcase(each.name, pattern)]
             if not found:
-                raise UsageError(f'--call {pattern}: there is no such program of SEC("syscall")')
+                raise UsageError(f"--call {pattern}: {no_program('call', pattern, objects.values())}")
             self.calls += found
         for program in self.calls:
             program.autoattach = False

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from ._run_io import Reporter, Stopper
     from ._run_options import Options
 
-__all__ = ["choose_programs", "compile_source", "find_tracefs", "leave_out", "needs_tracefs", "resize_maps"]
+__all__ = [
+    "choose_programs",
+    "compile_source",
+    "find_tracefs",
+    "leave_out",
+    "needs_tracefs",
+    "no_program",
+    "resize_maps",
+]
 
 
 def compile_source(path: str, options: Options, stopper: Stopper, report: Reporter) -> bytes:
@@ -122,3 +130,42 @@ def _no_such(kind: str, name: str, names: list[str]) -> str:
     return (
         f"there is no {kind} {name!r}; there are {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
     )
+
+
+_KINDS = {
+    "function": "those of fentry, fexit, fsession, fmod_ret, tp_btf and lsm whose section names none",
+    "ifindex": "XDP, tc and netkit programs, and socket filters",
+    "cgroup": "those of control groups, and iterators over them",
+    "netns": "sk_lookup and flow dissector programs, and those of --ifindex and --netfilter",
+    "uprobe": "user probes, without PROGRAM= those whose section does not say where",
+    "usdt": "those of USDT, without PROGRAM= those whose section does not say where",
+    "perf_event": "those of perf events",
+    "sockmap": "sk_skb and sk_msg programs",
+    "netfilter": "netfilter programs",
+    "iter_map": "iterators over the elements of a map",
+    "call": 'those of SEC("syscall")',
+}
+"""What programs the options are for, in words."""
+
+
+def no_program(option: str, pattern: str | None, objects: Iterable[bpf.Object]) -> str:
+    """Say why an option is for no program: none is called so, is loaded, or is of its kinds."""
+    from difflib import get_close_matches
+    from fnmatch import fnmatchcase
+
+    kinds = _KINDS[option]
+    programs = [program for obj in objects for program in obj.programs.values()]
+    if pattern is None:
+        return f"there is no program that it is for: {kinds}"
+    named = [each for each in programs if fnmatchcase(each.name, pattern)]
+    others = [each for each in named if facts.option_for(each) != option]
+    if others:
+        what = ", ".join(f"{each.name!r} of SEC({each.section_name!r})" for each in others[:3])
+        return f"it is for {kinds}, not for {what}"
+    if named:
+        return f"program {named[0].name!r} is not loaded"
+    options = ("netns", "ifindex", "netfilter") if option == "netns" else (option,)
+    names = [each.name for each in programs if facts.option_for(each) in options]
+    close = get_close_matches(pattern, names, n=3, cutoff=0.5)
+    known = f"close names: {', '.join(close)}" if close else f"of its kind there are: {', '.join(names[:20]) or 'none'}"
+    return f"there is no program {pattern!r}; {known}"

@@ -8,6 +8,7 @@ import libbpf_cffi as bpf
 
 from . import _run_facts as facts
 from ._run_options import TARGETS, UsageError
+from ._run_setup import no_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ class Targets:
         if not chosen and option == "netns" and self._is_where(pattern):
             return
         if not chosen:
-            which = f"program {pattern!r}" if pattern else "program"
-            raise UsageError(f"{shown} {target}: there is no {which} that it is for")
+            given = f"{pattern}={target}" if pattern else target
+            raise UsageError(f"{shown} {given}: {self._why_none(option, pattern)}")
         elsewhere = [self._namespace(program) for _, program in chosen if option in ("ifindex", "netfilter")]
         if option != "ifindex" or not any(elsewhere):
             self._check(option, target)
@@ -132,15 +133,20 @@ class Targets:
 
     def _suits(self, option: str, program: bpf.Program, target: str) -> bool:
         """Tell whether a mode, or a direction, is one of this type's."""
-        if option != "ifindex":
-            return True
-        mode = _parted(target)[1]
-        if not mode:
-            return True
-        section = program.section_name
-        if section.startswith("tcx/"):
-            return section == f"tcx/{mode}"
-        return not _is_netkit(program) and mode in MODES.get(facts.type_name(program), ())
+        mode = _parted(target)[1] if option == "ifindex" else ""
+        return not mode or mode in _modes(program)
+
+    def _why_none(self, option: str, pattern: str | None) -> str:
+        """Say why there is no program that an option is for: of those that it could be for, which modes they have."""
+        from fnmatch import fnmatchcase
+
+        programs = [each for obj in self._objects.values() for each in obj.programs.values() if each.autoload]
+        named = [each for each in programs if fnmatchcase(each.name, pattern or "*")]
+        fitting = [each for each in named if facts.option_for(each) == option]
+        if option != "ifindex" or not fitting:
+            return no_program(option, pattern, self._objects.values())
+        modes = [f"{each.name!r} takes {', '.join(_modes(each)) or 'no mode'}" for each in fitting[:3]]
+        return f"there is no program that it is for: {'; '.join(modes)}"
 
     def _check(self, option: str, target: str) -> None:
         if option == "ifindex":
@@ -327,6 +333,14 @@ def _number(digits: str) -> int:
 def _parted(target: str) -> tuple[str, str]:
     name, _, mode = target.rpartition(":")
     return (name, mode) if name and mode in MODES["xdp"] + MODES["sched_cls"] else (target, "")
+
+
+def _modes(program: bpf.Program) -> tuple[str, ...]:
+    """Give the modes, or directions, that may be said of a program's interface."""
+    section = program.section_name
+    if section.startswith("tcx/"):
+        return (section.removeprefix("tcx/"),)
+    return () if _is_netkit(program) else MODES.get(facts.type_name(program), ())
 
 
 def _said(target: str, folder: str) -> str:

@@ -108,7 +108,7 @@ def test_a_namespace_that_no_program_uses_is_a_usage_error(lab, network):
     options = ("-P", "xdp_count", "--netns", f"other={lab.here}", "--ifindex", "lo", "-N")
     status, _, said = run(*options, network)
     assert status == 2
-    assert "there is no program 'other' that it is for" in said
+    assert f"--netns other={lab.here}: there is no program 'other'; " in said
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,23 @@ def test_what_is_no_cgroup_is_a_usage_error(compiled, tmp_path):
 def test_a_target_that_no_program_uses_is_a_usage_error(network):
     status, _, said = run("-P", "xdp_count", "--cgroup", "/", "-N", network)
     assert status == 2
-    assert "--cgroup /: there is no program that it is for" in said
+    assert "--cgroup /: there is no program that it is for: those of control groups, and iterators over them\n" in said
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("xdp_cuont=lo", "there is no program 'xdp_cuont'; close names: xdp_count, "),
+        ("xdp_other=lo", "program 'xdp_other' is not loaded\n"),
+        ("look*=lo", "it is for XDP, tc and netkit programs, and socket filters, not for 'lookup' of SEC('sk_lookup')"),
+        ("lo:ingress", "no program that it is for: 'xdp_count' takes skb, drv, hw; 'socket_none' takes no mode\n"),
+    ],
+)
+def test_a_target_that_is_for_no_program_is_told_why(network, target, why):
+    status, _, said = run("-P", "xdp_count", "-P", "lookup", "-P", "socket_none", "--ifindex", target, "-N", network)
+    assert status == 2
+    assert f"error: --ifindex {target}: " in said
+    assert why in said
 
 
 @pytest.mark.parametrize("event", ["page-faults-min", "faults", "CS"])
@@ -422,6 +438,7 @@ CALLED = """
 
 SEC("syscall") int answer(void *ctx) { return 42; }
 SEC("syscall") int other(void *ctx) { return 7; }
+SEC("?raw_tp/sys_enter") int entered(void *ctx) { return 0; }
 
 char LICENSE[] SEC("license") = "GPL";
 """
@@ -437,7 +454,13 @@ def test_a_syscall_program_is_called(tmp_path):
     assert "program other returned 7" in said
     status, _, said = run("--call", "none", path)
     assert status == 2
-    assert "--call none: there is no such program" in said
+    assert "--call none: there is no program 'none'; of its kind there are: answer, other\n" in said
+    status, _, said = run("--call", "anwser", path)
+    assert status == 2
+    assert "--call anwser: there is no program 'anwser'; close names: answer\n" in said
+    status, _, said = run("--call", "entered", path)
+    assert status == 2
+    assert """--call entered: it is for those of SEC("syscall"), not for 'entered' of SEC(""" in said
     status, _, said = run(path)
     assert status == 1
     assert "it needs to be run, not attached (--call)" in said
