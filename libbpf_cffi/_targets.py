@@ -109,7 +109,7 @@ def _known(name: str, names: list[str], has: str) -> str:
 
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
-        return f"{has} {', '.join(map(repr, close))}"
+        return f"{has} no {name!r}; close names: {', '.join(map(repr, close))}"
     if not names:
         return f"{has} none"
     return f"{has} {', '.join(map(repr, sorted(names)[:10]))}{', …' if len(names) > 10 else ''}"

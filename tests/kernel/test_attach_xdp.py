@@ -153,7 +153,8 @@ def test_a_mode_that_the_driver_lacks_is_explained(lab, only):
 
 def test_an_unknown_interface_is_named_with_what_comes_close(lab, only):
     program = only("attach_net", "xdp_count").programs["xdp_count"]
-    with pytest.raises(bpf.LibbpfError, match=r"(?s)find the network device 'eht0'.*has 'eth0'") as caught:
+    why = r"(?s)find the network device 'eht0'.*has no 'eht0'; close names: 'eth0'"
+    with pytest.raises(bpf.LibbpfError, match=why) as caught:
         program.attach_xdp("eht0", netns=lab.here)
     assert caught.value.errno == errno.ENODEV
 
@@ -255,7 +256,8 @@ def test_a_namespace_is_given_by_its_path(lab, only):
 
 def test_an_unknown_namespace_is_named_with_what_comes_close(lab, only):
     program = only("attach_net", "xdp_count").programs["xdp_count"]
-    with pytest.raises(bpf.LibbpfError, match=rf"(?s)open network namespace '{lab.here}x'.*has '{lab.here}'"):
+    why = rf"(?s)open network namespace '{lab.here}x'.*; close names: '{lab.here}'"
+    with pytest.raises(bpf.LibbpfError, match=why):
         program.attach_xdp("eth0", netns=f"{lab.here}x")
 
 
