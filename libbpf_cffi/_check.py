@@ -193,8 +193,8 @@ def _hint(error: int, texts: list[str]) -> str | None:
         return "the file that btf_custom_path names cannot be read, or has no BTF"
     if "failed to find BTF for extern '" in said:
         return (
-            "what is declared extern must be in an object that it is linked with, link_objects(), or be the kernel's: "
-            "__ksym or __kconfig"
+            "no file is missing, but what is declared extern: it must be in an object that this one is linked with "
+            "(link_objects(), python -m libbpf_cffi.linker), or be the kernel's: __ksym or __kconfig"
         )
     if (field := _unknown_field(texts)) is not None:
         from ._map_fields import field_hint

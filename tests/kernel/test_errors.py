@@ -632,7 +632,7 @@ char LICENSE[] SEC("license") = "GPL";
 @pytest.mark.parametrize(
     ("declared", "used", "said"),
     [
-        ("int other(int a)", "other(1)", r"failed to find BTF for extern 'other'.*\n.*linked with, link_objects\(\)"),
+        ("int other(int a)", "other(1)", r"failed to find BTF for extern 'other'.*\n.*no file is .*_cffi\.linker\)"),
         ("int other(int a) __ksym", "other(1)", r"extern \(func ksym\) 'other'(.*\n)+.*hint.*bpf_ksym_exists\(\)"),
         ("const int no_such __ksym", "no_such", r"extern \(var ksym\) 'no_such'(.*\n)+.*hint.*bpf_ksym_exists\(\)"),
         ("int CONFIG_NO_SUCH __kconfig", "CONFIG_NO_SUCH", r"'CONFIG_NO_SUCH' \(strong\)(.*\n)+.*kconfig= does"),
