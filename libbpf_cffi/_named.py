@@ -61,6 +61,14 @@ class Named(_Base["Item"]):
             raise missing_name(name, self._names(), self._kind, self._where)
         return item
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            why = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if not name.startswith("_"):
+                why += f": a {self._kind} is had by its name, …[{name!r}]"
+            raise AttributeError(why, name=name, obj=self)
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._find(name) is not None
 

@@ -43,6 +43,13 @@ def test_a_missing_name_lists_what_there_is() -> None:
         named(*(f"n{number}" for number in range(12)))["wholly different"]
 
 
+def test_what_is_asked_for_as_an_attribute_is_said_to_be_had_by_its_name() -> None:
+    """As of a skeleton in C; what only Python asks for is not."""
+    with pytest.raises(AttributeError, match=r"has no attribute 'a': a program is had by its name, …\['a'\]$"):
+        _ = named("a").a  # type: ignore[attr-defined]
+    assert not hasattr(named("a"), "_asdict")
+
+
 def test_nothing_at_all_says_so() -> None:
     """An object without programs says that it has none."""
     with pytest.raises(KeyError, match="it has no programs"):
