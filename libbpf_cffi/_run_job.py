@@ -13,7 +13,15 @@ from . import _run_facts as facts
 from ._run_io import Interrupted, Output, ReaderGoneError
 from ._run_loop import Lines, drain, stream
 from ._run_options import TARGETS, UsageError, object_name
-from ._run_setup import choose_programs, compile_source, find_tracefs, leave_out, needs_tracefs, resize_maps
+from ._run_setup import (
+    choose_programs,
+    compile_source,
+    find_tracefs,
+    leave_out,
+    needs_tracefs,
+    open_object,
+    resize_maps,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +113,7 @@ class Job:
                     compile_source(path, self._options, self._stopper, self._report), object_name=object_name(path)
                 )
             else:
-                self._objects[path] = bpf.Object.open(path, isolate=not self._options.no_isolate)
+                self._objects[path] = open_object(path, self._options)
 
     def _configure(self) -> None:
         options = self._options

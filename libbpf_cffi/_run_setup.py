@@ -25,6 +25,7 @@ __all__ = [
     "leave_out",
     "needs_tracefs",
     "no_program",
+    "open_object",
     "resize_maps",
 ]
 
@@ -55,6 +56,17 @@ def compile_source(path: str, options: Options, stopper: Stopper, report: Report
     for warning in caught:
         report.plain(str(warning.message))
     return compiled
+
+
+def open_object(path: str, options: Options) -> bpf.Object:
+    """Open an object file; of one that is not there, say if its source is."""
+    try:
+        return bpf.Object.open(path, isolate=not options.no_isolate)
+    except bpf.LibbpfError as error:
+        source = f"{path.removesuffix('.o')}.c"
+        if path.endswith(".o") and not os.path.lexists(path) and os.path.isfile(source):
+            error.hint = f"{source!r} is there: bpf-run takes a source, too, and compiles it first"
+        raise
 
 
 def choose_programs(options: Options, objects: Mapping[str, bpf.Object]) -> None:

@@ -1087,6 +1087,14 @@ def test_a_source_that_does_not_exist_is_an_error_that_names_it(run, tmp_path):
     assert f"{tmp_path}/none.bpf.c" in command.err[-1] or f"{tmp_path}/none.bpf.c" in command.err[-2]
 
 
+def test_an_object_that_is_not_there_beside_its_source_is_told_that_the_source_will_do(run, tmp_path):
+    source = tmp_path / "mine.bpf.c"
+    source.touch()
+    command = run(tmp_path / "mine.bpf.o")
+    assert command.status == 1
+    assert f"hint: '{source}' is there: bpf-run takes a source, too, and compiles it first" in command.said
+
+
 def test_an_error_in_the_second_object_leaves_nothing_of_the_first(run, printing, compiled):
     command = run(printing, compiled("refused"), "-i")
     assert command.status == 1
