@@ -186,6 +186,8 @@ def find_binary(name: str, action: str, root: int = -1) -> str:
         if not is_library and name.startswith("lib") and (found := _numbered(root, folder, name, action)):
             return f"{folder}/{found}"
     kind = "library in the folders of libraries" if is_library else "program in PATH"
+    if not is_library and name.startswith("lib"):
+        kind += ", nor a library,"
     check(-errno.ENOENT, action, f"there is no {kind} called {name!r}: a path has a / in it")
     raise AssertionError
 

@@ -263,7 +263,10 @@ def test_a_program_is_found_in_path(only, program_file, monkeypatch):
 
 def test_what_is_nowhere_is_said_to_be(only, library):
     _, program = only("by_uprobe")
-    for path, said in (("nosuchprogram", "no program in PATH"), ("libnosuch.so.1", "no library"), ("/no/such", "such")):
+    for path, said in (
+        ("nosuchprogram", "no program in PATH called"), ("libnosuch", "no program in PATH, nor a library, called"),
+        ("libnosuch.so.1", "no library"), ("/no/such", "such"),
+    ):  # fmt: skip
         with pytest.raises(bpf.LibbpfError, match=said) as caught:
             program.attach_uprobe(path, "f")
         assert caught.value.errno == errno.ENOENT
