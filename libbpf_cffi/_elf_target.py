@@ -92,7 +92,7 @@ class Target:
         except FileNotFoundError:
             raise failure(errno.ESRCH, self._action, f"there is no process {self._pid}") from None
         except OSError as error:
-            hint = f"this process may not look at process {self._pid}"
+            hint = f"this process may not look at process {self._pid}, which for another user's needs CAP_SYS_PTRACE"
             raise failure(refused(error), self._action, hint) from None
 
     @property

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import tracemalloc
 
+import capability_matrix
 import left_behind
 import pytest
 from faults import build
 
 import libbpf_cffi as bpf
 from libbpf_cffi import _elf, probe
+from libbpf_cffi._elf_target import Target
 
 pytestmark = pytest.mark.needs("uprobe", "perf_link", "attach_cookie")
 
@@ -270,6 +272,20 @@ def test_what_is_nowhere_is_said_to_be(only, library):
         with pytest.raises(bpf.LibbpfError, match=said) as caught:
             program.attach_uprobe(path, "f")
         assert caught.value.errno == errno.ENOENT
+
+
+def test_a_process_that_may_not_be_looked_at_is_said_to_need_a_capability(in_fork):
+    def child():
+        capability_matrix.import_everything()
+        capability_matrix.give_up([])
+        try:
+            with Target("libc", os.getppid(), "probe it"):
+                return "opened"
+        except bpf.LibbpfError as error:
+            return str(error.hint)
+
+    said = f"this process may not look at process {os.getpid()}, which for another user's needs CAP_SYS_PTRACE"
+    assert in_fork(child) == said
 
 
 def test_a_missing_function_is_named_with_what_comes_close(only, library):
