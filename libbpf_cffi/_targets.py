@@ -294,10 +294,11 @@ def _no_process(_: str, error: int) -> str | None:
 
 def _of_another(path: str, error: int) -> str | None:
     """Say what is wrong with a file of /proc that is a process's namespace: its permissions are not asked."""
-    _, proc, process, *rest = (*path.split("/"), "", "", "")
-    if proc != "proc" or rest[:1] != ["ns"] or not (process.isdecimal() or process.endswith("self")):
+    _, proc, process, *_ = (*path.split("/"), "", "")
+    folder, kind = os.path.split(os.path.dirname(path))
+    if proc != "proc" or kind != "ns" or not (process.isdecimal() or process.endswith("self")):
         return None
-    gone = os.path.lexists("/proc/self") and not os.path.lexists(f"/proc/{process}")
+    gone = os.path.lexists("/proc/self") and not os.path.lexists(folder)
     return _no_process(path, error) if error == errno.EACCES or gone else None
 
 
