@@ -143,7 +143,7 @@ def _serve(objects: dict[str, str], folder: str, cgroup: str, log: str, orders: 
         os.dup2(fd, 2)
         # Whatever has taken the place of sys.stderr.
         faulthandler.enable(fd)
-        faulthandler.dump_traceback_later(PATIENCE, exit=True, file=fd)
+        _watch(fd)
         own_places()
         warnings.simplefilter("ignore")
         _work(World(objects, folder, cgroup, fd), fd, orders, answers)
@@ -152,6 +152,16 @@ def _serve(objects: dict[str, str], folder: str, cgroup: str, log: str, orders: 
         traceback.print_exc()
     finally:
         os._exit(status)
+
+
+def _watch(log: int) -> None:
+    """Have a step that hangs end the process, and tell where.
+
+    Not with a sanitizer inside: the thread that waits begins in its allocator, and a step that forks at that moment has
+    a child in which the allocator is locked for ever. There whoever waits for the step ends the process.
+    """
+    if "LIBBPF_CFFI_SANITIZED" not in os.environ:
+        faulthandler.dump_traceback_later(PATIENCE, exit=True, file=log)
 
 
 def own_mounts() -> None:
@@ -172,7 +182,7 @@ def own_places() -> None:
 
 def _work(world: World, log: int, orders: int, answers: int) -> None:
     # Its watch is a thread.
-    faulthandler.dump_traceback_later(PATIENCE, exit=True, file=log)
+    _watch(log)
     before, tasks = open_things(), len(os.listdir("/proc/self/task"))
     buffer = b""
     while True:
@@ -183,7 +193,7 @@ def _work(world: World, log: int, orders: int, answers: int) -> None:
             buffer += some
         line, buffer = buffer.split(b"\n", 1)
         verb, *arguments = json.loads(line)
-        faulthandler.dump_traceback_later(PATIENCE, exit=True, file=log)
+        _watch(log)
         try:
             if verb == "end":
                 world.sample()
