@@ -24,6 +24,7 @@ import threading
 import time
 import warnings
 
+from any_moment import ENDS_AT_ANY_MOMENT
 from machine_child import PATIENCE, gone, own_mounts, own_places
 from machine_left import kernel_numbers
 
@@ -102,7 +103,10 @@ def one(seed: int, objects: dict[str, str], cgroups: str) -> str | None:
                json.dumps(objects)]  # fmt: skip
     wrong = None
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PATIENCE, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=PATIENCE, check=False,
+            env={**os.environ, **ENDS_AT_ANY_MOMENT},
+        )  # fmt: skip
         if done.returncode not in WAYS[way]:
             wrong = f"ended with {done.returncode} and not {WAYS[way]}:\n{done.stderr}"
         elif "Fatal Python error" in done.stderr:
