@@ -133,6 +133,7 @@ def test_types_that_there_is_no_memory_for_are_an_exception(opened_with_little):
     assert "libbpf took 24 MiB of memory for it" in opened_with_little(data, 24)
 
 
+@pytest.mark.unsanitized("a sanitizer ends a process that has no addresses left")
 def test_what_stops_at_a_limit_of_memory_of_the_processs_own_names_that(python, tmp_path):
     data = built(Section("socket", PROGBITS, EXIT * 10000, EXEC), symbols(*[function(1, 0, 80000)] * 2000))
     (tmp_path / "greedy.bpf.o").write_bytes(data)
