@@ -234,8 +234,8 @@ class Object(Loading):
     def unpin(self, path: str | os.PathLike[str]) -> None:
         """Remove the pins that `pin` made: ``bpf_object__unpin()``.
 
-        What is refused is told when all others are removed. *Wraps* ``bpf_object__unpin_programs()`` and
-        ``bpf_map__unpin()``.
+        It ends at the first program whose pin cannot be removed; of maps, what is refused is told when all others are
+        removed. *Wraps* ``bpf_object__unpin_programs()`` and ``bpf_map__unpin()``.
         """
         self._pin("unpin", lib.bpf_object__unpin_programs, path, LOADED)
 
