@@ -482,19 +482,13 @@ def test_a_map_that_is_pinned_is_said_to_have_one_pin(things, pins):
     assert (pins / "two").exists()
 
 
-@pytest.mark.parametrize("declared", [False, True])
-def test_a_map_knows_where_it_was_to_be_wherever_a_ctrl_c_comes(opened, pins, declared):
-    obj = opened("basic")
-    made = obj.maps["events"]
-    made.pin_path = before = str(pins / "declared") if declared else None
-    obj.load()
-    if declared:
-        made.unpin()
+def with_a_ctrl_c_at_each(events, files, do, *, least):
+    """Do something with a Ctrl-C at one event in files after the other, of which there are more than `least`."""
     number = left = 0
 
     def interrupt(frame, event, called):
         nonlocal left
-        if event == "c_return" and frame.f_code.co_filename.endswith("_pin_paths.py"):
+        if event in events and frame.f_code.co_filename.endswith(files):
             left -= 1
             if left == 0:
                 raise KeyboardInterrupt
@@ -504,13 +498,25 @@ def test_a_map_knows_where_it_was_to_be_wherever_a_ctrl_c_comes(opened, pins, de
         sys.setprofile(interrupt)
         try:
             with contextlib.suppress(KeyboardInterrupt):
-                made.pin(pins / "pin")
+                do()
         finally:
             sys.setprofile(None)
+        yield
+    assert number > least
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_map_knows_where_it_was_to_be_wherever_a_ctrl_c_comes(opened, pins, declared):
+    obj = opened("basic")
+    made = obj.maps["events"]
+    made.pin_path = before = str(pins / "declared") if declared else None
+    obj.load()
+    if declared:
+        made.unpin()
+    for _ in with_a_ctrl_c_at_each(("c_return",), "_pin_paths.py", lambda: made.pin(pins / "pin"), least=5):
         if made.is_pinned:
             made.unpin()
         assert (made.pin_path, names(pins)) == (before, [])
-    assert number > 5
 
 
 @pytest.mark.every_kernel
@@ -697,28 +703,12 @@ def test_all_or_nothing_is_pinned_wherever_a_ctrl_c_comes(opened, pins):
     obj.programs["optional"].autoload = True
     obj.load()
     everything = sorted([*MAPS, *obj.programs])
-    number = left = 0
-
-    def interrupt(frame, event, called):
-        nonlocal left
-        if event in ("call", "c_return") and frame.f_code.co_filename.endswith(("_pin_paths.py", "objects.py")):
-            left -= 1
-            if left == 0:
-                raise KeyboardInterrupt
-
-    while left <= 0:
-        left = number = number + 1
-        sys.setprofile(interrupt)
-        try:
-            with contextlib.suppress(KeyboardInterrupt):
-                obj.pin(pins / "all")
-        finally:
-            sys.setprofile(None)
+    files = ("_pin_paths.py", "objects.py")
+    for _ in with_a_ctrl_c_at_each(("call", "c_return"), files, lambda: obj.pin(pins / "all"), least=20):
         if (pins / "all").exists():
             assert names(pins / "all") == everything
             obj.unpin(pins / "all")
             (pins / "all").rmdir()
-    assert number > 20
 
 
 def test_maps_are_pinned_in_the_folder_where_they_are_already(loaded, pins):
